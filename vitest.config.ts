@@ -1,0 +1,24 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { defaultServerConditions } from 'vite';
+import { defineConfig } from 'vitest/config';
+
+const here = import.meta.dirname;
+
+/** A folder that has tests is a project, named for its folder: `vitest run --project core`. */
+const folders = ['packages', 'apps']
+  .flatMap((group) => readdirSync(`${here}/${group}`).map((name) => ({ name, root: `${here}/${group}/${name}` })))
+  .concat({ name: 'tools', root: `${here}/tools` })
+  .filter(({ root }) => existsSync(`${root}/test`));
+
+export default defineConfig({
+  // Packages of the workspace run from their source, so that no test needs a build.
+  ssr: { resolve: { conditions: ['@streamweld/source', ...defaultServerConditions] } },
+  test: {
+    include: ['test/**/*.test.ts'],
+    passWithNoTests: true,
+    reporters: ['default', './tools/closing-line.ts'],
+    // Child processes and workers that tests start resolve as the tests do; memory tests collect first.
+    execArgv: ['--conditions=@streamweld/source', '--expose-gc'],
+    projects: folders.map(({ name, root }) => ({ extends: true, root, test: { name } })),
+  },
+});
