@@ -6,7 +6,9 @@ const here = import.meta.dirname;
 
 /** A folder that has tests is a project, named for its folder: `vitest run --project core`. */
 const folders = ['packages', 'apps']
-  .flatMap((group) => readdirSync(`${here}/${group}`).map((name) => ({ name, root: `${here}/${group}/${name}` })))
+  .flatMap((group) =>
+    readdirSync(`${here}/${group}`).map((name) => ({ name, root: `${here}/${group}/${name}` })),
+  )
   .concat({ name: 'tools', root: `${here}/tools` })
   .filter(({ root }) => existsSync(`${root}/test`));
 
