@@ -50,7 +50,7 @@ function openDoors(root: string, { name, exports }: Manifest): void {
   }
 }
 
-function checkTarball(root: string, { name }: Manifest): void {
+function checkTarball(root: string, { name, exports }: Manifest): void {
   const packed = execFileSync('pnpm', ['pack', '--json', '--pack-destination', tarballs], {
     cwd: root,
     encoding: 'utf8',
@@ -66,9 +66,16 @@ function checkTarball(root: string, { name }: Manifest): void {
     if (/\.tsbuildinfo$|^test\/|^bench\//.test(path))
       problems.push(`${name}: the tarball holds ${path}, which is ours alone`);
   }
-  const manifest = execFileSync('tar', ['-xzOf', filename, 'package/package.json'], { encoding: 'utf8' });
+  const packedManifest = execFileSync('tar', ['-xzOf', filename, 'package/package.json'], {
+    encoding: 'utf8',
+  });
   for (const leftover of ['@streamweld/source', 'workspace:']) {
-    if (manifest.includes(leftover)) problems.push(`${name}: the packed package.json still says ${leftover}`);
+    if (packedManifest.includes(leftover))
+      problems.push(`${name}: the packed package.json still says ${leftover}`);
+  }
+  const doors = Object.keys((JSON.parse(packedManifest) as Manifest).exports);
+  if (doors.join() !== Object.keys(exports).join()) {
+    problems.push(`${name}: exports and publishConfig.exports name different doors`);
   }
   const bin = join(workspace, 'node_modules/.bin');
   run(root, join(bin, 'publint'), ['run', filename, '--strict']);
