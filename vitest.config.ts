@@ -17,8 +17,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@streamweld/source', ...defaultServerConditions] } },
   test: {
     include: ['test/**/*.test.ts'],
-    passWithNoTests: true,
-    reporters: ['default', './tools/closing-line.ts'],
+    reporters: ['default', `${here}/tools/closing-line.ts`],
     // Child processes and workers that tests start resolve as the tests do; memory tests collect first.
     execArgv: ['--conditions=@streamweld/source', '--expose-gc'],
     projects: folders.map(({ name, root }) => ({ extends: true, root, test: { name } })),
