@@ -1,0 +1,101 @@
+/**
+ * Commits what is done, by count and by time: one commit at a time, and a last one at the end.
+ */
+
+import { isThenable } from '../deferred.js';
+import { runtime } from '../runtime.js';
+import type { Awaitable } from '../source.js';
+import type { LaneBook } from './lane.js';
+
+export interface CommitPolicy {
+  /** A commit follows at the latest after this many items became done. */
+  readonly items: number;
+  /** And at the latest this long after one did, in milliseconds. */
+  readonly ms: number;
+}
+
+export class Committer {
+  readonly #policy: CommitPolicy;
+  readonly #book: LaneBook;
+  readonly #commit: (positions: ReadonlyMap<string, unknown>) => Awaitable<void>;
+  readonly #onFail: (error: unknown) => void;
+  #pending = 0;
+  #timer: unknown;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(
+    policy: CommitPolicy,
+    book: LaneBook,
+    commit: (positions: ReadonlyMap<string, unknown>) => Awaitable<void>,
+    onFail: (error: unknown) => void,
+  ) {
+    this.#policy = policy;
+    this.#book = book;
+    this.#commit = commit;
+    this.#onFail = onFail;
+  }
+
+  /** `items` more are done, and some position moved. */
+  moved(items: number): void {
+    if (this.#stopped) return;
+    this.#pending += items;
+    if (this.#running !== undefined) return;
+    if (this.#pending >= this.#policy.items) this.#start();
+    else this.#timer ??= runtime.setTimer(this.#onTimer, this.#policy.ms);
+  }
+
+  /** No more commits by themselves. */
+  stop(): void {
+    this.#stopped = true;
+    this.#clearTimer();
+  }
+
+  /** After the one under way, commits what moved since. */
+  async last(): Promise<void> {
+    this.stop();
+    if (this.#running !== undefined) await this.#running;
+    const moved = this.#book.takeMoved();
+    if (moved.size > 0) await this.#commit(moved);
+  }
+
+  readonly #onTimer = (): void => {
+    this.#timer = undefined;
+    if (this.#running === undefined) this.#start();
+  };
+
+  #start(): void {
+    this.#clearTimer();
+    this.#pending = 0;
+    const moved = this.#book.takeMoved();
+    if (moved.size === 0) return;
+    try {
+      const answer = this.#commit(moved);
+      if (isThenable(answer)) this.#running = this.#finish(answer, moved);
+    } catch (error) {
+      this.#failed(error, moved);
+    }
+  }
+
+  /** What was not committed is still to be: the run's last commit tries once more. */
+  #failed(error: unknown, moved: ReadonlyMap<string, unknown>): void {
+    this.#book.giveBack(moved);
+    this.#onFail(error);
+  }
+
+  async #finish(commit: PromiseLike<void>, moved: ReadonlyMap<string, unknown>): Promise<void> {
+    try {
+      await commit;
+    } catch (error) {
+      this.#failed(error, moved);
+    }
+    this.#running = undefined;
+    if (!this.#stopped && this.#pending > 0) this.moved(0);
+  }
+
+  #clearTimer(): void {
+    if (this.#timer === undefined) return;
+    runtime.clearTimer(this.#timer);
+    this.#timer = undefined;
+  }
+}

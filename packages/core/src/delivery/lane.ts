@@ -1,0 +1,212 @@
+/**
+ * Where a source may resume: the end of the done prefix, in each of its lanes.
+ *
+ *     lane ''   position = 20          head                          tail
+ *     done:  [..10] [..20]   open:    [..30: 2 pieces] ─► [..40: done] ─► [..50: 1 piece]
+ *                        ▲                                 done out of turn: waits for ..30
+ *
+ * Each batch that a source hands out with a position gets one receipt. The receipt counts the pieces its batch is in.
+ * When the last piece is settled the batch is done, and if it is the oldest open one of its lane, the lane's position
+ * moves up to the end of all that is done. A piece that fails poisons its receipt: the position never passes it.
+ */
+
+import { Deferred } from '../deferred.js';
+import { StreamWeldError } from '../errors.js';
+
+/** One batch of a source, on its way. Also the link in its lane's list. */
+export class Receipt {
+  next: Receipt | undefined;
+  #pieces = 1;
+  #poisoned = false;
+
+  readonly lane: Lane;
+  readonly position: unknown;
+  readonly items: number;
+
+  constructor(lane: Lane, position: unknown, items: number) {
+    this.lane = lane;
+    this.position = position;
+    this.items = items;
+  }
+
+  get isDone(): boolean {
+    return this.#pieces === 0 && !this.#poisoned;
+  }
+
+  get isPoisoned(): boolean {
+    return this.#poisoned;
+  }
+
+  /** The batch is in `pieces` more pieces than before. */
+  retain(pieces: number): void {
+    if (this.#pieces === 0) throw overSettled();
+    this.#pieces += pieces;
+  }
+
+  /** Two pieces became one again: one claim less, and never the last. */
+  rejoin(): void {
+    this.#pieces -= 1;
+  }
+
+  /** One piece is durable, was dropped on purpose, or is in the dead letter. */
+  settle(): void {
+    if (this.#pieces === 0) throw overSettled();
+    this.#pieces -= 1;
+    if (this.#pieces === 0 && !this.#poisoned) this.lane.advance();
+  }
+
+  /** One piece is lost. */
+  fail(): void {
+    if (this.#pieces === 0) throw overSettled();
+    this.#pieces -= 1;
+    this.#poisoned = true;
+  }
+}
+
+export class Lane {
+  #head: Receipt | undefined;
+  #tail: Receipt | undefined;
+  #waiting: { upTo: Receipt; deferred: Deferred }[] | undefined;
+  #ended = false;
+  position: unknown;
+  /** Whether the position moved since it was last taken for a commit. */
+  hasMoved = false;
+
+  readonly name: string;
+  readonly book: LaneBook;
+
+  constructor(name: string, book: LaneBook) {
+    this.name = name;
+    this.book = book;
+  }
+
+  get isEmpty(): boolean {
+    return this.#head === undefined;
+  }
+
+  /** The next batch of the lane goes on its way. */
+  issue(position: unknown, items: number): Receipt {
+    const receipt = new Receipt(this, position, items);
+    if (this.#tail === undefined) this.#head = receipt;
+    else this.#tail.next = receipt;
+    this.#tail = receipt;
+    return receipt;
+  }
+
+  /** Moves the position over everything that is done. */
+  advance(): void {
+    let head = this.#head;
+    if (head === undefined || !head.isDone || this.#ended) return;
+    let items = 0;
+    do {
+      this.position = head.position;
+      items += head.items;
+      head = head.next;
+    } while (head?.isDone === true);
+    this.#head = head;
+    if (head === undefined) this.#tail = undefined;
+    this.hasMoved = true;
+    if (this.#waiting !== undefined) this.#wake();
+    this.book.onMoved(items);
+  }
+
+  /** Settles when all that was issued so far is done; never, if some of it is lost. */
+  settled(): Promise<void> {
+    const upTo = this.#tail;
+    if (upTo === undefined) return Promise.resolve();
+    const deferred = new Deferred();
+    this.#waiting ??= [];
+    this.#waiting.push({ upTo, deferred });
+    return deferred.promise;
+  }
+
+  /** Nothing of it is committed any more, and nobody waits for it. */
+  end(): void {
+    this.#ended = true;
+    this.#head = undefined;
+    this.#tail = undefined;
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#waiting = this.#waiting?.filter(({ upTo, deferred }) => {
+      if (!this.#ended && !upTo.isDone) return true;
+      deferred.resolve();
+      return false;
+    });
+  }
+}
+
+/** All lanes of one source. */
+export class LaneBook {
+  readonly #lanes = new Map<string, Lane>();
+  #last: Lane | undefined;
+
+  /** @param onMoved is told how many items became done, when a lane's position moved. */
+  readonly onMoved: (items: number) => void;
+
+  constructor(onMoved: (items: number) => void) {
+    this.onMoved = onMoved;
+  }
+
+  issue(laneName: string, position: unknown, items: number): Receipt {
+    let lane = this.#last;
+    if (lane === undefined || lane.name !== laneName) {
+      lane = this.#lanes.get(laneName);
+      if (lane === undefined) {
+        lane = new Lane(laneName, this);
+        this.#lanes.set(laneName, lane);
+      }
+      this.#last = lane;
+    }
+    return lane.issue(position, items);
+  }
+
+  settled(laneName: string): Promise<void> {
+    return this.#lanes.get(laneName)?.settled() ?? Promise.resolve();
+  }
+
+  endLane(laneName: string): void {
+    this.#lanes.get(laneName)?.end();
+    this.#lanes.delete(laneName);
+    this.#last = undefined;
+  }
+
+  /** The names of the lanes in which something is not settled. */
+  openLanes(): string[] {
+    return [...this.#lanes.values()].filter((lane) => !lane.isEmpty).map((lane) => lane.name);
+  }
+
+  /** The positions that moved since the last call. */
+  takeMoved(): Map<string, unknown> {
+    const moved = new Map<string, unknown>();
+    for (const lane of this.#lanes.values()) {
+      if (!lane.hasMoved) continue;
+      lane.hasMoved = false;
+      moved.set(lane.name, lane.position);
+    }
+    return moved;
+  }
+
+  /** Takes positions back that could not be committed. */
+  giveBack(moved: ReadonlyMap<string, unknown>): void {
+    for (const name of moved.keys()) {
+      const lane = this.#lanes.get(name);
+      if (lane !== undefined) lane.hasMoved = true;
+    }
+  }
+
+  /** Every lane's position, where it has one yet. */
+  positions(): Map<string, unknown> {
+    const positions = new Map<string, unknown>();
+    for (const lane of this.#lanes.values()) if (lane.position !== undefined) positions.set(lane.name, lane.position);
+    return positions;
+  }
+}
+
+function overSettled(): StreamWeldError {
+  return new StreamWeldError(
+    'SW_RECEIPT_SETTLED',
+    'A receipt was settled more often than it has pieces. A sink that defers must settle each piece exactly once; retain one for every piece it makes.',
+  );
+}

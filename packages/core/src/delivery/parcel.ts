@@ -1,0 +1,149 @@
+/**
+ * How batches move inside: the items, and the claims of the source batches they came from.
+ *
+ *     one source batch, or a piece of it      several, joined for one write
+ *     ┌───────────────┐                       ┌───────────────┬─────┬────────┐
+ *     │ items         │                       │ items         │     │        │
+ *     └───────────────┘                       └───────────────┴─────┴────────┘
+ *       receipt, end                            parts: r1 ×8, end · r2 ×3 · r3 ×4, end
+ *
+ * An item is never wrapped. A parcel holds one claim on each receipt it names, and gives it back exactly once: by
+ * settling, by failing, or by handing it to the pieces it is cut into. Sources without positions have no receipts, and
+ * their parcels cost nothing but themselves.
+ */
+
+import type { Batch } from '../channel/batch-deque.js';
+import type { Receipt } from './lane.js';
+
+/** The share of one source batch in a parcel. A part without items belongs to the item that follows it. */
+export interface Part {
+  readonly receipt: Receipt;
+  readonly items: number;
+  /** Whether it holds the last piece of its source batch. */
+  readonly end: boolean;
+}
+
+export class Parcel<T> implements Batch {
+  items: readonly T[];
+  receipt: Receipt | null;
+  /** Whether it holds the last piece of its source batch. */
+  end: boolean;
+  parts: readonly Part[] | null;
+
+  constructor(items: readonly T[], receipt: Receipt | null, end: boolean, parts: readonly Part[] | null) {
+    this.items = items;
+    this.receipt = receipt;
+    this.end = end;
+    this.parts = parts;
+  }
+
+  /** The same parcel with other items, one for one. */
+  replace<U>(items: readonly U[]): Parcel<U> {
+    const parcel = this as unknown as Parcel<U>;
+    parcel.items = items;
+    return parcel;
+  }
+
+  /** The same parcel with those items for which `kept` says so. */
+  narrow(kept: readonly boolean[], items: readonly T[]): this {
+    if (this.parts !== null) {
+      let at = 0;
+      this.parts = this.parts.map((part) => {
+        const to = at + part.items;
+        let count = 0;
+        for (; at < to; at++) if (kept[at] === true) count += 1;
+        return { receipt: part.receipt, items: count, end: part.end };
+      });
+    }
+    this.items = items;
+    return this;
+  }
+
+  /** One claim more for each of `pieces` more pieces. */
+  retain(pieces: number): void {
+    this.receipt?.retain(pieces);
+    if (this.parts !== null) for (const part of this.parts) part.receipt.retain(pieces);
+  }
+
+  settle(): void {
+    this.receipt?.settle();
+    if (this.parts !== null) for (const part of this.parts) part.receipt.settle();
+  }
+
+  fail(): void {
+    this.receipt?.fail();
+    if (this.parts !== null) for (const part of this.parts) part.receipt.fail();
+  }
+
+  /** @see Batch.cut. Between pieces, a claim is retained for what stays. */
+  cut(from: number, to: number): this {
+    const length = this.items.length;
+    if (from === 0 && to === length) return this;
+    const items = this.items.slice(from, to);
+    if (this.parts !== null) return this.#cutParts(from, to, items);
+    if (to < length) this.receipt?.retain(1);
+    return new Parcel(items, this.receipt, this.end && to === length, null) as this;
+  }
+
+  #cutParts(from: number, to: number, items: readonly T[]): this {
+    const pieces: Part[] = [];
+    let start = 0;
+    for (const part of this.parts ?? []) {
+      const end = start + part.items;
+      // A part without items goes with the item after it; those after the last item go with the last piece.
+      const isEmpty = part.items === 0;
+      const inside = isEmpty ? start >= from && (start < to || to === this.items.length) : start < to && end > from;
+      if (inside) {
+        const reaches = end <= to;
+        if (!reaches) part.receipt.retain(1);
+        pieces.push({
+          receipt: part.receipt,
+          items: Math.min(end, to) - Math.max(start, from),
+          end: part.end && reaches,
+        });
+      }
+      start = end;
+    }
+    return new Parcel(items, null, false, pieces) as this;
+  }
+
+  /** The claims on source batches, in order, whichever way they are kept. */
+  listParts(): readonly Part[] {
+    if (this.parts !== null) return this.parts;
+    return this.receipt === null ? [] : [{ receipt: this.receipt, items: this.items.length, end: this.end }];
+  }
+}
+
+/** Several parcels, in order, as one: their claims go over to it. */
+export function joinParcels<T>(parcels: readonly Parcel<T>[]): Parcel<T> {
+  return joinAs(parcels, ([] as T[]).concat(...parcels.map((parcel) => parcel.items as T[])));
+}
+
+/** Several parcels, in order, as one item made of all of theirs. */
+export function gatherParcels<T, U>(parcels: readonly Parcel<T>[], item: U): Parcel<U> {
+  const joined = joinAs<U>(parcels as unknown as readonly Parcel<U>[], [item]);
+  // All parts but the last go before the item: they are done when it is, and not without it.
+  if (joined.parts !== null) {
+    const last = joined.parts.length - 1;
+    joined.parts = joined.parts.map((part, index) => ({ ...part, items: index === last ? 1 : 0 }));
+  }
+  return joined;
+}
+
+function joinAs<T>(parcels: readonly Parcel<T>[], items: readonly T[]): Parcel<T> {
+  const parts: Part[] = [];
+  for (const parcel of parcels) {
+    for (const part of parcel.listParts()) {
+      const before = parts.at(-1);
+      if (before?.receipt === part.receipt) {
+        part.receipt.rejoin();
+        parts[parts.length - 1] = { receipt: part.receipt, items: before.items + part.items, end: part.end };
+      } else {
+        parts.push(part);
+      }
+    }
+  }
+  const [only] = parts;
+  if (only === undefined) return new Parcel(items, null, false, null);
+  return parts.length === 1 ? new Parcel(items, only.receipt, only.end, null) : new Parcel(items, null, false, parts);
+}

@@ -1,0 +1,206 @@
+/**
+ * Calls of an asynchronous function, a bounded number at a time.
+ *
+ *     pull ◄── [ done, done, │ running, done, running ] ◄── launch ◄── [ rest of a parcel ] ◄── input.pull
+ *               done prefix  │ at most `concurrency`
+ *
+ * In order, what is done waits until everything before it is done, in the window, which is as long as there is room
+ * downstream, and at least `concurrency`. Out of order, whatever is done is handed on.
+ */
+
+import { Deferred, isThenable } from '../deferred.js';
+import { joinParcels, type Parcel } from '../delivery/parcel.js';
+import type { Awaitable } from '../source.js';
+import type { Stage } from './stage.js';
+
+interface Entry<O> {
+  /** What it came to; nothing while the call runs. */
+  result: Parcel<O> | undefined;
+  failed: boolean;
+  error: unknown;
+}
+
+export interface AsyncWindowOptions<I, O> {
+  readonly input: Stage<I>;
+  readonly concurrency: number;
+  readonly ordered: boolean;
+  readonly call: (item: I) => unknown;
+  /** What a parcel of one item becomes, given what its call answered. */
+  readonly finish: (parcel: Parcel<I>, answer: unknown) => Parcel<O>;
+}
+
+export class AsyncWindow<I, O> {
+  readonly #options: AsyncWindowOptions<I, O>;
+  #entries: Entry<O>[] = [];
+  #running = 0;
+  /** What was pulled and not yet launched, from `#at` on. */
+  #rest: Parcel<I> | undefined;
+  #at = 0;
+  #pulling = false;
+  #ended = false;
+  #inputError: { error: unknown } | undefined;
+  #progress: Deferred | undefined;
+  /** What is left of the last demand: the room downstream that what waits here may fill. */
+  #room = 0;
+
+  constructor(options: AsyncWindowOptions<I, O>) {
+    this.#options = options;
+  }
+
+  /** Takes over in the middle of a parcel: `done` is what came before the call that turned out to be asynchronous. */
+  adopt(done: Parcel<O> | undefined, item: Parcel<I>, answer: PromiseLike<unknown>, rest: Parcel<I> | undefined): void {
+    if (done !== undefined) this.#entries.push({ result: done, failed: false, error: undefined });
+    this.#wait(item, answer);
+    this.#rest = rest;
+    this.#at = 0;
+  }
+
+  async pull(demand: number): Promise<Parcel<O> | undefined> {
+    this.#room = demand;
+    for (;;) {
+      this.#launch();
+      this.#fetch(demand);
+      const ready = this.#gather(demand);
+      if (ready !== undefined) {
+        this.#room = demand - ready.items.length;
+        return ready;
+      }
+      if (this.#inputError !== undefined && this.#entries.length === 0) throw this.#inputError.error;
+      if (this.#ended && this.#entries.length === 0 && this.#rest === undefined) return undefined;
+      this.#progress = new Deferred();
+      await this.#progress.promise;
+    }
+  }
+
+  #launch(): void {
+    const { concurrency, call } = this.#options;
+    const most = Math.max(concurrency, this.#room);
+    while (this.#rest !== undefined && this.#running < concurrency && this.#entries.length < most) {
+      const rest = this.#rest;
+      const at = this.#at;
+      if (at === rest.items.length) {
+        // All launched, or it came without items: then it goes through as it is.
+        this.#rest = undefined;
+        if (at === 0) this.#entries.push({ result: rest as unknown as Parcel<O>, failed: false, error: undefined });
+        return;
+      }
+      const item = rest.cut(at, at + 1);
+      this.#at = at + 1;
+      if (this.#at === rest.items.length) this.#rest = undefined;
+      try {
+        const answer = call(item.items[0] as I);
+        if (isThenable(answer)) this.#wait(item, answer);
+        else this.#entries.push({ result: this.#options.finish(item, answer), failed: false, error: undefined });
+      } catch (error) {
+        this.#entries.push({ result: undefined, failed: true, error });
+      }
+    }
+  }
+
+  #wait(item: Parcel<I>, answer: PromiseLike<unknown>): void {
+    const entry: Entry<O> = { result: undefined, failed: false, error: undefined };
+    this.#entries.push(entry);
+    this.#running += 1;
+    answer.then(
+      (value) => {
+        try {
+          entry.result = this.#options.finish(item, value);
+        } catch (error) {
+          entry.failed = true;
+          entry.error = error;
+        }
+        this.#ran();
+      },
+      (error: unknown) => {
+        entry.failed = true;
+        entry.error = error;
+        this.#ran();
+      },
+    );
+  }
+
+  #ran(): void {
+    this.#running -= 1;
+    this.#launch();
+    this.#wake();
+  }
+
+  #fetch(demand: number): void {
+    const free = this.#options.concurrency - this.#entries.length;
+    if (this.#pulling || this.#ended || this.#rest !== undefined || free <= 0) return;
+    let answer: Awaitable<Parcel<I> | undefined>;
+    try {
+      answer = this.#options.input.pull(Math.max(free, demand - this.#entries.length));
+    } catch (error) {
+      this.#inputFailed(error);
+      return;
+    }
+    if (isThenable(answer)) {
+      this.#pulling = true;
+      answer.then(
+        (parcel) => {
+          this.#fetched(parcel);
+          this.#wake();
+        },
+        (error: unknown) => {
+          this.#inputFailed(error);
+          this.#wake();
+        },
+      );
+    } else {
+      this.#fetched(answer);
+    }
+  }
+
+  #fetched(parcel: Parcel<I> | undefined): void {
+    this.#pulling = false;
+    if (parcel === undefined) {
+      this.#ended = true;
+      return;
+    }
+    this.#rest = parcel;
+    this.#at = 0;
+    this.#launch();
+  }
+
+  #inputFailed(error: unknown): void {
+    this.#pulling = false;
+    this.#ended = true;
+    this.#inputError = { error };
+  }
+
+  #gather(demand: number): Parcel<O> | undefined {
+    const ready: Parcel<O>[] = [];
+    let items = 0;
+    const keep: Entry<O>[] = [];
+    let at = 0;
+    for (; at < this.#entries.length && items < demand; at++) {
+      const entry = this.#entries[at] as Entry<O>;
+      if (entry.failed) {
+        if (ready.length > 0) break;
+        throw entry.error;
+      }
+      const result = entry.result;
+      if (result === undefined) {
+        if (this.#options.ordered) break;
+        keep.push(entry);
+      } else if (items + result.items.length > demand) {
+        ready.push(result.cut(0, demand - items));
+        entry.result = result.cut(demand - items, result.items.length);
+        items = demand;
+        break;
+      } else {
+        ready.push(result);
+        items += result.items.length;
+      }
+    }
+    if (ready.length === 0) return undefined;
+    this.#entries = keep.concat(this.#entries.slice(at));
+    return ready.length === 1 ? ready[0] : joinParcels(ready);
+  }
+
+  #wake(): void {
+    this.#progress?.resolve();
+    this.#progress = undefined;
+  }
+}

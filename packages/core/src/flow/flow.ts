@@ -1,0 +1,236 @@
+/**
+ * Flow: the description of a source and what is done to its items, for a pipeline to run.
+ *
+ * A flow does nothing by itself. Each operator answers a new flow; a run builds the chain of stages from it.
+ */
+
+import { isThenable } from '../deferred.js';
+import { StreamWeldError, suppress } from '../errors.js';
+import { checkCount, checkDuration, checkFunction, checkOneOf, checkOptions } from '../options.js';
+import type { Awaitable, Processor, SourceContext, SourceLike } from '../source.js';
+import { BatchStage, type BatchOptions } from './batch.js';
+import { FlatMapStage } from './flat-map.js';
+import { type AsyncOptions, FilterStage, MapStage, TapStage } from './item-stage.js';
+import { ConcatStage, MergeStage } from './merge.js';
+import { SourceStage } from './source-stage.js';
+import type { FlowRun, Stage } from './stage.js';
+import { DropStage, TakeStage } from './take-drop.js';
+import { ThrottleStage } from './throttle.js';
+import { ThroughStage } from './through.js';
+import { toSource } from './to-source.js';
+import { type StandardSchema, type ValidateOptions, ValidateStage } from './validate.js';
+
+/**
+ * A source, and what is done to its items on the way. Made by {@link from}; run by a ConcurrentPipeline, or by
+ * iterating over it.
+ *
+ * Operators work on whole batches, keep the order of items unless told `{ ordered: false }`, and never lose the
+ * position of an item they drop. Where a function may answer a promise, it is waited for; how many such calls may be in
+ * flight is the option `concurrency`, or the pipeline's `maxConcurrency`.
+ */
+export class Flow<T> implements AsyncIterable<T> {
+  readonly #build: (run: FlowRun) => Stage<T>;
+
+  /** Flows are made by `from` and by operators. @internal */
+  constructor(build: (run: FlowRun) => Stage<T>) {
+    this.#build = build;
+  }
+
+  /** The chain of stages, for one run. @internal */
+  build(run: FlowRun): Stage<T> {
+    return this.#build(run);
+  }
+
+  /** Each item becomes another. */
+  map<U>(transform: (item: T) => Awaitable<U>, options?: AsyncOptions): Flow<U> {
+    checkFunction('map transform', transform);
+    const checked = checkAsync('map', options);
+    return this.#then((input, run) => new MapStage(input, run, checked, transform));
+  }
+
+  /** Keeps the items for which the predicate is true. */
+  filter<S extends T>(predicate: (item: T) => item is S, options?: AsyncOptions): Flow<S>;
+  filter(predicate: (item: T) => Awaitable<boolean>, options?: AsyncOptions): Flow<T>;
+  filter(predicate: (item: T) => Awaitable<boolean>, options?: AsyncOptions): Flow<T> {
+    checkFunction('filter predicate', predicate);
+    const checked = checkAsync('filter', options);
+    return this.#then((input, run) => new FilterStage(input, run, checked, predicate));
+  }
+
+  /**
+   * Each item becomes none, one or many: what an iterable holds. The iterable is read no faster than there is demand,
+   * so it may be endless. A promise of one is waited for, one after the other.
+   */
+  flatMap<U>(transform: (item: T) => Awaitable<Iterable<U>>): Flow<U> {
+    checkFunction('flatMap transform', transform);
+    return this.#then((input, run) => new FlatMapStage(input, run, transform));
+  }
+
+  /** The first `count` items, then the end. The source is asked for no more. */
+  take(count: number): Flow<T> {
+    checkCount('take count', count, 0);
+    return this.#then((input, run) => new TakeStage(input, run, count));
+  }
+
+  /** All but the first `count` items. */
+  drop(count: number): Flow<T> {
+    checkCount('drop count', count, 0);
+    return this.#then((input, run) => new DropStage(input, run, count));
+  }
+
+  /** Looks at each item and passes it on; a promise is waited for. */
+  tap(look: (item: T) => unknown, options?: AsyncOptions): Flow<T> {
+    checkFunction('tap', look);
+    const checked = checkAsync('tap', options);
+    return this.#then((input, run) => new TapStage(input, run, checked, look));
+  }
+
+  /**
+   * Checks each item against a Standard Schema (zod, valibot, arktype and others) and passes on what the schema makes
+   * of it. An item that does not fit fails the run, or is dropped and counted, as `onInvalid` says.
+   */
+  validate<O>(schema: StandardSchema<T, O> | StandardSchema<unknown, O>, options?: ValidateOptions): Flow<O> {
+    if (typeof schema?.['~standard']?.validate !== 'function') {
+      throw new StreamWeldError('SW_OPTION_INVALID', 'validate needs a Standard Schema: an object with a ~standard.validate function.');
+    }
+    const checked = checkOptions('validate', options, ['concurrency', 'ordered', 'onInvalid']);
+    checkAsyncValues('validate', checked);
+    checkOneOf('validate.onInvalid', checked.onInvalid ?? 'fail', ['fail', 'drop']);
+    return this.#then((input, run) => new ValidateStage(input, run, checked, schema as StandardSchema<T, O>));
+  }
+
+  /**
+   * Arrays of `size` items, the last perhaps shorter; each array counts as one item from here on. With `withinMs` an
+   * array goes on that long after its first item came, full or not: an endless source needs it. For the size of writes
+   * there is `Sink.batching`.
+   */
+  batch(size: number, options?: BatchOptions): Flow<readonly T[]> {
+    checkCount('batch size', size);
+    const { withinMs } = checkOptions('batch', options, ['withinMs']);
+    if (withinMs !== undefined) checkDuration('batch.withinMs', withinMs);
+    return this.#then((input, run) => new BatchStage(input, run, size, withinMs));
+  }
+
+  /** A stage of your own. Give a factory, and every run gets a fresh one. */
+  through<U>(processor: Processor<T, U> | (() => Processor<T, U>)): Flow<U> {
+    if (typeof processor !== 'function' && typeof processor?.process !== 'function') {
+      throw new StreamWeldError('SW_OPTION_INVALID', 'through needs a Processor (an object with process), or a function that makes one.');
+    }
+    return this.#then((input, run) => new ThroughStage(input, run, typeof processor === 'function' ? processor() : processor));
+  }
+
+  /** Items of this flow and others as they come; each keeps its own order and positions. */
+  merge<U = T>(...others: readonly SourceLikeOrFlow<U>[]): Flow<T | U> {
+    const flows = others.map((other) => from(other));
+    return new Flow<T | U>((run) => new MergeStage<T | U>([this.#build(run), ...flows.map((flow) => flow.build(run))], run));
+  }
+
+  /** The items of this flow, then those of the others, one after the other. */
+  concat<U = T>(...others: readonly SourceLikeOrFlow<U>[]): Flow<T | U> {
+    const flows = others.map((other) => from(other));
+    return new Flow<T | U>((run) => new ConcatStage<T | U>([this.#build(run), ...flows.map((flow) => flow.build(run))], run));
+  }
+
+  /** At most `items` in any `perMs` milliseconds after a first burst of as many. */
+  throttle(items: number, options: { readonly perMs: number }): Flow<T> {
+    checkCount('throttle items', items);
+    const { perMs } = checkOptions('throttle', options, ['perMs']);
+    checkDuration('throttle.perMs', perMs);
+    return this.#then((input, run) => new ThrottleStage(input, run, items, perMs));
+  }
+
+  #then<U>(next: (input: Stage<T>, run: FlowRun) => Stage<U>): Flow<U> {
+    return new Flow((run) => next(this.#build(run), run));
+  }
+
+  /** Runs the flow in the loop's own time: asks for items as the loop takes them. Leaving the loop closes the source. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    const run: FlowRun = { concurrency: 1, sources: [], stages: [], dropped: () => {} };
+    const stage = this.#build(run);
+    const controller = new AbortController();
+    let failure: { error: unknown } | undefined;
+    try {
+      for (const source of run.sources) await openSource(source, new Map(), controller.signal, (error) => controller.abort(error));
+      for (;;) {
+        if (controller.signal.aborted) throw controller.signal.reason;
+        const answer = stage.pull(ITERATION_DEMAND);
+        const parcel = isThenable(answer) ? await answer : answer;
+        if (parcel === undefined) break;
+        yield* parcel.items;
+        parcel.settle();
+      }
+    } catch (error) {
+      failure = { error };
+      throw error;
+    } finally {
+      await closeStages(run, failure?.error);
+    }
+  }
+}
+
+/** Small, because a loop may be left at any item, and what was pulled by then is lost to other readers. */
+const ITERATION_DEMAND = 16;
+
+/** @internal */
+export function openSource(
+  stage: SourceStage<unknown>,
+  positions: ReadonlyMap<string, unknown>,
+  signal: AbortSignal,
+  fail: (error: unknown) => void,
+): Awaitable<void> {
+  const context: SourceContext = {
+    positions,
+    signal,
+    settled: (lane) => stage.lanes.settled(lane),
+    endLane: (lane) => stage.lanes.endLane(lane),
+    fail,
+  };
+  return stage.source.open?.(context);
+}
+
+/** Closes operators, then sources, all of them; the first failure wins. @internal */
+async function closeStages(run: FlowRun, reason: unknown): Promise<void> {
+  let first: { error: unknown } | undefined;
+  for (const stage of [...run.stages].reverse()) {
+    try {
+      await stage.close(reason);
+      if (stage instanceof SourceStage) await stage.source.close?.(reason);
+    } catch (error) {
+      if (first === undefined) first = { error };
+      else suppress(first.error, error);
+    }
+  }
+  if (first !== undefined && reason === undefined) throw first.error;
+}
+
+/** A source of any kind, or a flow. */
+export type SourceLikeOrFlow<T> = SourceLike<T> | Flow<T>;
+
+/**
+ * Begins a flow: with a Source, an iterable, an async iterable, a web ReadableStream or a Node Readable.
+ *
+ * @example
+ * from([1, 2, 3]).map((n) => n * 2)
+ * @throws StreamWeldError SW_SOURCE_INVALID for anything else.
+ */
+export function from<T>(source: SourceLikeOrFlow<T>): Flow<T> {
+  if (source instanceof Flow) return source;
+  const checked = toSource(source);
+  return new Flow((run) => new SourceStage<T>(isRepeatable(source) ? toSource(source) : checked, run));
+}
+
+/** Whether a new adapter may be made of it for each run: then a flow over an array can be run again. */
+function isRepeatable(source: unknown): boolean {
+  return Array.isArray(source) || typeof source === 'string' || source instanceof Set || source instanceof Map;
+}
+
+function checkAsync(operator: string, options: AsyncOptions | undefined): AsyncOptions {
+  const checked = checkOptions(operator, options, ['concurrency', 'ordered']);
+  checkAsyncValues(operator, checked);
+  return checked;
+}
+
+function checkAsyncValues(operator: string, { concurrency }: AsyncOptions): void {
+  if (concurrency !== undefined) checkCount(`${operator}.concurrency`, concurrency);
+}
+

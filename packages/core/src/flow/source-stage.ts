@@ -1,0 +1,88 @@
+/** The first stage of a chain: asks a source, holds it to its contract, and gives its batches their receipts. */
+
+import { LaneBook } from '../delivery/lane.js';
+import { Parcel } from '../delivery/parcel.js';
+import { isThenable } from '../deferred.js';
+import { StreamWeldError, wrapError } from '../errors.js';
+import type { Awaitable, Positioned, Source } from '../source.js';
+import { type FlowRun, Stage } from './stage.js';
+
+export class SourceStage<T> extends Stage<T> {
+  readonly lanes = new LaneBook((items) => this.onMoved(items));
+  /** Told when positions moved; set by whoever commits them. */
+  onMoved: (items: number) => void = () => {};
+  #demand = 0;
+  #ended = false;
+
+  readonly source: Source<T>;
+
+  constructor(source: Source<T>, run: FlowRun) {
+    super(source.name ?? 'source', [], run);
+    this.source = source;
+    run.sources.push(this as SourceStage<unknown>);
+  }
+
+  override pull(demand: number): Awaitable<Parcel<T> | undefined> {
+    if (this.#ended) return undefined;
+    this.#demand = demand;
+    try {
+      const answer = this.source.pull(demand);
+      if (isThenable(answer)) return Promise.resolve(answer).then(this.#accept, this.#reject);
+      return this.#accept(answer);
+    } catch (error) {
+      throw this.failure(error);
+    }
+  }
+
+  /** No more pulls reach the source: the next one answers the end. */
+  stop(): Awaitable<void> {
+    this.#ended = true;
+    return this.source.stop?.();
+  }
+
+  readonly #accept = (answer: readonly T[] | Positioned<T> | undefined): Parcel<T> | undefined => {
+    if (answer === undefined) {
+      this.#ended = true;
+      return undefined;
+    }
+    if (Array.isArray(answer)) {
+      this.#check(answer as readonly T[], false);
+      return new Parcel(answer as readonly T[], null, true, null);
+    }
+    const { items, position, lane } = answer as Positioned<T>;
+    this.#check(items, true);
+    return new Parcel(items, this.lanes.issue(lane ?? '', position, items.length), true, null);
+  };
+
+  readonly #reject = (error: unknown): never => {
+    throw this.failure(error);
+  };
+
+  #check(items: readonly T[], isPositioned: boolean): void {
+    const count = Array.isArray(items) ? items.length : -1;
+    if (count > this.#demand) {
+      throw new StreamWeldError(
+        'SW_SOURCE_OVERANSWERED',
+        `The source '${this.name}' was asked for ${this.#demand} items and answered ${count}. pull(demand) must answer at most its demand: keep the rest for the next pull.`,
+        { stage: this.name },
+      );
+    }
+    if (count < 0 || (count === 0 && !isPositioned)) {
+      throw new StreamWeldError(
+        'SW_SOURCE_UNDERANSWERED',
+        `The source '${this.name}' answered ${count < 0 ? 'no array of items' : 'an empty array'}. pull(demand) must answer at least one item, wait until there is one, or answer undefined at the end.`,
+        { stage: this.name },
+      );
+    }
+    this.emitted += count;
+  }
+
+  protected override failure(cause: unknown): StreamWeldError {
+    return wrapError(
+      'SW_SOURCE_FAILED',
+      this.name,
+      `The source '${this.name}' failed; its error is the cause. What it handed out before is settled as far as the sinks took it.`,
+      cause,
+    );
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What a flow is made of while it runs: a chain of stages, each of which pulls from the one before it.
+ *
+ *     source task ── pull(demand) ──► map ── pull ──► filter ── pull ──► source stage ── pull ──► Source
+ *                 ◄──── parcel ─────     ◄─────────          ◄─────────              ◄── items ──
+ *
+ * Demand travels up, parcels travel down, and no stage answers more than it was asked for: so the room in the buffer
+ * bounds everything above it. An answer that needs no waiting is given synchronously.
+ */
+
+import type { Parcel } from '../delivery/parcel.js';
+import { StreamWeldError, wrapError } from '../errors.js';
+import type { Awaitable } from '../source.js';
+import type { SourceStage } from './source-stage.js';
+
+/** What a run gives the stages of its flow, and learns from them. */
+export interface FlowRun {
+  /** How many calls of an async operator that names no concurrency may be in flight. */
+  readonly concurrency: number;
+  /** The sources of the flow, in the order they were built. */
+  readonly sources: SourceStage<unknown>[];
+  /** Every stage, sources first. */
+  readonly stages: Stage<unknown>[];
+  /** Items were dropped on purpose, by a policy. */
+  dropped(items: number): void;
+}
+
+export abstract class Stage<T> {
+  /** How many items it has handed on. */
+  emitted = 0;
+
+  readonly name: string;
+  readonly inputs: readonly Stage<unknown>[];
+
+  constructor(name: string, inputs: readonly Stage<unknown>[], run: FlowRun) {
+    this.name = name;
+    this.inputs = inputs;
+    run.stages.push(this as Stage<unknown>);
+  }
+
+  /**
+   * Answers at most `demand` items, or `undefined` at the end; never called again before it has settled, nor after the
+   * end. The answer may be a parcel without items.
+   */
+  abstract pull(demand: number): Awaitable<Parcel<T> | undefined>;
+
+  /** Forgets what it holds and takes its timers back. Called once, last. */
+  close(_reason: unknown): Awaitable<void> {}
+
+  protected failure(cause: unknown): StreamWeldError {
+    return wrapError(
+      'SW_OPERATOR_FAILED',
+      this.name,
+      `A function given to '${this.name}' failed; its error is the cause. Handle the case there, or filter such items out before.`,
+      cause,
+    );
+  }
+}

@@ -1,0 +1,126 @@
+/** Whatever is taken as a sink, as a Sink. */
+
+import { Deferred } from '../deferred.js';
+import { describe, StreamWeldError } from '../errors.js';
+import type { BatchFunction, NodeWritableLike, Sink, SinkContext, SinkLike, WebWritableLike } from '../sink.js';
+
+/** Recognises a sink by its shape. @throws StreamWeldError SW_SINK_INVALID */
+export function toSink<T>(sink: SinkLike<T>): Sink<T> {
+  if (typeof sink === 'function') {
+    const write = sink as BatchFunction<T>;
+    return { name: write.name === '' ? 'function' : write.name, write: write as Sink<T>['write'] };
+  }
+  if (typeof sink === 'object' && sink !== null) {
+    const shape = sink as Partial<NodeWritableLike & WebWritableLike & Sink<T>>;
+    if (typeof shape.getWriter === 'function') return new WebWritableSink(sink as WebWritableLike<T>);
+    if (typeof shape.write === 'function') {
+      const isStream = typeof shape.end === 'function' && typeof shape.on === 'function';
+      return isStream ? new NodeWritableSink(sink as NodeWritableLike) : (sink as Sink<T>);
+    }
+  }
+  throw new StreamWeldError(
+    'SW_SINK_INVALID',
+    `A sink must be a Sink (an object with write), a function of a batch, a web WritableStream or a Node Writable, got ${describe(sink)}.`,
+  );
+}
+
+type WebWriter<T> = ReturnType<WebWritableLike<T>['getWriter']>;
+
+class WebWritableSink<T> implements Sink<T> {
+  readonly name = 'writable stream';
+  #writer: WebWriter<T> | undefined;
+
+  private readonly stream: WebWritableLike<T>;
+
+  constructor(stream: WebWritableLike<T>) {
+    this.stream = stream;
+  }
+
+  open(): void {
+    this.#writer = this.stream.getWriter();
+  }
+
+  async write(batch: readonly T[]): Promise<void> {
+    const writer = this.#writer as WebWriter<T>;
+    const written: Promise<void>[] = [];
+    for (const item of batch) {
+      await writer.ready;
+      written.push(writer.write(item));
+    }
+    await Promise.all(written);
+  }
+
+  async close(reason?: unknown): Promise<void> {
+    const writer = this.#writer;
+    if (writer === undefined) return;
+    if (reason === undefined) await writer.close();
+    else await writer.abort(reason);
+    writer.releaseLock();
+  }
+}
+
+class NodeWritableSink<T> implements Sink<T> {
+  readonly name = 'writable';
+  #error: { error: unknown } | undefined;
+  #waiting: Deferred | undefined;
+  #isClosing = false;
+
+  private readonly stream: NodeWritableLike;
+
+  constructor(stream: NodeWritableLike) {
+    this.stream = stream;
+  }
+
+  open(context: SinkContext): void {
+    this.stream.on('drain', this.#wake);
+    this.stream.on('close', () => {
+      if (this.#isClosing) return;
+      this.#fail(new StreamWeldError('SW_SINK_FAILED', 'The stream was closed before everything was written to it.', { stage: this.name }), context);
+    });
+    this.stream.on('error', (error: unknown) => this.#fail(error, context));
+  }
+
+  /** A batch is durable when the stream has taken its last chunk over, in order after all the others. */
+  async write(batch: readonly T[]): Promise<void> {
+    const taken = new Deferred();
+    const last = batch.length - 1;
+    for (let at = 0; at <= last; at++) {
+      if (this.#error !== undefined) throw this.#error.error;
+      const chunk = batch[at] as never;
+      const hasRoom = at < last ? this.stream.write(chunk) : this.stream.write(chunk, (error) => {
+        if (error === undefined || error === null) taken.resolve();
+        else taken.reject(error);
+      });
+      if (!hasRoom && at < last) {
+        this.#waiting = new Deferred();
+        await this.#waiting.promise;
+      }
+    }
+    await taken.promise;
+  }
+
+  async close(reason?: unknown): Promise<void> {
+    this.#isClosing = true;
+    if (reason !== undefined || this.#error !== undefined) {
+      this.stream.destroy();
+      return;
+    }
+    const ended = new Deferred();
+    this.#waiting = ended;
+    this.stream.end(() => ended.resolve());
+    await ended.promise;
+    if (this.#error !== undefined) throw (this.#error as { error: unknown }).error;
+  }
+
+  readonly #wake = (): void => {
+    this.#waiting?.resolve();
+    this.#waiting = undefined;
+  };
+
+  #fail(error: unknown, context: SinkContext): void {
+    if (this.#error !== undefined) return;
+    this.#error = { error };
+    this.#wake();
+    if (!this.#isClosing) context.fail(error);
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * The contract of a sink: where items go.
+ *
+ * A run calls `open` once, then `write`, at most `concurrency` of them at a time; `flush` when all must be durable;
+ * and `close` last.
+ *
+ *     open ──► write ◄─┐ ──► flush ──► close()          finished: make it visible
+ *                └─────┘          └──► close(reason)    abandoned: leave nothing half-visible
+ *
+ * Two things that are never confused: *accepted* ends retries and frees the room in the buffer; *durable* lets the
+ * position of the source move on.
+ *
+ * The rules (a test that proves one begins with its number):
+ *  K1  `open` is called once, before anything else. If it throws, only `close` follows.
+ *  K2  No more than `concurrency` writes are outstanding (default 1). With one, writes come in the order of the source.
+ *  K3  The batch is never empty, belongs to the run, and is not changed by the sink: others may hold the same array.
+ *  K4  A write that returns, or whose promise resolves, without `durable`, is accepted and durable.
+ *  K5  With `{ durable }` it is accepted now, and durable when that promise resolves. Its rejection is final.
+ *  K6  A write that throws or rejects may be repeated, with the attempt counted in its context. An `atomic` sink has
+ *      then written nothing.
+ *  K7  `flush` makes everything accepted durable. No write is outstanding while it runs.
+ *  K8  `close` is called once, also after a failure, and nothing is called after it. Without a reason the sink finishes;
+ *      with one it abandons what is not yet visible.
+ *  K9  The signal of the context aborts when the run does. A write that ignores it cannot hold the run: it is named,
+ *      and may still land.
+ *  K10 A write that called `context.defer()` is settled by the sink itself, each piece exactly once.
+ */
+
+import type { Awaitable } from './source.js';
+
+/** What a run gives its sink when it opens it. */
+export interface SinkContext {
+  /** Aborts when the run does. It is the run's own: it has few listeners and lives as long as the run. */
+  readonly signal: AbortSignal;
+  /** For a sink that learns between two writes that it cannot go on: fails the run. */
+  fail(error: unknown): void;
+}
+
+/**
+ * The receipt of one write, for a sink that passes items on and settles them itself. It starts as one piece; passing
+ * the items on in n pieces retains n − 1 more. Every piece is settled or failed exactly once.
+ */
+export interface DeferredReceipt {
+  retain(pieces: number): void;
+  /** One piece is durable, or was dropped on purpose. */
+  settle(): void;
+  /** One piece is lost: fails the run, and the position stays before it. */
+  fail(error: unknown): void;
+}
+
+/** What a run gives its sink with each write. It is only good for that write. */
+export interface WriteContext {
+  readonly signal: AbortSignal;
+  /** 1 for the first try. */
+  readonly attempt: number;
+  /** Takes the settling of this write into the sink's own hands (K10). Call it before the write returns. */
+  defer(): DeferredReceipt;
+}
+
+/** Accepted now, durable when `durable` resolves: an object store's upload that is not complete yet. */
+export interface Accepted {
+  readonly durable: Promise<void>;
+}
+
+export interface Batching {
+  /** The most items of one write. Default: what the buffer allows. */
+  readonly maxItems?: number | undefined;
+  /** How long a write that is not full waits for more items, in milliseconds. Default 0: it does not wait. */
+  readonly lingerMs?: number | undefined;
+}
+
+export interface Sink<T> {
+  /** Shown in errors, reports and drawings. */
+  readonly name?: string | undefined;
+  /** The most writes at once; 1 where order or state matters. Default 1. */
+  readonly concurrency?: number | undefined;
+  /** A write that rejects has written nothing. */
+  readonly atomic?: boolean | undefined;
+  readonly batching?: Batching | undefined;
+  open?(context: SinkContext): Awaitable<void>;
+  /** Returning nothing means: accepted and durable (rules K2 to K6). */
+  write(batch: readonly T[], context: WriteContext): Awaitable<void | Accepted>;
+  /** Makes all that was accepted durable. */
+  flush?(): Awaitable<void>;
+  /** No reason: finish; a reason: abandon, leaving nothing half-visible. */
+  close?(reason?: unknown): Awaitable<void>;
+}
+
+/** A writable stream of Node, by its shape. */
+export interface NodeWritableLike {
+  write(chunk: never, callback?: (error?: Error | null) => void): boolean;
+  end(callback?: () => void): unknown;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+  destroy(error?: Error): unknown;
+}
+
+/** A writable stream of the web, by its shape. */
+export interface WebWritableLike<T = unknown> {
+  getWriter(): {
+    readonly ready: Promise<unknown>;
+    write(chunk: T): Promise<void>;
+    close(): Promise<void>;
+    abort(reason?: unknown): Promise<void>;
+    releaseLock(): void;
+  };
+}
+
+/** A function of a batch: the shortest sink there is. What it returns, beyond a promise to wait for, is ignored. */
+export type BatchFunction<T> = (batch: readonly T[], context: WriteContext) => unknown;
+
+/** Wherever a sink is taken, so are these. */
+export type SinkLike<T> = Sink<T> | BatchFunction<T> | WebWritableLike<T> | NodeWritableLike;
