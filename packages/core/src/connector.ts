@@ -1,8 +1,8 @@
 /** The authors' door: what a connector is written against, beside the contracts in `@streamweld/core`. */
 
-export { onAbort } from './abort.js';
-export { Deferred, ignoreRejection, isThenable } from './deferred.js';
-export { describe, OptionError, StreamWeldError, suppress, WriteError, wrapError } from './errors.js';
+export { onAbort } from './abort.ts';
+export { Deferred, ignoreRejection, isThenable } from './deferred.ts';
+export { describe, OptionError, StreamWeldError, suppress, WriteError, wrapError } from './errors.ts';
 export {
   checkBoolean,
   checkCount,
@@ -12,7 +12,7 @@ export {
   checkOptions,
   checkSignal,
   checkText,
-} from './options.js';
-export { installRuntime, type Runtime, runtime } from './runtime.js';
-export type { Accepted, Batching, DeferredReceipt, Sink, SinkContext, WriteContext } from './sink.js';
-export type { Awaitable, Positioned, Processor, Source, SourceContext } from './source.js';
+} from './options.ts';
+export { installRuntime, type Runtime, runtime } from './runtime.ts';
+export type { Accepted, Batching, DeferredReceipt, Sink, SinkContext, WriteContext } from './sink.ts';
+export type { Awaitable, Positioned, Processor, Source, SourceContext } from './source.ts';

@@ -1,6 +1,6 @@
 /** Checks at the door: each says which option, what is expected, and what was given. They throw synchronously. */
 
-import { OptionError } from './errors.js';
+import { OptionError } from './errors.ts';
 
 /** A whole number of items, tasks or bytes, at least `min` (default 1). */
 export function checkCount(option: string, value: unknown, min = 1): number {

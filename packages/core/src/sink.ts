@@ -12,7 +12,8 @@
  *
  * The rules (a test that proves one begins with its number):
  *  K1  `open` is called once, before anything else. If it throws, only `close` follows.
- *  K2  No more than `concurrency` writes are outstanding (default 1). With one, writes come in the order of the source.
+ *  K2  No more than `concurrency` writes are outstanding, nor more than the run's `maxConcurrency`. With one, writes come
+ *      in the order of the source.
  *  K3  The batch is never empty, belongs to the run, and is not changed by the sink: others may hold the same array.
  *  K4  A write that returns, or whose promise resolves, without `durable`, is accepted and durable.
  *  K5  With `{ durable }` it is accepted now, and durable when that promise resolves. Its rejection is final.
@@ -26,7 +27,7 @@
  *  K10 A write that called `context.defer()` is settled by the sink itself, each piece exactly once.
  */
 
-import type { Awaitable } from './source.js';
+import type { Awaitable } from './source.ts';
 
 /** What a run gives its sink when it opens it. */
 export interface SinkContext {
@@ -72,7 +73,7 @@ export interface Batching {
 export interface Sink<T> {
   /** Shown in errors, reports and drawings. */
   readonly name?: string | undefined;
-  /** The most writes at once; 1 where order or state matters. Default 1. */
+  /** The most writes at once; 1 where order or state matters. Default: as many as the run's `maxConcurrency` allows. */
   readonly concurrency?: number | undefined;
   /** A write that rejects has written nothing. */
   readonly atomic?: boolean | undefined;

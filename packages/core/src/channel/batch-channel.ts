@@ -9,7 +9,7 @@
  * side is called back when the other moved.
  */
 
-import { type Batch, BatchDeque } from './batch-deque.js';
+import { type Batch, BatchDeque } from './batch-deque.ts';
 
 export class BatchChannel<B extends Batch> {
   readonly #queued = new BatchDeque<B>();
@@ -81,7 +81,8 @@ export class BatchChannel<B extends Batch> {
   /** Takes everything that is queued out of it, for somebody else or for nobody. */
   clear(): B[] {
     const batches: B[] = [];
-    for (let batch = this.#queued.shift(MOST); batch !== undefined; batch = this.#queued.shift(MOST)) batches.push(batch);
+    for (let batch = this.#queued.shift(MOST); batch !== undefined; batch = this.#queued.shift(MOST))
+      batches.push(batch);
     return batches;
   }
 }

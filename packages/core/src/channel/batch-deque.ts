@@ -39,7 +39,9 @@ export class BatchDeque<B extends Batch> {
 
   /** The newest batch. */
   get last(): B | undefined {
-    return this.#length === 0 ? undefined : this.#batches[(this.#head + this.#length - 1) & (this.#batches.length - 1)];
+    return this.#length === 0
+      ? undefined
+      : this.#batches[(this.#head + this.#length - 1) & (this.#batches.length - 1)];
   }
 
   push(batch: B): void {

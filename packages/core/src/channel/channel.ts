@@ -7,10 +7,10 @@
  * Items wait here or there, never in both queues of waiters at once: while receivers wait, there is nothing to receive.
  */
 
-import { describe, OptionError, StreamWeldError } from '../errors.js';
-import { checkCount, checkFunction, checkOneOf, checkOptions, checkSignal } from '../options.js';
-import { type Batch, BatchDeque } from './batch-deque.js';
-import { Waiter, WaiterQueue } from './waiter-queue.js';
+import { describe, OptionError, StreamWeldError } from '../errors.ts';
+import { checkCount, checkFunction, checkOneOf, checkOptions, checkSignal } from '../options.ts';
+import { type Batch, BatchDeque } from './batch-deque.ts';
+import { Waiter, WaiterQueue } from './waiter-queue.ts';
 
 export const OVERFLOWS = ['wait', 'dropOldest', 'dropNewest', 'fail'] as const;
 
@@ -236,7 +236,10 @@ export class Channel<T> implements AsyncIterable<T> {
     this.#state = 'aborted';
     this.#reason =
       reason ??
-      new StreamWeldError('SW_CHANNEL_ABORTED', 'The channel was aborted; what was in it was discarded. Make a new one.');
+      new StreamWeldError(
+        'SW_CHANNEL_ABORTED',
+        'The channel was aborted; what was in it was discarded. Make a new one.',
+      );
     while (this.#stored.shift(Number.MAX_SAFE_INTEGER) !== undefined);
     this.#open = undefined;
     for (let waiter = this.#senders.shift(); waiter !== undefined; waiter = this.#senders.shift()) {
@@ -250,7 +253,10 @@ export class Channel<T> implements AsyncIterable<T> {
   /** Item by item, to the end. Leaving the loop early leaves the channel as it is. */
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     for (;;) {
-      const items = this.#stored.items > 0 || this.#senders.length > 0 ? this.tryReceiveMany(1) : await this.receiveMany(1);
+      const items =
+        this.#stored.items > 0 || this.#senders.length > 0
+          ? this.tryReceiveMany(1)
+          : await this.receiveMany(1);
       if (items === undefined) return;
       if (items.length > 0) yield items[0] as T;
     }
@@ -281,7 +287,11 @@ export class Channel<T> implements AsyncIterable<T> {
   /** Hands items to waiting receivers, then stores what there is room for; answers how far it came. */
   #place(items: readonly T[], from: number): number {
     let at = from;
-    for (let receiver = this.#receivers.first; receiver !== undefined && at < items.length; receiver = this.#receivers.first) {
+    for (
+      let receiver = this.#receivers.first;
+      receiver !== undefined && at < items.length;
+      receiver = this.#receivers.first
+    ) {
       const to = Math.min(items.length, at + receiver.value.max);
       this.#receivers.remove(receiver);
       receiver.value.resolve(at === 0 && to === items.length ? items : items.slice(at, to));

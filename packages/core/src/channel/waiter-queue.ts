@@ -1,6 +1,6 @@
 /** First come, first served, and whoever gives up leaves in constant time: a doubly linked list of the waiting. */
 
-import { onAbort } from '../abort.js';
+import { onAbort } from '../abort.ts';
 
 export class Waiter<T> {
   previous: Waiter<T> | undefined;

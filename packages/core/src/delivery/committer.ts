@@ -2,10 +2,10 @@
  * Commits what is done, by count and by time: one commit at a time, and a last one at the end.
  */
 
-import { isThenable } from '../deferred.js';
-import { runtime } from '../runtime.js';
-import type { Awaitable } from '../source.js';
-import type { LaneBook } from './lane.js';
+import { isThenable } from '../deferred.ts';
+import { runtime } from '../runtime.ts';
+import type { Awaitable } from '../source.ts';
+import type { LaneBook } from './lane.ts';
 
 export interface CommitPolicy {
   /** A commit follows at the latest after this many items became done. */

@@ -10,8 +10,8 @@
  * moves up to the end of all that is done. A piece that fails poisons its receipt: the position never passes it.
  */
 
-import { Deferred } from '../deferred.js';
-import { StreamWeldError } from '../errors.js';
+import { Deferred } from '../deferred.ts';
+import { StreamWeldError } from '../errors.ts';
 
 /** One batch of a source, on its way. Also the link in its lane's list. */
 export class Receipt {
@@ -199,7 +199,8 @@ export class LaneBook {
   /** Every lane's position, where it has one yet. */
   positions(): Map<string, unknown> {
     const positions = new Map<string, unknown>();
-    for (const lane of this.#lanes.values()) if (lane.position !== undefined) positions.set(lane.name, lane.position);
+    for (const lane of this.#lanes.values())
+      if (lane.position !== undefined) positions.set(lane.name, lane.position);
     return positions;
   }
 }

@@ -12,8 +12,8 @@
  * their parcels cost nothing but themselves.
  */
 
-import type { Batch } from '../channel/batch-deque.js';
-import type { Receipt } from './lane.js';
+import type { Batch } from '../channel/batch-deque.ts';
+import type { Receipt } from './lane.ts';
 
 /** The share of one source batch in a parcel. A part without items belongs to the item that follows it. */
 export interface Part {
@@ -92,7 +92,9 @@ export class Parcel<T> implements Batch {
       const end = start + part.items;
       // A part without items goes with the item after it; those after the last item go with the last piece.
       const isEmpty = part.items === 0;
-      const inside = isEmpty ? start >= from && (start < to || to === this.items.length) : start < to && end > from;
+      const inside = isEmpty
+        ? start >= from && (start < to || to === this.items.length)
+        : start < to && end > from;
       if (inside) {
         const reaches = end <= to;
         if (!reaches) part.receipt.retain(1);
@@ -145,5 +147,7 @@ function joinAs<T>(parcels: readonly Parcel<T>[], items: readonly T[]): Parcel<T
   }
   const [only] = parts;
   if (only === undefined) return new Parcel(items, null, false, null);
-  return parts.length === 1 ? new Parcel(items, only.receipt, only.end, null) : new Parcel(items, null, false, parts);
+  return parts.length === 1
+    ? new Parcel(items, only.receipt, only.end, null)
+    : new Parcel(items, null, false, parts);
 }

@@ -8,10 +8,10 @@
  * downstream, and at least `concurrency`. Out of order, whatever is done is handed on.
  */
 
-import { Deferred, isThenable } from '../deferred.js';
-import { joinParcels, type Parcel } from '../delivery/parcel.js';
-import type { Awaitable } from '../source.js';
-import type { Stage } from './stage.js';
+import { Deferred, isThenable } from '../deferred.ts';
+import { joinParcels, type Parcel } from '../delivery/parcel.ts';
+import type { Awaitable } from '../source.ts';
+import type { Stage } from './stage.ts';
 
 interface Entry<O> {
   /** What it came to; nothing while the call runs. */
@@ -48,7 +48,12 @@ export class AsyncWindow<I, O> {
   }
 
   /** Takes over in the middle of a parcel: `done` is what came before the call that turned out to be asynchronous. */
-  adopt(done: Parcel<O> | undefined, item: Parcel<I>, answer: PromiseLike<unknown>, rest: Parcel<I> | undefined): void {
+  adopt(
+    done: Parcel<O> | undefined,
+    item: Parcel<I>,
+    answer: PromiseLike<unknown>,
+    rest: Parcel<I> | undefined,
+  ): void {
     if (done !== undefined) this.#entries.push({ result: done, failed: false, error: undefined });
     this.#wait(item, answer);
     this.#rest = rest;
@@ -81,7 +86,8 @@ export class AsyncWindow<I, O> {
       if (at === rest.items.length) {
         // All launched, or it came without items: then it goes through as it is.
         this.#rest = undefined;
-        if (at === 0) this.#entries.push({ result: rest as unknown as Parcel<O>, failed: false, error: undefined });
+        if (at === 0)
+          this.#entries.push({ result: rest as unknown as Parcel<O>, failed: false, error: undefined });
         return;
       }
       const item = rest.cut(at, at + 1);
@@ -90,7 +96,8 @@ export class AsyncWindow<I, O> {
       try {
         const answer = call(item.items[0] as I);
         if (isThenable(answer)) this.#wait(item, answer);
-        else this.#entries.push({ result: this.#options.finish(item, answer), failed: false, error: undefined });
+        else
+          this.#entries.push({ result: this.#options.finish(item, answer), failed: false, error: undefined });
       } catch (error) {
         this.#entries.push({ result: undefined, failed: true, error });
       }

@@ -1,10 +1,10 @@
 /** batch: arrays of up to `size` items, each counting as one item from then on. */
 
-import { Deferred, isThenable } from '../deferred.js';
-import { gatherParcels, type Parcel } from '../delivery/parcel.js';
-import { runtime } from '../runtime.js';
-import type { Awaitable } from '../source.js';
-import { type FlowRun, Stage } from './stage.js';
+import { Deferred, isThenable } from '../deferred.ts';
+import { gatherParcels, type Parcel } from '../delivery/parcel.ts';
+import { runtime } from '../runtime.ts';
+import type { Awaitable } from '../source.ts';
+import { type FlowRun, Stage } from './stage.ts';
 
 export interface BatchOptions {
   /** An array that is not full goes on this long after its first item came, in milliseconds. Default: it waits. */

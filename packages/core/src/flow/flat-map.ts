@@ -1,9 +1,9 @@
 /** flatMap: a cursor over what the function answers, item by item, which stops where the demand ends. */
 
-import { isThenable } from '../deferred.js';
-import { joinParcels, Parcel } from '../delivery/parcel.js';
-import type { Awaitable } from '../source.js';
-import { type FlowRun, Stage } from './stage.js';
+import { isThenable } from '../deferred.ts';
+import { joinParcels, Parcel } from '../delivery/parcel.ts';
+import type { Awaitable } from '../source.ts';
+import { type FlowRun, Stage } from './stage.ts';
 
 export class FlatMapStage<I, O> extends Stage<O> {
   readonly #input: Stage<I>;

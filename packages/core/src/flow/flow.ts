@@ -4,21 +4,21 @@
  * A flow does nothing by itself. Each operator answers a new flow; a run builds the chain of stages from it.
  */
 
-import { isThenable } from '../deferred.js';
-import { StreamWeldError, suppress } from '../errors.js';
-import { checkCount, checkDuration, checkFunction, checkOneOf, checkOptions } from '../options.js';
-import type { Awaitable, Processor, SourceContext, SourceLike } from '../source.js';
-import { BatchStage, type BatchOptions } from './batch.js';
-import { FlatMapStage } from './flat-map.js';
-import { type AsyncOptions, FilterStage, MapStage, TapStage } from './item-stage.js';
-import { ConcatStage, MergeStage } from './merge.js';
-import { SourceStage } from './source-stage.js';
-import type { FlowRun, Stage } from './stage.js';
-import { DropStage, TakeStage } from './take-drop.js';
-import { ThrottleStage } from './throttle.js';
-import { ThroughStage } from './through.js';
-import { toSource } from './to-source.js';
-import { type StandardSchema, type ValidateOptions, ValidateStage } from './validate.js';
+import { isThenable } from '../deferred.ts';
+import { StreamWeldError, suppress } from '../errors.ts';
+import { checkCount, checkDuration, checkFunction, checkOneOf, checkOptions } from '../options.ts';
+import type { Awaitable, Processor, SourceLike } from '../source.ts';
+import { BatchStage, type BatchOptions } from './batch.ts';
+import { FlatMapStage } from './flat-map.ts';
+import { type AsyncOptions, FilterStage, MapStage, TapStage } from './item-stage.ts';
+import { ConcatStage, MergeStage } from './merge.ts';
+import { SourceStage } from './source-stage.ts';
+import type { FlowRun, Stage } from './stage.ts';
+import { DropStage, TakeStage } from './take-drop.ts';
+import { ThrottleStage } from './throttle.ts';
+import { ThroughStage } from './through.ts';
+import { toSource } from './to-source.ts';
+import { type StandardSchema, type ValidateOptions, ValidateStage } from './validate.ts';
 
 /**
  * A source, and what is done to its items on the way. Made by {@link from}; run by a ConcurrentPipeline, or by
@@ -91,7 +91,10 @@ export class Flow<T> implements AsyncIterable<T> {
    */
   validate<O>(schema: StandardSchema<T, O> | StandardSchema<unknown, O>, options?: ValidateOptions): Flow<O> {
     if (typeof schema?.['~standard']?.validate !== 'function') {
-      throw new StreamWeldError('SW_OPTION_INVALID', 'validate needs a Standard Schema: an object with a ~standard.validate function.');
+      throw new StreamWeldError(
+        'SW_OPTION_INVALID',
+        'validate needs a Standard Schema: an object with a ~standard.validate function.',
+      );
     }
     const checked = checkOptions('validate', options, ['concurrency', 'ordered', 'onInvalid']);
     checkAsyncValues('validate', checked);
@@ -114,21 +117,30 @@ export class Flow<T> implements AsyncIterable<T> {
   /** A stage of your own. Give a factory, and every run gets a fresh one. */
   through<U>(processor: Processor<T, U> | (() => Processor<T, U>)): Flow<U> {
     if (typeof processor !== 'function' && typeof processor?.process !== 'function') {
-      throw new StreamWeldError('SW_OPTION_INVALID', 'through needs a Processor (an object with process), or a function that makes one.');
+      throw new StreamWeldError(
+        'SW_OPTION_INVALID',
+        'through needs a Processor (an object with process), or a function that makes one.',
+      );
     }
-    return this.#then((input, run) => new ThroughStage(input, run, typeof processor === 'function' ? processor() : processor));
+    return this.#then(
+      (input, run) => new ThroughStage(input, run, typeof processor === 'function' ? processor() : processor),
+    );
   }
 
   /** Items of this flow and others as they come; each keeps its own order and positions. */
   merge<U = T>(...others: readonly SourceLikeOrFlow<U>[]): Flow<T | U> {
     const flows = others.map((other) => from(other));
-    return new Flow<T | U>((run) => new MergeStage<T | U>([this.#build(run), ...flows.map((flow) => flow.build(run))], run));
+    return new Flow<T | U>(
+      (run) => new MergeStage<T | U>([this.#build(run), ...flows.map((flow) => flow.build(run))], run),
+    );
   }
 
   /** The items of this flow, then those of the others, one after the other. */
   concat<U = T>(...others: readonly SourceLikeOrFlow<U>[]): Flow<T | U> {
     const flows = others.map((other) => from(other));
-    return new Flow<T | U>((run) => new ConcatStage<T | U>([this.#build(run), ...flows.map((flow) => flow.build(run))], run));
+    return new Flow<T | U>(
+      (run) => new ConcatStage<T | U>([this.#build(run), ...flows.map((flow) => flow.build(run))], run),
+    );
   }
 
   /** At most `items` in any `perMs` milliseconds after a first burst of as many. */
@@ -150,7 +162,8 @@ export class Flow<T> implements AsyncIterable<T> {
     const controller = new AbortController();
     let failure: { error: unknown } | undefined;
     try {
-      for (const source of run.sources) await openSource(source, new Map(), controller.signal, (error) => controller.abort(error));
+      for (const source of run.sources)
+        await source.open(NO_POSITIONS, controller.signal, (error) => controller.abort(error));
       for (;;) {
         if (controller.signal.aborted) throw controller.signal.reason;
         const answer = stage.pull(ITERATION_DEMAND);
@@ -163,7 +176,7 @@ export class Flow<T> implements AsyncIterable<T> {
       failure = { error };
       throw error;
     } finally {
-      await closeStages(run, failure?.error);
+      await closeStages(run, failure);
     }
   }
 }
@@ -171,36 +184,20 @@ export class Flow<T> implements AsyncIterable<T> {
 /** Small, because a loop may be left at any item, and what was pulled by then is lost to other readers. */
 const ITERATION_DEMAND = 16;
 
-/** @internal */
-export function openSource(
-  stage: SourceStage<unknown>,
-  positions: ReadonlyMap<string, unknown>,
-  signal: AbortSignal,
-  fail: (error: unknown) => void,
-): Awaitable<void> {
-  const context: SourceContext = {
-    positions,
-    signal,
-    settled: (lane) => stage.lanes.settled(lane),
-    endLane: (lane) => stage.lanes.endLane(lane),
-    fail,
-  };
-  return stage.source.open?.(context);
-}
+const NO_POSITIONS: ReadonlyMap<string, unknown> = new Map();
 
-/** Closes operators, then sources, all of them; the first failure wins. @internal */
-async function closeStages(run: FlowRun, reason: unknown): Promise<void> {
-  let first: { error: unknown } | undefined;
+/** Closes every stage, the last first; a failure only counts where nothing failed before. */
+async function closeStages(run: FlowRun, failure: { error: unknown } | undefined): Promise<void> {
+  let first = failure;
   for (const stage of [...run.stages].reverse()) {
     try {
-      await stage.close(reason);
-      if (stage instanceof SourceStage) await stage.source.close?.(reason);
+      await stage.close(failure?.error);
     } catch (error) {
       if (first === undefined) first = { error };
       else suppress(first.error, error);
     }
   }
-  if (first !== undefined && reason === undefined) throw first.error;
+  if (first !== undefined && failure === undefined) throw first.error;
 }
 
 /** A source of any kind, or a flow. */
@@ -221,7 +218,9 @@ export function from<T>(source: SourceLikeOrFlow<T>): Flow<T> {
 
 /** Whether a new adapter may be made of it for each run: then a flow over an array can be run again. */
 function isRepeatable(source: unknown): boolean {
-  return Array.isArray(source) || typeof source === 'string' || source instanceof Set || source instanceof Map;
+  return (
+    Array.isArray(source) || typeof source === 'string' || source instanceof Set || source instanceof Map
+  );
 }
 
 function checkAsync(operator: string, options: AsyncOptions | undefined): AsyncOptions {
@@ -233,4 +232,3 @@ function checkAsync(operator: string, options: AsyncOptions | undefined): AsyncO
 function checkAsyncValues(operator: string, { concurrency }: AsyncOptions): void {
   if (concurrency !== undefined) checkCount(`${operator}.concurrency`, concurrency);
 }
-

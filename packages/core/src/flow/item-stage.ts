@@ -3,11 +3,11 @@
  * and go over to an AsyncWindow for good when the function answers with its first promise.
  */
 
-import { isThenable } from '../deferred.js';
-import type { Parcel } from '../delivery/parcel.js';
-import type { Awaitable } from '../source.js';
-import { AsyncWindow } from './async-window.js';
-import { type FlowRun, Stage } from './stage.js';
+import { isThenable } from '../deferred.ts';
+import type { Parcel } from '../delivery/parcel.ts';
+import type { Awaitable } from '../source.ts';
+import { AsyncWindow } from './async-window.ts';
+import { type FlowRun, Stage } from './stage.ts';
 
 export interface AsyncOptions {
   /** How many calls may be in flight. Default: the run's `maxConcurrency`. */
@@ -74,7 +74,12 @@ export abstract class ItemStage<I, O> extends Stage<O> {
     return parcel.replace(out);
   };
 
-  #suspend(parcel: Parcel<I>, { at, answer }: Suspended, kept: boolean[] | undefined, out: O[]): Awaitable<Parcel<O> | undefined> {
+  #suspend(
+    parcel: Parcel<I>,
+    { at, answer }: Suspended,
+    kept: boolean[] | undefined,
+    out: O[],
+  ): Awaitable<Parcel<O> | undefined> {
     const length = parcel.items.length;
     const done = at === 0 ? undefined : parcel.cut(0, at);
     if (kept !== undefined) done?.narrow(kept, done.items);
@@ -143,7 +148,12 @@ export class FilterStage<T> extends ItemStage<T, T> {
 
   private readonly predicate: (item: T) => Awaitable<boolean>;
 
-  constructor(input: Stage<T>, run: FlowRun, options: AsyncOptions, predicate: (item: T) => Awaitable<boolean>) {
+  constructor(
+    input: Stage<T>,
+    run: FlowRun,
+    options: AsyncOptions,
+    predicate: (item: T) => Awaitable<boolean>,
+  ) {
     super('filter', input, run, options);
     this.predicate = predicate;
   }

@@ -1,9 +1,9 @@
 /** merge: items of several flows as they come. concat: one flow after the other. */
 
-import { Deferred, isThenable } from '../deferred.js';
-import type { Parcel } from '../delivery/parcel.js';
-import type { Awaitable } from '../source.js';
-import { type FlowRun, Stage } from './stage.js';
+import { Deferred, isThenable } from '../deferred.ts';
+import type { Parcel } from '../delivery/parcel.ts';
+import type { Awaitable } from '../source.ts';
+import { type FlowRun, Stage } from './stage.ts';
 
 interface Branch<T> {
   readonly stage: Stage<T>;

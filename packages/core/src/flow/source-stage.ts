@@ -1,14 +1,14 @@
 /** The first stage of a chain: asks a source, holds it to its contract, and gives its batches their receipts. */
 
-import { LaneBook } from '../delivery/lane.js';
-import { Parcel } from '../delivery/parcel.js';
-import { isThenable } from '../deferred.js';
-import { StreamWeldError, wrapError } from '../errors.js';
-import type { Awaitable, Positioned, Source } from '../source.js';
-import { type FlowRun, Stage } from './stage.js';
+import { LaneBook } from '../delivery/lane.ts';
+import { Parcel } from '../delivery/parcel.ts';
+import { isThenable } from '../deferred.ts';
+import { StreamWeldError, wrapError } from '../errors.ts';
+import type { Awaitable, Positioned, Source } from '../source.ts';
+import { type FlowRun, Stage } from './stage.ts';
 
 export class SourceStage<T> extends Stage<T> {
-  readonly lanes = new LaneBook((items) => this.onMoved(items));
+  readonly lanes: LaneBook = new LaneBook((items) => this.onMoved(items));
   /** Told when positions moved; set by whoever commits them. */
   onMoved: (items: number) => void = () => {};
   #demand = 0;
@@ -20,6 +20,25 @@ export class SourceStage<T> extends Stage<T> {
     super(source.name ?? 'source', [], run);
     this.source = source;
     run.sources.push(this as SourceStage<unknown>);
+  }
+
+  /** @param positions where to resume, by lane. */
+  open(
+    positions: ReadonlyMap<string, unknown>,
+    signal: AbortSignal,
+    fail: (error: unknown) => void,
+  ): Awaitable<void> {
+    return this.source.open?.({
+      positions,
+      signal,
+      settled: (lane) => this.lanes.settled(lane),
+      endLane: (lane) => this.lanes.endLane(lane),
+      fail: (error) => fail(this.failure(error)),
+    });
+  }
+
+  override close(reason: unknown): Awaitable<void> {
+    return this.source.close?.(reason);
   }
 
   override pull(demand: number): Awaitable<Parcel<T> | undefined> {

@@ -8,10 +8,10 @@
  * bounds everything above it. An answer that needs no waiting is given synchronously.
  */
 
-import type { Parcel } from '../delivery/parcel.js';
-import { StreamWeldError, wrapError } from '../errors.js';
-import type { Awaitable } from '../source.js';
-import type { SourceStage } from './source-stage.js';
+import type { Parcel } from '../delivery/parcel.ts';
+import { StreamWeldError, wrapError } from '../errors.ts';
+import type { Awaitable } from '../source.ts';
+import type { SourceStage } from './source-stage.ts';
 
 /** What a run gives the stages of its flow, and learns from them. */
 export interface FlowRun {

@@ -1,9 +1,9 @@
 /** take and drop: the first so many items, and all but those. */
 
-import { isThenable } from '../deferred.js';
-import type { Parcel } from '../delivery/parcel.js';
-import type { Awaitable } from '../source.js';
-import { type FlowRun, Stage } from './stage.js';
+import { isThenable } from '../deferred.ts';
+import type { Parcel } from '../delivery/parcel.ts';
+import type { Awaitable } from '../source.ts';
+import { type FlowRun, Stage } from './stage.ts';
 
 export class TakeStage<T> extends Stage<T> {
   #left: number;

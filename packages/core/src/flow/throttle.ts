@@ -1,10 +1,10 @@
 /** throttle: lets so many items pass in so much time, by asking for no more. */
 
-import { Deferred, isThenable } from '../deferred.js';
-import type { Parcel } from '../delivery/parcel.js';
-import { runtime } from '../runtime.js';
-import type { Awaitable } from '../source.js';
-import { type FlowRun, Stage } from './stage.js';
+import { Deferred, isThenable } from '../deferred.ts';
+import type { Parcel } from '../delivery/parcel.ts';
+import { runtime } from '../runtime.ts';
+import type { Awaitable } from '../source.ts';
+import { type FlowRun, Stage } from './stage.ts';
 
 export class ThrottleStage<T> extends Stage<T> {
   /** Items that may pass now. They come evenly, and at most one period's worth is saved up. */

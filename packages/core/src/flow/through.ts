@@ -1,9 +1,9 @@
 /** through: a stage of the user's own that turns batches into batches, and may hold items back. */
 
-import { isThenable } from '../deferred.js';
-import { joinParcels, type Parcel } from '../delivery/parcel.js';
-import type { Awaitable, Processor } from '../source.js';
-import { type FlowRun, Stage } from './stage.js';
+import { isThenable } from '../deferred.ts';
+import { joinParcels, type Parcel } from '../delivery/parcel.ts';
+import type { Awaitable, Processor } from '../source.ts';
+import { type FlowRun, Stage } from './stage.ts';
 
 export class ThroughStage<I, O> extends Stage<O> {
   readonly #input: Stage<I>;
@@ -58,7 +58,9 @@ export class ThroughStage<I, O> extends Stage<O> {
     if (this.#processor.flush === undefined) return undefined;
     try {
       const answer = this.#processor.flush();
-      return isThenable(answer) ? Promise.resolve(answer).then(this.#finish, this.#reject) : this.#finish(answer);
+      return isThenable(answer)
+        ? Promise.resolve(answer).then(this.#finish, this.#reject)
+        : this.#finish(answer);
     } catch (error) {
       throw this.failure(error);
     }
@@ -101,4 +103,3 @@ export class ThroughStage<I, O> extends Stage<O> {
     return parcel.cut(from, to);
   }
 }
-

@@ -1,8 +1,15 @@
 /** Whatever is taken as a sink, as a Sink. */
 
-import { Deferred } from '../deferred.js';
-import { describe, StreamWeldError } from '../errors.js';
-import type { BatchFunction, NodeWritableLike, Sink, SinkContext, SinkLike, WebWritableLike } from '../sink.js';
+import { Deferred } from '../deferred.ts';
+import { describe, StreamWeldError } from '../errors.ts';
+import type {
+  BatchFunction,
+  NodeWritableLike,
+  Sink,
+  SinkContext,
+  SinkLike,
+  WebWritableLike,
+} from '../sink.ts';
 
 /** Recognises a sink by its shape. @throws StreamWeldError SW_SINK_INVALID */
 export function toSink<T>(sink: SinkLike<T>): Sink<T> {
@@ -28,6 +35,7 @@ type WebWriter<T> = ReturnType<WebWritableLike<T>['getWriter']>;
 
 class WebWritableSink<T> implements Sink<T> {
   readonly name = 'writable stream';
+  readonly concurrency = 1;
   #writer: WebWriter<T> | undefined;
 
   private readonly stream: WebWritableLike<T>;
@@ -61,6 +69,7 @@ class WebWritableSink<T> implements Sink<T> {
 
 class NodeWritableSink<T> implements Sink<T> {
   readonly name = 'writable';
+  readonly concurrency = 1;
   #error: { error: unknown } | undefined;
   #waiting: Deferred | undefined;
   #isClosing = false;
@@ -75,7 +84,12 @@ class NodeWritableSink<T> implements Sink<T> {
     this.stream.on('drain', this.#wake);
     this.stream.on('close', () => {
       if (this.#isClosing) return;
-      this.#fail(new StreamWeldError('SW_SINK_FAILED', 'The stream was closed before everything was written to it.', { stage: this.name }), context);
+      this.#fail(
+        new StreamWeldError('SW_SINK_FAILED', 'The stream was closed before everything was written to it.', {
+          stage: this.name,
+        }),
+        context,
+      );
     });
     this.stream.on('error', (error: unknown) => this.#fail(error, context));
   }
@@ -87,10 +101,13 @@ class NodeWritableSink<T> implements Sink<T> {
     for (let at = 0; at <= last; at++) {
       if (this.#error !== undefined) throw this.#error.error;
       const chunk = batch[at] as never;
-      const hasRoom = at < last ? this.stream.write(chunk) : this.stream.write(chunk, (error) => {
-        if (error === undefined || error === null) taken.resolve();
-        else taken.reject(error);
-      });
+      const hasRoom =
+        at < last
+          ? this.stream.write(chunk)
+          : this.stream.write(chunk, (error) => {
+              if (error === undefined || error === null) taken.resolve();
+              else taken.reject(error);
+            });
       if (!hasRoom && at < last) {
         this.#waiting = new Deferred();
         await this.#waiting.promise;

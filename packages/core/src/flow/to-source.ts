@@ -1,20 +1,28 @@
 /** Whatever is taken as a source, as a Source. */
 
-import { Deferred } from '../deferred.js';
-import { describe, StreamWeldError } from '../errors.js';
-import { runtime } from '../runtime.js';
-import type { Awaitable, NodeReadableLike, Source, SourceLike, WebReadableLike } from '../source.js';
+import { Deferred } from '../deferred.ts';
+import { describe, StreamWeldError } from '../errors.ts';
+import { runtime } from '../runtime.ts';
+import type { Awaitable, NodeReadableLike, Source, SourceLike, WebReadableLike } from '../source.ts';
 
 /** Recognises a source by its shape. @throws StreamWeldError SW_SOURCE_INVALID */
 export function toSource<T>(source: SourceLike<T>): Source<T> {
   const shape = source as Partial<Source<T> & NodeReadableLike<T> & WebReadableLike<T> & Iterable<T>>;
-  if (source !== null && (typeof source === 'object' || typeof source === 'function' || typeof source === 'string')) {
+  if (
+    source !== null &&
+    (typeof source === 'object' || typeof source === 'function' || typeof source === 'string')
+  ) {
     if (typeof shape.pull === 'function') return source as Source<T>;
     if (Array.isArray(source)) return new ArraySource(source as readonly T[]);
-    if (typeof shape.read === 'function' && typeof shape.on === 'function' && typeof shape.destroy === 'function') {
+    if (
+      typeof shape.read === 'function' &&
+      typeof shape.on === 'function' &&
+      typeof shape.destroy === 'function'
+    ) {
       return new NodeReadableSource(source as NodeReadableLike<T>);
     }
-    if (typeof shape.getReader === 'function') return new NextSource('readable stream', () => readerOf(source as WebReadableLike<T>));
+    if (typeof shape.getReader === 'function')
+      return new NextSource('readable stream', () => readerOf(source as WebReadableLike<T>));
     if (typeof shape[Symbol.asyncIterator] === 'function') {
       return new NextSource('async iterable', () => iteratorOf(source as AsyncIterable<T>));
     }

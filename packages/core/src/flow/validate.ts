@@ -1,9 +1,9 @@
 /** Validation by any Standard Schema (https://standardschema.dev), taken by its shape: no dependency. */
 
-import { isThenable } from '../deferred.js';
-import { StreamWeldError } from '../errors.js';
-import { type AsyncOptions, ItemStage, type Suspended } from './item-stage.js';
-import type { FlowRun, Stage } from './stage.js';
+import { isThenable } from '../deferred.ts';
+import { StreamWeldError } from '../errors.ts';
+import { type AsyncOptions, ItemStage, type Suspended } from './item-stage.ts';
+import type { FlowRun, Stage } from './stage.ts';
 
 /** What a validation library offers under `~standard` (version 1 of the specification). */
 export interface StandardSchema<Input = unknown, Output = Input> {

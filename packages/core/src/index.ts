@@ -1,0 +1,71 @@
+/** The users' door of `@streamweld/core`. */
+
+// Moving items
+export { ConcurrentPipeline } from './pipeline/concurrent-pipeline.ts';
+export type { RunReport } from './pipeline/report.ts';
+export type {
+  BufferSnapshot,
+  EdgeSnapshot,
+  PipelineSnapshot,
+  PipelineState,
+  StageSnapshot,
+} from './pipeline/snapshot.ts';
+export { Flow, from, type SourceLikeOrFlow } from './flow/flow.ts';
+export type { BatchOptions } from './flow/batch.ts';
+export type { AsyncOptions } from './flow/item-stage.ts';
+export type { SchemaIssue, SchemaResult, StandardSchema, ValidateOptions } from './flow/validate.ts';
+export {
+  Channel,
+  type ChannelOptions,
+  type ChannelState,
+  type Overflow,
+  SendError,
+  type WaitOptions,
+} from './channel/channel.ts';
+
+// Sources and sinks
+export { generate, range, type RangeSource, repeat } from './builtin/sources.ts';
+export {
+  collect,
+  type CollectSink,
+  count,
+  type CountSink,
+  print,
+  throughput,
+  type ThroughputReading,
+  type ThroughputSink,
+} from './builtin/sinks.ts';
+export type {
+  Awaitable,
+  NodeReadableLike,
+  Positioned,
+  Processor,
+  Source,
+  SourceContext,
+  SourceLike,
+  WebReadableLike,
+} from './source.ts';
+export type {
+  Accepted,
+  BatchFunction,
+  Batching,
+  DeferredReceipt,
+  NodeWritableLike,
+  Sink,
+  SinkContext,
+  SinkLike,
+  WebWritableLike,
+  WriteContext,
+} from './sink.ts';
+
+// Errors
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  type ErrorDetails,
+  isStreamWeldError,
+  OptionError,
+  StreamWeldError,
+  WriteError,
+  type WriteErrorDetails,
+} from './errors.ts';

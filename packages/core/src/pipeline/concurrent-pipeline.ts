@@ -1,0 +1,201 @@
+/** ConcurrentPipeline: the face. What it does while it runs is in run.ts. */
+
+import type { CommitPolicy } from '../delivery/committer.ts';
+import { StreamWeldError } from '../errors.ts';
+import { type Flow, from, type SourceLikeOrFlow } from '../flow/flow.ts';
+import { toSink } from '../flow/to-sink.ts';
+import { checkBoolean, checkCount, checkDuration, checkOptions, checkSignal, checkText } from '../options.ts';
+import type { Sink, SinkLike } from '../sink.ts';
+import type { RunReport } from './report.ts';
+import { abortError, Run } from './run.ts';
+import type { PipelineSnapshot, PipelineState } from './snapshot.ts';
+
+/**
+ * One source and one sink that run at the same time, joined by a bounded buffer.
+ *
+ * @example
+ * const report = await new ConcurrentPipeline(from(source).map(parse), sink).bufferSize(1000).run();
+ */
+export class ConcurrentPipeline<T> {
+  readonly #flow: Flow<T>;
+  readonly #sink: Sink<T>;
+  #name = 'pipeline';
+  #bufferSize = 1000;
+  #maxConcurrency = 1;
+  #failFast = true;
+  #closeMs = 2000;
+  #maxUncommitted = 100_000;
+  #commitEvery: CommitPolicy = { items: 10_000, ms: 1000 };
+  #run: Run<T> | undefined;
+  #draining: Promise<RunReport> | undefined;
+  #aborting: Promise<void> | undefined;
+
+  /** @throws StreamWeldError SW_SOURCE_INVALID or SW_SINK_INVALID for what cannot be one. */
+  constructor(source: SourceLikeOrFlow<T>, sink: SinkLike<T>) {
+    this.#flow = from(source);
+    this.#sink = toSink(sink);
+  }
+
+  /** Shown in snapshots. Default `'pipeline'`. */
+  name(name: string): this {
+    this.#checkIdle('name');
+    this.#name = checkText('name', name);
+    return this;
+  }
+
+  /**
+   * The most items between the source's answer and the settled write; those being written count too. Default 1000.
+   * A write takes at most `bufferSize / (writes at once + 1)` items of it.
+   */
+  bufferSize(items: number): this {
+    this.#checkIdle('bufferSize');
+    this.#bufferSize = checkCount('bufferSize', items);
+    return this;
+  }
+
+  /**
+   * How many operations may be in flight in one stage: writes to the sink, up to the sink's own `concurrency`, and calls
+   * of an asynchronous operator that names none. Default 1: writes keep the order of the source. Above it they complete
+   * in any order.
+   */
+  maxConcurrency(operations: number): this {
+    this.#checkIdle('maxConcurrency');
+    this.#maxConcurrency = checkCount('maxConcurrency', operations);
+    return this;
+  }
+
+  /** `true`, the default: a failure stops everything at once. `false`: what is buffered is written first. */
+  failFast(failFast: boolean): this {
+    this.#checkIdle('failFast');
+    this.#failFast = checkBoolean('failFast', failFast);
+    return this;
+  }
+
+  /** How long an abort waits for what is outstanding, and again for the closing. Milliseconds, default 2000. */
+  closeMs(ms: number): this {
+    this.#checkIdle('closeMs');
+    this.#closeMs = checkDuration('closeMs', ms);
+    return this;
+  }
+
+  /** How many items may be accepted by the sink and not yet durable: then it is flushed. Default 100,000. */
+  maxUncommitted(items: number): this {
+    this.#checkIdle('maxUncommitted');
+    this.#maxUncommitted = checkCount('maxUncommitted', items);
+    return this;
+  }
+
+  /** Positions are committed after so many items became durable, or so long after one did. Default 10,000 and 1000 ms. */
+  commitEvery(policy: { readonly items?: number; readonly ms?: number }): this {
+    this.#checkIdle('commitEvery');
+    const { items, ms } = checkOptions('commitEvery', policy, ['items', 'ms']);
+    this.#commitEvery = {
+      items: items === undefined ? this.#commitEvery.items : checkCount('commitEvery.items', items),
+      ms: ms === undefined ? this.#commitEvery.ms : checkDuration('commitEvery.ms', ms),
+    };
+    return this;
+  }
+
+  get state(): PipelineState {
+    return this.#run?.state ?? 'idle';
+  }
+
+  /**
+   * Runs until the source ends, and settles only when every task has ended and every resource is closed. Rejects with
+   * the first failure: a StreamWeldError whose `cause` is what was thrown and whose `suppressed` holds what failed after
+   * it, or the very error that an abort was given.
+   * @throws StreamWeldError SW_PIPELINE_STARTED when it was run before.
+   */
+  async run(options?: { readonly signal?: AbortSignal | undefined }): Promise<RunReport> {
+    const { signal } = checkOptions('run', options, ['signal']);
+    const checked = checkSignal('run.signal', signal);
+    this.#checkIdle('run');
+    this.#run = new Run<T>(
+      this.#flow,
+      this.#sink,
+      {
+        name: this.#name,
+        bufferSize: this.#bufferSize,
+        maxConcurrency: this.#maxConcurrency,
+        failFast: this.#failFast,
+        closeMs: this.#closeMs,
+        maxUncommitted: this.#maxUncommitted,
+        commitEvery: this.#commitEvery,
+      },
+      checked,
+    );
+    return this.#run.result;
+  }
+
+  /** No new pulls and no new writes. Resolves when the writes that were outstanding have ended. */
+  pause(): Promise<void> {
+    return this.#started('pause').pause();
+  }
+
+  resume(): void {
+    this.#started('resume').resume();
+  }
+
+  /**
+   * Stops the source, delivers what it has handed out, and ends the run well. Past `deadlineMs` the run is aborted with
+   * SW_DRAIN_TIMEOUT. Settles as `run()` does; a second call answers the first's promise.
+   */
+  drain(options?: { readonly deadlineMs?: number | undefined }): Promise<RunReport> {
+    const { deadlineMs } = checkOptions('drain', options, ['deadlineMs']);
+    if (deadlineMs !== undefined) checkDuration('drain.deadlineMs', deadlineMs);
+    if (this.#draining === undefined) {
+      const run = this.#started('drain');
+      run.drain(deadlineMs);
+      this.#draining = run.result;
+    }
+    return this.#draining;
+  }
+
+  /**
+   * Discards what is buffered, waits `closeMs` for what is outstanding, and closes everything. `run()` rejects with the
+   * reason. Resolves when the run has ended; a second call answers the first's promise.
+   */
+  abort(reason?: unknown): Promise<void> {
+    if (this.#aborting === undefined) {
+      const run = this.#started('abort');
+      run.abort(abortError(reason));
+      this.#aborting = run.result.then(noReport, noReport);
+    }
+    return this.#aborting;
+  }
+
+  /** What the run has come to so far, or came to. @throws StreamWeldError SW_PIPELINE_IDLE before it runs. */
+  get report(): RunReport {
+    return this.#started('report').report();
+  }
+
+  /** What it looks like now: a plain object, built when asked for. @throws StreamWeldError SW_PIPELINE_IDLE before it runs. */
+  snapshot(): PipelineSnapshot {
+    return this.#started('snapshot').snapshot();
+  }
+
+  /** Aborts a run that has not ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#run !== undefined && this.#run.state !== 'done') await this.abort();
+  }
+
+  #checkIdle(what: string): void {
+    if (this.#run === undefined) return;
+    throw new StreamWeldError(
+      'SW_PIPELINE_STARTED',
+      what === 'run'
+        ? 'A pipeline runs once. Make a new one to run again.'
+        : `${what} cannot be changed after the pipeline was started. Set it before run().`,
+    );
+  }
+
+  #started(what: string): Run<T> {
+    if (this.#run !== undefined) return this.#run;
+    throw new StreamWeldError(
+      'SW_PIPELINE_IDLE',
+      `${what} needs a pipeline that was started. Call run() first.`,
+    );
+  }
+}
+
+function noReport(): void {}

@@ -1,0 +1,18 @@
+/** What a run came to. */
+export interface RunReport {
+  /** `'completed'`: the source came to its end. `'drained'`: it was stopped before, and what it had handed out was delivered. */
+  readonly outcome: 'completed' | 'drained';
+  /** Items that the sources handed out. */
+  readonly read: number;
+  /** Items that the sink accepted: all of them durable by the end of a good run. */
+  readonly written: number;
+  /** Items dropped on purpose, by a policy. */
+  readonly dropped: number;
+  /** Writes to the sink. */
+  readonly batches: number;
+  /** The most items that were ever between source and settled write; never more than `bufferSize`. */
+  readonly highWaterMark: number;
+  readonly durationMs: number;
+  /** Where each lane of the source stands: everything before is settled. Of several sources, lanes are `name/lane`. */
+  readonly positions: ReadonlyMap<string, unknown>;
+}

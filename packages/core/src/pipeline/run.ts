@@ -1,0 +1,473 @@
+/**
+ * One run of a pipeline, from opening to done.
+ *
+ *     source ─► operators ─► [ SourceTask ] ─► channel ─► [ SinkTask ] ─► sink
+ *
+ *     opening ─► running ⇄ paused ─► draining ─► closing ─► done
+ *        └──────────┴─────────┴─────────┴─► aborting ─┘
+ *
+ * Every transition is in this file, and each goes one way only.
+ */
+
+import { onAbort } from '../abort.ts';
+import { BatchChannel } from '../channel/batch-channel.ts';
+import { Deferred, ignoreRejection } from '../deferred.ts';
+import { Committer, type CommitPolicy } from '../delivery/committer.ts';
+import type { Parcel } from '../delivery/parcel.ts';
+import { isStreamWeldError, StreamWeldError, suppress, wrapError } from '../errors.ts';
+import type { Flow } from '../flow/flow.ts';
+import type { SourceStage } from '../flow/source-stage.ts';
+import type { FlowRun, Stage } from '../flow/stage.ts';
+import { runtime, Turn } from '../runtime.ts';
+import type { Sink } from '../sink.ts';
+import { DeadlineGuard, GivenUp } from '../task/deadline-guard.ts';
+import { ChannelIntake } from '../task/intake.ts';
+import { SinkTask } from '../task/sink-task.ts';
+import { SourceTask } from '../task/source-task.ts';
+import type { RunReport } from './report.ts';
+import type { PipelineSnapshot, PipelineState, StageSnapshot } from './snapshot.ts';
+
+export interface RunOptions {
+  readonly name: string;
+  readonly bufferSize: number;
+  readonly maxConcurrency: number;
+  readonly failFast: boolean;
+  readonly closeMs: number;
+  readonly maxUncommitted: number;
+  readonly commitEvery: CommitPolicy;
+}
+
+export class Run<T> {
+  readonly #options: RunOptions;
+  readonly #sink: Sink<T>;
+  readonly #sinkName: string;
+  readonly #stage: Stage<T>;
+  readonly #flow: FlowRun;
+  readonly #channel: BatchChannel<Parcel<T>>;
+  readonly #source: SourceTask<T>;
+  readonly #writer: SinkTask<T>;
+  readonly #committers: Committer[] = [];
+  readonly #guard = new DeadlineGuard();
+  readonly #controller = new AbortController();
+  readonly #startedAt = runtime.now();
+  /** Resolves when everything was written; rejects when the run must not go on. */
+  readonly #written = new Deferred();
+  #state: PipelineState = 'opening';
+  #stopListening: () => void = () => {};
+  #failure: { error: unknown } | undefined;
+  #drainTimer: unknown;
+  #isDrainWanted = false;
+  #isPauseWanted = false;
+  #wasDrained = false;
+  #dropped = 0;
+  #endedAt: number | undefined;
+  /** What was opened, or tried to, and is still to be closed. */
+  #isSinkOpen = false;
+  readonly #openStages = new Set<Stage<unknown>>();
+
+  /** Settles when every task has ended and every resource is closed. */
+  readonly result: Promise<RunReport>;
+
+  constructor(flow: Flow<T>, sink: Sink<T>, options: RunOptions, signal: AbortSignal | undefined) {
+    this.#options = options;
+    this.#sink = sink;
+    this.#sinkName = sink.name ?? 'sink';
+    this.#flow = {
+      concurrency: options.maxConcurrency,
+      sources: [],
+      stages: [],
+      dropped: (items) => {
+        this.#dropped += items;
+      },
+    };
+    this.#stage = flow.build(this.#flow);
+    this.#channel = new BatchChannel<Parcel<T>>(options.bufferSize);
+    const turn = new Turn();
+    const concurrency = Math.min(options.maxConcurrency, sink.concurrency ?? Number.POSITIVE_INFINITY);
+    const share = Math.max(1, Math.floor(options.bufferSize / (concurrency + 1)));
+    this.#writer = new SinkTask<T>({
+      name: this.#sinkName,
+      sink,
+      intake: new ChannelIntake(this.#channel),
+      maxItems: Math.min(share, sink.batching?.maxItems ?? share),
+      concurrency,
+      maxUncommitted: options.maxUncommitted,
+      signal: this.#controller.signal,
+      turn,
+      onFail: this.#failed,
+      onQuiet: this.#quiet,
+    });
+    this.#source = new SourceTask<T>({
+      stage: this.#stage,
+      channel: this.#channel,
+      turn,
+      onFail: this.#failed,
+    });
+    this.#channel.onItems = this.#writer.pump;
+    this.#channel.onRoom = this.#source.pump;
+    for (const source of this.#flow.sources) this.#commitFor(source);
+    this.result = this.#run(signal);
+    ignoreRejection(this.result);
+  }
+
+  get state(): PipelineState {
+    return this.#state;
+  }
+
+  /** No new pulls and no new writes; resolves when the writes that were outstanding have ended. */
+  pause(): Promise<void> {
+    if (this.#state === 'opening') this.#isPauseWanted = true;
+    if (this.#state === 'running') {
+      this.#state = 'paused';
+      this.#source.pause();
+      this.#writer.pause();
+    }
+    return this.#writer.idle();
+  }
+
+  resume(): void {
+    this.#isPauseWanted = false;
+    if (this.#state !== 'paused') return;
+    this.#state = 'running';
+    this.#resumeTasks();
+  }
+
+  /** Stops the source and delivers what it has handed out; past the deadline it aborts. */
+  drain(deadlineMs: number | undefined): void {
+    if (this.#isDrainWanted || this.#isEnding()) return;
+    this.#isDrainWanted = true;
+    this.#wasDrained = true;
+    if (deadlineMs !== undefined) this.#drainTimer = runtime.setTimer(this.#drainTimedOut, deadlineMs);
+    if (this.#state !== 'opening') this.#beginDrain();
+  }
+
+  abort(reason: unknown): void {
+    if (this.#isEnding()) return;
+    this.#failure ??= { error: reason };
+    this.#abandon();
+  }
+
+  #isEnding(): boolean {
+    return this.#state === 'aborting' || this.#state === 'closing' || this.#state === 'done';
+  }
+
+  async #run(signal: AbortSignal | undefined): Promise<RunReport> {
+    if (signal !== undefined)
+      this.#stopListening = onAbort(signal, (reason) => this.abort(abortError(reason)));
+    try {
+      await this.#open();
+      await this.#written.promise;
+      await this.#flush();
+      await this.#finish();
+    } catch (error) {
+      this.#note(error);
+      await this.#closeAfterFailure();
+    }
+    this.#stopListening();
+    this.#clearDrainTimer();
+    this.#guard.clear();
+    this.#endedAt = runtime.now();
+    this.#state = 'done';
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return this.report();
+  }
+
+  async #open(): Promise<void> {
+    const { signal } = this.#controller;
+    this.#throwIfAborted();
+    for (const stage of this.#flow.stages) if (stage.inputs.length > 0) this.#openStages.add(stage);
+    this.#isSinkOpen = true;
+    await this.#guard.wait(`opening the sink '${this.#sinkName}'`, () =>
+      this.#sink.open?.({ signal, fail: this.#sinkFailed }),
+    );
+    for (const source of this.#flow.sources) {
+      this.#throwIfAborted();
+      this.#openStages.add(source);
+      await this.#guard.wait(`opening the source '${source.name}'`, () =>
+        source.open(new Map(), signal, this.#failed),
+      );
+    }
+    this.#throwIfAborted();
+    this.#state = 'running';
+    if (this.#isDrainWanted) this.#beginDrain();
+    else if (this.#isPauseWanted) void this.pause();
+    this.#source.pump();
+  }
+
+  /** Everything that was accepted becomes durable, and every receipt settled. */
+  async #flush(): Promise<void> {
+    this.#clearDrainTimer();
+    if (this.#state === 'running' || this.#state === 'paused') this.#state = 'draining';
+    await this.#guard.wait(`flushing the sink '${this.#sinkName}'`, () => this.#sink.flush?.());
+    // What the flush made durable is settled by promises of the sink's own, which have their turn first.
+    if (this.#openLanes().length > 0 || this.#writer.uncommitted > 0) {
+      await new Promise<void>((resolve) => runtime.yield(resolve));
+    }
+    const open = this.#openLanes();
+    if (this.#failure === undefined && (open.length > 0 || this.#writer.uncommitted > 0)) {
+      const lanes = open.map((lane) => `'${lane}'`).join(', ') || 'none';
+      throw new StreamWeldError(
+        'SW_DELIVERY_UNSETTLED',
+        `Everything was written and flushed, and still items are not settled (lanes: ${lanes}). A sink that defers must settle every piece, and what it calls durable must be so after flush.`,
+        { stage: this.#sinkName },
+      );
+    }
+    this.#throwIfAborted();
+  }
+
+  #throwIfAborted(): void {
+    if (this.#state === 'aborting' && this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  /** The good end. What fails here fails the run. */
+  async #finish(): Promise<void> {
+    this.#state = 'closing';
+    for (const committer of this.#committers)
+      await this.#guard.wait('the last commit', () => committer.last());
+    this.#isSinkOpen = false;
+    await this.#guard.wait(`closing the sink '${this.#sinkName}'`, () => this.#sink.close?.());
+    await this.#closeStages(undefined);
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async #closeAfterFailure(): Promise<void> {
+    this.#abandon();
+    const reason = this.#failure?.error;
+    await this.#attempt(`writing to '${this.#sinkName}'`, () => this.#writer.idle());
+    this.#state = 'closing';
+    this.#guard.setDeadline(this.#options.closeMs);
+    for (const committer of this.#committers) await this.#attempt('the last commit', () => committer.last());
+    if (this.#isSinkOpen) {
+      this.#isSinkOpen = false;
+      await this.#attempt(`closing the sink '${this.#sinkName}'`, () => this.#sink.close?.(reason));
+    }
+    await this.#closeStages(reason);
+    if (this.#guard.stuck.length > 0) this.#note(this.#stuckError());
+  }
+
+  /** Operators and sources, the last first: all are closed, whatever fails. */
+  async #closeStages(reason: unknown): Promise<void> {
+    for (const stage of [...this.#flow.stages].reverse()) {
+      if (this.#openStages.delete(stage))
+        await this.#attempt(`closing '${stage.name}'`, () => stage.close(reason));
+    }
+  }
+
+  async #attempt(what: string, call: () => void | PromiseLike<void>): Promise<void> {
+    try {
+      await this.#guard.wait(what, call);
+    } catch (error) {
+      if (!(error instanceof GivenUp)) this.#note(error);
+    }
+  }
+
+  /** The first failure is the run's; later ones are noted on it. */
+  #note(error: unknown): void {
+    if (error instanceof GivenUp) return;
+    const known = error === this.#failure?.error ? error : this.#asOurs(error);
+    if (this.#failure === undefined) this.#failure = { error: known };
+    else suppress(this.#failure.error, known);
+  }
+
+  #asOurs(error: unknown): unknown {
+    if (isStreamWeldError(error)) return error;
+    return wrapError(
+      'SW_SINK_FAILED',
+      this.#sinkName,
+      `The sink '${this.#sinkName}' failed to open, flush or close; its error is the cause.`,
+      error,
+    );
+  }
+
+  readonly #sinkFailed = (error: unknown): void => this.#writer.lost(error);
+
+  readonly #failed = (error: unknown): void => {
+    if (this.#failure !== undefined || this.#isEnding()) {
+      this.#note(error);
+      return;
+    }
+    this.#failure = { error };
+    if (this.#options.failFast || this.#state === 'opening') {
+      this.#abandon();
+      return;
+    }
+    this.#beginDrain();
+    // A source that failed is not asked for its end.
+    if (!this.#source.isPulling) this.#channel.close();
+  };
+
+  /** Stops everything at once; what is buffered is discarded. */
+  #abandon(): void {
+    if (this.#isEnding()) return;
+    this.#state = 'aborting';
+    this.#clearDrainTimer();
+    this.#source.halt();
+    this.#writer.halt();
+    this.#channel.clear();
+    for (const committer of this.#committers) committer.stop();
+    this.#guard.setDeadline(this.#options.closeMs);
+    const reason = this.#failure?.error;
+    this.#written.reject(reason);
+    this.#controller.abort(reason);
+  }
+
+  #beginDrain(): void {
+    if (this.#state !== 'running' && this.#state !== 'paused') return;
+    this.#state = 'draining';
+    for (const source of this.#flow.sources) {
+      void this.#attempt(`stopping the source '${source.name}'`, () => source.stop());
+    }
+    this.#resumeTasks();
+    this.#source.pump();
+  }
+
+  #resumeTasks(): void {
+    this.#writer.resume();
+    this.#source.resume();
+  }
+
+  readonly #drainTimedOut = (): void => {
+    this.#drainTimer = undefined;
+    this.abort(
+      new StreamWeldError(
+        'SW_DRAIN_TIMEOUT',
+        `The drain passed its deadline with ${this.#channel.queued} items in the buffer and ${this.#writer.inFlightItems} being written to '${this.#sinkName}'${this.#source.isPulling ? ', and a pull unanswered' : ''}. Give it longer, or find out what holds the sink.`,
+        { stage: this.#sinkName },
+      ),
+    );
+  };
+
+  #clearDrainTimer(): void {
+    if (this.#drainTimer !== undefined) runtime.clearTimer(this.#drainTimer);
+    this.#drainTimer = undefined;
+  }
+
+  readonly #quiet = (): void => {
+    if (this.#channel.isClosed) this.#written.resolve();
+  };
+
+  #commitFor(stage: SourceStage<unknown>): void {
+    const { source } = stage;
+    if (source.commit === undefined) return;
+    const committer = new Committer(
+      this.#options.commitEvery,
+      stage.lanes,
+      (positions) => source.commit?.(positions),
+      (error) =>
+        this.#failed(
+          wrapError(
+            'SW_COMMIT_FAILED',
+            stage.name,
+            `The source '${stage.name}' could not commit its positions; its error is the cause. Items since the last commit come again on the next run.`,
+            error,
+          ),
+        ),
+    );
+    stage.onMoved = (items) => committer.moved(items);
+    this.#committers.push(committer);
+  }
+
+  #openLanes(): string[] {
+    return this.#flow.sources.flatMap((source) => source.lanes.openLanes());
+  }
+
+  #stuckError(): StreamWeldError {
+    return new StreamWeldError(
+      'SW_PIPELINE_ABORTED',
+      `Given up after ${this.#options.closeMs} ms, because they did not heed the abort: ${this.#guard.stuck.join(', ')}. They may still have an effect.`,
+    );
+  }
+
+  report(): RunReport {
+    return {
+      outcome: this.#wasDrained ? 'drained' : 'completed',
+      read: this.#read(),
+      written: this.#writer.written,
+      dropped: this.#dropped,
+      batches: this.#writer.batches,
+      highWaterMark: this.#channel.highWater,
+      durationMs: this.#elapsedMs(),
+      positions: this.#positions(),
+    };
+  }
+
+  #read(): number {
+    let read = 0;
+    for (const source of this.#flow.sources) read += source.emitted;
+    return read;
+  }
+
+  #elapsedMs(): number {
+    return (this.#endedAt ?? runtime.now()) - this.#startedAt;
+  }
+
+  #positions(): ReadonlyMap<string, unknown> {
+    const { sources } = this.#flow;
+    if (sources.length === 1) return sources[0]?.lanes.positions() ?? new Map();
+    const all = new Map<string, unknown>();
+    for (const source of sources) {
+      for (const [lane, position] of source.lanes.positions()) all.set(`${source.name}/${lane}`, position);
+    }
+    return all;
+  }
+
+  snapshot(): PipelineSnapshot {
+    const ids = new Map(this.#flow.stages.map((stage, index) => [stage, `${stage.name}#${index}`]));
+    const stages: StageSnapshot[] = this.#flow.stages.map((stage) => ({
+      id: ids.get(stage) as string,
+      name: stage.name,
+      kind: stage.inputs.length === 0 ? 'source' : 'operator',
+      items: stage.emitted,
+      inFlight: stage === this.#stage && this.#source.isPulling ? 1 : 0,
+      waitedMs: stage.inputs.length === 0 ? this.#source.waitedMs : 0,
+    }));
+    const edges = this.#flow.stages.flatMap((stage) =>
+      stage.inputs.map((input) => ({ from: ids.get(input) as string, to: ids.get(stage) as string })),
+    );
+    const sinkId = `${this.#sinkName}#${stages.length}`;
+    return {
+      name: this.#options.name,
+      state: this.#state,
+      elapsedMs: this.#elapsedMs(),
+      read: this.#read(),
+      written: this.#writer.written,
+      dropped: this.#dropped,
+      batches: this.#writer.batches,
+      highWaterMark: this.#channel.highWater,
+      stages: [
+        ...stages,
+        {
+          id: sinkId,
+          name: this.#sinkName,
+          kind: 'sink',
+          items: this.#writer.written,
+          inFlight: this.#writer.inFlight,
+          waitedMs: this.#writer.waitedMs,
+        },
+      ],
+      edges: [
+        ...edges,
+        {
+          from: ids.get(this.#stage as Stage<unknown>) as string,
+          to: sinkId,
+          buffer: {
+            capacity: this.#channel.capacity,
+            queued: this.#channel.queued,
+            inFlight: this.#writer.inFlightItems,
+            demand: this.#channel.room,
+          },
+        },
+      ],
+    };
+  }
+}
+
+/** What a run that was aborted rejects with: the very error it was given, or one of ours around anything else. */
+export function abortError(reason: unknown): Error {
+  if (reason instanceof Error) return reason;
+  return new StreamWeldError(
+    'SW_PIPELINE_ABORTED',
+    'The run was aborted before its source had ended. What was acknowledged is safe; run it again to go on.',
+    reason === undefined ? {} : { cause: reason },
+  );
+}

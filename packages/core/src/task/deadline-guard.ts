@@ -1,0 +1,61 @@
+/**
+ * Waits for somebody else's promise, but no longer than a deadline that may be set while it waits: a handler that
+ * ignores the abort cannot hold the run.
+ */
+
+import { isThenable } from '../deferred.ts';
+import { runtime } from '../runtime.ts';
+import type { Awaitable } from '../source.ts';
+
+/** What a wait is rejected with that was given up. */
+export class GivenUp {
+  readonly what: string;
+
+  constructor(what: string) {
+    this.what = what;
+  }
+}
+
+export class DeadlineGuard {
+  readonly #waiting = new Set<() => void>();
+  readonly #stuck: string[] = [];
+  #timer: unknown;
+
+  /** What was given up, in words. */
+  get stuck(): readonly string[] {
+    return this.#stuck;
+  }
+
+  /** Calls, and waits for the answer. @param what names it, should it have to be given up. */
+  async wait<T>(what: string, call: () => Awaitable<T>): Promise<T> {
+    const answer = call();
+    if (!isThenable(answer)) return answer;
+    let giveUp: (() => void) | undefined;
+    try {
+      return await new Promise<T>((resolve, reject) => {
+        giveUp = () => {
+          this.#stuck.push(what);
+          reject(new GivenUp(what));
+        };
+        this.#waiting.add(giveUp);
+        answer.then(resolve, reject);
+      });
+    } finally {
+      if (giveUp !== undefined) this.#waiting.delete(giveUp);
+    }
+  }
+
+  /** From now on, waits end after `ms`; a deadline set before is forgotten. */
+  setDeadline(ms: number): void {
+    this.clear();
+    this.#timer = runtime.setTimer(() => {
+      this.#timer = undefined;
+      for (const giveUp of [...this.#waiting]) giveUp();
+    }, ms);
+  }
+
+  clear(): void {
+    if (this.#timer !== undefined) runtime.clearTimer(this.#timer);
+    this.#timer = undefined;
+  }
+}
