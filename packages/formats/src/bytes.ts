@@ -3,7 +3,7 @@
 import { checkCount, checkOptions } from '@streamweld/core/connector';
 import { FormatError } from './errors.js';
 import type { Decoder, DecoderOptions, Encoder, Format } from './format.js';
-import { asBuffer } from './line-cutter.js';
+import { asBuffer } from './cutter.js';
 import { type BytesOptions, checkStart, type Start } from './options.js';
 
 /** Bytes, an item a chunk as it comes or, with `chunkBytes`, pieces of one size. */

@@ -22,6 +22,7 @@ export const FORMAT_ERROR_CODES = {
   SW_FORMAT_INVALID_ITEM: 'An item cannot be written in this format.',
   SW_FORMAT_GZIP_INVALID: 'Bytes that are not gzip, or damaged gzip, were decompressed.',
   SW_FORMAT_GZIP_TRUNCATED: 'Gzip data ends before its end mark.',
+  SW_FORMAT_GZIP_CLOSED: 'A Gzip was used after its end, or before its last write had settled.',
   SW_FORMAT_GZIP_BOMB: 'Gzip data decompresses to more than maxBytes or maxRatio allow.',
 } as const;
 

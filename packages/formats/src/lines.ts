@@ -4,7 +4,7 @@ import { checkOptions } from '@streamweld/core/connector';
 import { type Block, BlockDecoder, type Blocks } from './block-decoder.js';
 import { FormatError } from './errors.js';
 import type { Decoder, DecoderOptions, Encoder, Format } from './format.js';
-import { LineCutter, type Piece } from './line-cutter.js';
+import { Cutter, LINE_ENDS, type Piece } from './cutter.js';
 import {
   type CheckedTextOptions,
   checkStart,
@@ -35,11 +35,11 @@ export function lines(options?: LinesOptions): Format<string> {
 }
 
 export class LineBlocks implements Blocks<string> {
-  readonly #cutter: LineCutter;
+  readonly #cutter: Cutter;
   readonly #invalidUtf8: 'fail' | 'replace';
 
   constructor(options: CheckedTextOptions, start: Start) {
-    this.#cutter = new LineCutter(options, start);
+    this.#cutter = new Cutter(LINE_ENDS, options, start);
     this.#invalidUtf8 = options.invalidUtf8;
   }
 
@@ -92,9 +92,6 @@ export class LineBlock implements Block<string> {
       items.pop();
       this.end = offset + bytes.lastIndexOf(10, invalidAt) + 1;
       this.invalidAt = offset + invalidAt;
-    } else if (items.length === 1 && bytes.length === 0) {
-      // Nothing but a byte order mark.
-      items.pop();
     }
     if (hasCarriageReturn) stripCarriageReturns(items, terminated || invalidAt !== undefined);
     this.items = items;

@@ -1,13 +1,13 @@
 /**
- * Cuts the chunks of a stream into pieces that end with a line.
+ * Cuts the chunks of a stream into pieces that end with a record: a line, or what CSV takes for one.
  *
  *     chunk      ...one\ntwo\nthr | ee\nfour\nfi...
  *     pieces     [one\ntwo\n]  [three\n]  [four\n]
  *                               └ joined: the tail of one chunk and the head of the next
  *
- * Pieces are at most 32 KiB, unless one line is longer. That is not for memory: on Node 20 a string of 32 KiB is made
+ * Pieces are at most 32 KiB, unless one record is longer. That is not for memory: on Node 20 a string of 32 KiB is made
  * in the young generation and split at 2.4 GB/s, one of 256 KiB in the space for large objects and split at 1.0 GB/s.
- * It also bounds what a line keeps alive: V8 makes a slice of 13 characters or more a view of the string it was cut
+ * It also bounds what an item keeps alive: V8 makes a slice of 13 characters or more a view of the string it was cut
  * from, so a line that is kept holds its piece, 32 KiB at most, and not the chunk. (A string of its own for each line
  * would hold nothing else, at 0.9 GB/s.)
  */
@@ -18,18 +18,39 @@ import type { CheckedTextOptions, Start } from './options.js';
 const PIECE_BYTES = 32 << 10;
 const LF = 10;
 const CR = 13;
+const BOM: Buffer = Buffer.from([0xef, 0xbb, 0xbf]);
 const EMPTY: Buffer = Buffer.alloc(0);
+
+/** Where records end. It may remember, from one call to the next, what it is in the middle of. */
+export interface RecordEnds {
+  /** Behind the last record that ends in `from..limit`, where a record begins at `from`; −1: none does. */
+  last(chunk: Buffer, from: number, limit: number): number;
+  /** Behind the record it is in the middle of, from `from` on; −1: it does not end in this chunk. */
+  next(chunk: Buffer, from: number): number;
+}
+
+export const LINE_ENDS: RecordEnds = {
+  last(chunk, from, limit) {
+    const end = chunk.lastIndexOf(LF, limit - 1);
+    return end < from ? -1 : end + 1;
+  },
+  next(chunk, from) {
+    const end = chunk.indexOf(LF, from);
+    return end < 0 ? -1 : end + 1;
+  },
+};
 
 export interface Piece {
   /** Valid until the next piece is asked for, or bytes are pushed. */
   readonly bytes: Buffer;
   /** Where the piece begins in the stream. */
   readonly offset: number;
-  /** Whether it ends with a line end: the last line of a stream may lack it. */
+  /** Whether it ends with a record end: the last record of a stream may lack it. */
   readonly terminated: boolean;
 }
 
-export class LineCutter {
+export class Cutter {
+  readonly #ends: RecordEnds;
   readonly #maxLineBytes: number;
   readonly #skipLong: boolean;
   readonly #window: number;
@@ -37,20 +58,24 @@ export class LineCutter {
   readonly #waiting: Buffer[] = [];
   #chunk: Buffer = EMPTY;
   #at = 0;
-  /** The beginning of a line whose end has not come yet. */
+  /** The beginning of a record whose end has not come yet. */
   readonly #tail: Tail = new Tail();
   /** Where in the stream the next piece begins. */
   #offset: number;
+  /** Bytes of the byte order mark seen at the beginning of the stream, −1 when it is decided. */
+  #mark: number;
   #skipping = false;
   #ended = false;
   skipped = 0;
 
-  constructor(options: CheckedTextOptions, start: Start) {
+  constructor(ends: RecordEnds, options: CheckedTextOptions, start: Start) {
+    this.#ends = ends;
     this.#maxLineBytes = options.maxLineBytes;
     this.#skipLong = options.onLongLine === 'skip';
-    // No line within a window that is not longer than the longest line allowed can be too long.
+    // No record within a window that is not longer than the longest one allowed can be too long.
     this.#window = Math.min(PIECE_BYTES, options.maxLineBytes + 1);
     this.#offset = start.offset;
+    this.#mark = start.offset === 0 ? 0 : -1;
   }
 
   push(chunk: Uint8Array): void {
@@ -64,24 +89,17 @@ export class LineCutter {
   /** The next piece; `undefined` where more bytes are needed or nothing is left. `record` is for the message. */
   next(record: number): Piece | undefined {
     for (;;) {
-      if (this.#at === this.#chunk.length) {
-        const chunk = this.#waiting.shift();
-        if (chunk === undefined) {
-          // The chunk is its owner's again.
-          this.#chunk = EMPTY;
-          this.#at = 0;
-          return this.#ended ? this.#last(record) : undefined;
-        }
-        this.#chunk = chunk;
-        this.#at = 0;
-      }
+      if (this.#at === this.#chunk.length && !this.#turn())
+        return this.#ended ? this.#last(record) : undefined;
       const end = this.#cut();
       if (this.#skipping) {
         this.#skip(end);
       } else if (this.#tail.length > 0 || end < 0) {
-        this.#tail.add(this.#chunk, this.#at, end < 0 ? this.#chunk.length : end);
-        this.#at = end < 0 ? this.#chunk.length : end;
-        if (end >= 0 || this.#tail.length > this.#tailLimit()) {
+        const to = end < 0 ? this.#chunk.length : end;
+        this.#tail.add(this.#chunk, this.#at, to);
+        this.#at = to;
+        // A last carriage return may still turn out to belong to the line end.
+        if (end >= 0 || this.#tail.length > this.#maxLineBytes + 1) {
           const bytes = this.#tail.bytes();
           if (!this.#tooLong(bytes, record)) {
             this.#tail.clear();
@@ -92,7 +110,7 @@ export class LineCutter {
       } else {
         const bytes = this.#chunk.subarray(this.#at, end);
         this.#at = end;
-        // Only a line that fills its window alone can be too long.
+        // Only a record that does not fit into the window can be too long.
         if (bytes.length <= this.#window || !this.#tooLong(bytes, record)) return this.#piece(bytes, true);
         this.#offset += bytes.length;
         this.skipped++;
@@ -100,23 +118,51 @@ export class LineCutter {
     }
   }
 
-  /** Where the next piece of the chunk ends, −1 where it has no line end any more. */
-  #cut(): number {
-    const chunk = this.#chunk;
-    const at = this.#at;
-    if (this.#tail.length > 0 || this.#skipping) {
-      const end = chunk.indexOf(LF, at);
-      return end < 0 ? -1 : end + 1;
+  /** Turns to the next chunk that has something to read, if there is one. */
+  #turn(): boolean {
+    for (;;) {
+      const chunk = this.#waiting.shift();
+      // The chunk that is done is its owner's again.
+      this.#chunk = chunk ?? EMPTY;
+      this.#at = 0;
+      if (chunk === undefined) return false;
+      if (this.#mark >= 0) this.#stripMark();
+      if (this.#at < chunk.length) return true;
     }
-    const limit = Math.min(at + this.#window, chunk.length);
-    let end = chunk.lastIndexOf(LF, limit - 1);
-    if (end < at) end = limit === chunk.length ? -1 : chunk.indexOf(LF, limit);
-    return end < 0 ? -1 : end + 1;
   }
 
-  /** Beyond it a line without an end is too long, whatever follows: a carriage return, or after a BOM. */
-  #tailLimit(): number {
-    return this.#maxLineBytes + 1 + (this.#offset === 0 ? 3 : 0);
+  /** The byte order mark at the beginning is left out, also where it comes in pieces. */
+  #stripMark(): void {
+    while (this.#mark < 3 && this.#at < this.#chunk.length) {
+      if (this.#chunk[this.#at] !== BOM[this.#mark]) {
+        this.#restoreMark();
+        return;
+      }
+      this.#at++;
+      this.#mark++;
+    }
+    if (this.#mark === 3) {
+      this.#offset = 3;
+      this.#mark = -1;
+    }
+  }
+
+  /** What began like a byte order mark was none: its bytes are the beginning of the first record. */
+  #restoreMark(): void {
+    if (this.#mark > 0) {
+      this.#tail.add(BOM, 0, this.#mark);
+      this.#ends.next(BOM.subarray(0, this.#mark), 0);
+    }
+    this.#mark = -1;
+  }
+
+  /** Where the next piece of the chunk ends, −1 where no record ends in it any more. */
+  #cut(): number {
+    const chunk = this.#chunk;
+    if (this.#tail.length > 0 || this.#skipping) return this.#ends.next(chunk, this.#at);
+    const limit = Math.min(this.#at + this.#window, chunk.length);
+    const end = this.#ends.last(chunk, this.#at, limit);
+    return end >= 0 || limit === chunk.length ? end : this.#ends.next(chunk, limit);
   }
 
   #skip(end: number): void {
@@ -129,7 +175,7 @@ export class LineCutter {
     }
   }
 
-  /** Forgets a line that is too long, whose end has come or is still to come. */
+  /** Forgets a record that is too long, whose end has come or is still to come. */
   #drop(ended: boolean): void {
     this.#offset += this.#tail.length;
     this.#tail.clear();
@@ -138,6 +184,7 @@ export class LineCutter {
   }
 
   #last(record: number): Piece | undefined {
+    if (this.#mark > 0) this.#restoreMark();
     if (this.#skipping) {
       this.#skipping = false;
       this.skipped++;
@@ -156,16 +203,14 @@ export class LineCutter {
   #piece(bytes: Buffer, terminated: boolean): Piece {
     const offset = this.#offset;
     this.#offset += bytes.length;
-    const from = offset === 0 ? bomLength(bytes) : 0;
-    return { bytes: from === 0 ? bytes : bytes.subarray(from), offset: offset + from, terminated };
+    return { bytes, offset, terminated };
   }
 
-  /** Whether one line is too long and to be left out; throws where it is to fail. */
+  /** Whether one record is too long and to be left out; throws where it is to fail. */
   #tooLong(line: Buffer, record: number): boolean {
     let length = line.length;
     if (line[length - 1] === LF) length--;
     if (length < line.length && line[length - 1] === CR) length--;
-    if (this.#offset === 0) length -= bomLength(line);
     if (length <= this.#maxLineBytes) return false;
     if (this.#skipLong) return true;
     throw new FormatError(
@@ -177,7 +222,7 @@ export class LineCutter {
   }
 }
 
-/** A buffer that grows: the pieces of a line may be many and small. */
+/** A buffer that grows: the pieces of a record may be many and small. */
 class Tail {
   #buffer: Buffer = EMPTY;
   length = 0;
@@ -205,9 +250,4 @@ class Tail {
 
 export function asBuffer(chunk: Uint8Array): Buffer {
   return Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-}
-
-/** 3 where bytes begin with the UTF-8 byte order mark, else 0. */
-export function bomLength(bytes: Uint8Array): number {
-  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
