@@ -1,0 +1,116 @@
+/**
+ * The file layer: the few calls of node:fs that this package makes, by their shape. `node:fs/promises` is one; a test
+ * that injects faults, or a file system of somebody's own, is another.
+ */
+
+import { constants, promises } from 'node:fs';
+import { runtime } from '@streamweld/core/connector';
+import { errnoOf } from './errors.js';
+
+export interface FileStat {
+  readonly size: number;
+  readonly dev: number;
+  readonly ino: number;
+  readonly mode: number;
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isFIFO(): boolean;
+}
+
+export interface FileHandle {
+  /** `position` null reads on from where the last read ended, for what cannot be sought. */
+  read(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | null,
+  ): Promise<{ bytesRead: number }>;
+  write(
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ bytesWritten: number }>;
+  stat(): Promise<FileStat>;
+  truncate(length: number): Promise<void>;
+  chmod(mode: number): Promise<void>;
+  datasync(): Promise<void>;
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface FolderEntry {
+  readonly name: string;
+  isFile(): boolean;
+  isDirectory(): boolean;
+  isSymbolicLink(): boolean;
+}
+
+export interface FileSystem {
+  open(path: string, flags: string | number, mode?: number): Promise<FileHandle>;
+  /** Follows symbolic links. */
+  stat(path: string): Promise<FileStat>;
+  readdir(path: string, options: { withFileTypes: true }): Promise<FolderEntry[]>;
+  mkdir(path: string, options: { recursive: true }): Promise<unknown>;
+  rename(from: string, to: string): Promise<void>;
+  unlink(path: string): Promise<void>;
+}
+
+export const nodeFileSystem: FileSystem = promises;
+
+/** Reads without waiting for somebody to write: a pipe opens at once, and says EAGAIN when it has nothing yet. */
+export const READ_FLAGS: number = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+/** How often, and how long after one another, an open is tried again when no handle is left. */
+const OPEN_ATTEMPTS = 8;
+const OPEN_WAIT_MS = 5;
+
+/**
+ * Opens, waiting a little where the process has no handle left: others close theirs. `makeRoom` may close one of the
+ * caller's own, and says whether it did. The waits double, about 0.6 s in all; then the error is the caller's.
+ */
+export async function openPatiently(
+  fs: FileSystem,
+  path: string,
+  flags: string | number,
+  mode?: number,
+  makeRoom: () => Promise<boolean> = async () => false,
+): Promise<FileHandle> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await fs.open(path, flags, mode);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if ((errno !== 'EMFILE' && errno !== 'ENFILE') || attempt === OPEN_ATTEMPTS) throw error;
+    }
+    if (!(await makeRoom())) await pause(OPEN_WAIT_MS * 2 ** (attempt - 1));
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    runtime.setTimer(resolve, ms);
+  });
+}
+
+/** Makes names in a folder survive a power loss. Where folders cannot be synced (Windows), there is nothing to do. */
+export async function syncFolder(fs: FileSystem, folder: string): Promise<void> {
+  let handle: FileHandle;
+  try {
+    handle = await fs.open(folder, 'r');
+  } catch (error) {
+    if (isUnsupported(error)) return;
+    throw error;
+  }
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (!isUnsupported(error)) throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+function isUnsupported(error: unknown): boolean {
+  return ['EISDIR', 'EPERM', 'EINVAL', 'ENOTSUP', 'ENOSYS'].includes(errnoOf(error) ?? '');
+}

@@ -1,0 +1,168 @@
+/** The options of FileSource and FileSink: types, defaults, checks. */
+
+import {
+  checkBoolean,
+  checkCount,
+  checkFunction,
+  checkOneOf,
+  checkOptions,
+  checkText,
+  OptionError,
+} from '@streamweld/core/connector';
+import type { GunzipOptions } from '@streamweld/formats';
+import { type FileSystem, nodeFileSystem } from './client.js';
+
+export type Compression = 'auto' | 'gzip' | 'none';
+
+export interface FileSourceOptions {
+  /** Shown in errors, reports and drawings. Default: `file` and the first path. */
+  readonly name?: string | undefined;
+  /** The longest line or record, in bytes. Default 16 MiB. For a format given as an object, set it there. */
+  readonly maxLineBytes?: number | undefined;
+  /** `auto`: gzip where the name ends in `.gz` or the first bytes say so. Default `auto`. */
+  readonly compression?: Compression | undefined;
+  /** Limits against a gzip bomb: `maxBytes`, `maxRatio`. */
+  readonly gunzip?: Pick<GunzipOptions, 'maxBytes' | 'maxRatio'> | undefined;
+  /** How much is read at once, in bytes. Two such chunks are held. Default 256 KiB. */
+  readonly chunkBytes?: number | undefined;
+  /** Reads pipes and devices too. Default `false`: they are refused, for they may block or never end. */
+  readonly allowSpecial?: boolean | undefined;
+  /** The file layer: `node:fs/promises`, or an object like it. */
+  readonly client?: FileSystem | undefined;
+}
+
+export interface FileSinkOptions {
+  /** Shown in errors, reports and drawings. Default: `file` and the path. */
+  readonly name?: string | undefined;
+  /** `auto`: gzip where the name ends in `.gz`. Default `auto`. */
+  readonly compression?: Compression | undefined;
+  /** Of gzip, from 0 (store) to 9 (smallest). Default 6. */
+  readonly level?: number | undefined;
+  /**
+   * The folder that no path leaves; relative paths start there. Default: the current folder for paths that a function
+   * answers, no bound for a path that is given as a string.
+   */
+  readonly root?: string | undefined;
+  /** Creates missing folders. Default `true`. */
+  readonly mkdir?: boolean | undefined;
+  /** Permissions of new files. Default: those of the file that is replaced, else what the umask allows. */
+  readonly mode?: number | undefined;
+  /** The most files open at once; there may be more targets than that. Default 64. */
+  readonly maxOpen?: number | undefined;
+  /** How much is gathered for a file before it is written, in bytes. Default 1 MiB. */
+  readonly bufferBytes?: number | undefined;
+  /** How much is gathered for all files together, in bytes. Default 64 MiB. */
+  readonly maxBufferedBytes?: number | undefined;
+  /** The file layer: `node:fs/promises`, or an object like it. */
+  readonly client?: FileSystem | undefined;
+}
+
+const COMPRESSIONS = ['auto', 'gzip', 'none'] as const;
+
+export interface CheckedSourceOptions {
+  readonly name: string;
+  readonly maxLineBytes: number | undefined;
+  readonly compression: Compression;
+  readonly gunzip: Pick<GunzipOptions, 'maxBytes' | 'maxRatio'>;
+  readonly chunkBytes: number;
+  readonly allowSpecial: boolean;
+  readonly client: FileSystem;
+}
+
+export function checkSourceOptions(
+  options: (FileSourceOptions & { readonly format?: unknown }) | undefined,
+  paths: readonly string[],
+): CheckedSourceOptions {
+  const given = checkOptions('FileSource options', options, [
+    'format',
+    'name',
+    'maxLineBytes',
+    'compression',
+    'gunzip',
+    'chunkBytes',
+    'allowSpecial',
+    'client',
+  ]);
+  const more = paths.length > 1 ? ` and ${paths.length - 1} more` : '';
+  return {
+    name: checkText('name', given.name ?? `file ${paths[0]}${more}`),
+    maxLineBytes:
+      given.maxLineBytes === undefined ? undefined : checkCount('maxLineBytes', given.maxLineBytes),
+    compression: checkOneOf('compression', given.compression ?? 'auto', COMPRESSIONS),
+    gunzip: checkOptions('gunzip', given.gunzip, ['maxBytes', 'maxRatio']),
+    chunkBytes: checkCount('chunkBytes', given.chunkBytes ?? 256 << 10),
+    allowSpecial: checkBoolean('allowSpecial', given.allowSpecial ?? false),
+    client: checkClient(given.client),
+  };
+}
+
+/** One path or several, as a list. */
+export function checkPaths(value: string | readonly string[]): readonly string[] {
+  const paths: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (paths.length === 0) throw new OptionError('paths', 'a path, or a list of at least one', value);
+  return paths.map((path) => checkText('paths', path));
+}
+
+export interface CheckedSinkOptions {
+  readonly name: string;
+  readonly compression: Compression;
+  readonly level: number;
+  readonly root: string | undefined;
+  readonly mkdir: boolean;
+  readonly mode: number | undefined;
+  readonly maxOpen: number;
+  readonly bufferBytes: number;
+  readonly maxBufferedBytes: number;
+  readonly client: FileSystem;
+}
+
+export function checkSinkOptions(
+  options: (FileSinkOptions & { readonly format?: unknown }) | undefined,
+  path: unknown,
+): CheckedSinkOptions {
+  const given = checkOptions('FileSink options', options, [
+    'format',
+    'name',
+    'compression',
+    'level',
+    'root',
+    'mkdir',
+    'mode',
+    'maxOpen',
+    'bufferBytes',
+    'maxBufferedBytes',
+    'client',
+  ]);
+  if (typeof path !== 'function') checkText('path', path);
+  const root = given.root === undefined ? undefined : checkText('root', given.root);
+  const { level = 6, mode } = given;
+  if (checkCount('level', level, 0) > 9) throw new OptionError('level', 'a whole number from 0 to 9', level);
+  if (mode !== undefined && checkCount('mode', mode, 0) > 0o777) {
+    throw new OptionError('mode', 'permissions from 0 to 0o777', mode);
+  }
+  return {
+    name: checkText('name', given.name ?? (typeof path === 'string' ? `file ${path}` : 'files')),
+    compression: checkOneOf('compression', given.compression ?? 'auto', COMPRESSIONS),
+    level,
+    root: root ?? (typeof path === 'function' ? '.' : undefined),
+    mkdir: checkBoolean('mkdir', given.mkdir ?? true),
+    mode,
+    maxOpen: checkCount('maxOpen', given.maxOpen ?? 64),
+    bufferBytes: checkCount('bufferBytes', given.bufferBytes ?? 1 << 20),
+    maxBufferedBytes: checkCount('maxBufferedBytes', given.maxBufferedBytes ?? 64 << 20),
+    client: checkClient(given.client),
+  };
+}
+
+function checkClient(client: FileSystem | undefined): FileSystem {
+  const fs = client ?? nodeFileSystem;
+  for (const call of ['open', 'stat', 'readdir', 'mkdir', 'rename', 'unlink'] as const) {
+    checkFunction(`client.${call}`, fs?.[call]);
+  }
+  return fs;
+}
+
+/** Whether a file of this name is to be gzip, as far as the name tells. */
+export function isGzipName(path: string): boolean {
+  return path.toLowerCase().endsWith('.gz');
+}
