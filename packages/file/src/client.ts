@@ -5,7 +5,7 @@
 
 import { constants, promises } from 'node:fs';
 import { runtime } from '@streamweld/core/connector';
-import { errnoOf } from './errors.js';
+import { errnoOf } from './errors.ts';
 
 export interface FileStat {
   readonly size: number;

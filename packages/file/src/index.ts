@@ -1,17 +1,17 @@
 /** Files as sources and sinks: one file, many, or a glob; lines, NDJSON, CSV or bytes; plain or gzip. */
 
 // Reading
-export { FileSource, type FileSourceConstructor } from './source.js';
-export type { FileIdentity, FilePosition } from './source-file.js';
+export { FileSource, type FileSourceConstructor } from './source.ts';
+export type { FileIdentity, FilePosition } from './source-file.ts';
 
 // Writing
-export { FileSink, type FilePath, type FileSinkConstructor } from './sink.js';
+export { FileSink, type FilePath, type FileSinkConstructor } from './sink.ts';
 
 // Options
-export type { Compression, FileSinkOptions, FileSourceOptions } from './options.js';
+export type { Compression, FileSinkOptions, FileSourceOptions } from './options.ts';
 
 // The file layer, for a client of one's own
-export type { FileHandle, FileStat, FileSystem, FolderEntry } from './client.js';
+export type { FileHandle, FileStat, FileSystem, FolderEntry } from './client.ts';
 
 // Errors
-export { FILE_ERROR_CODES, FileError, type FileErrorCode, FileItemError } from './errors.js';
+export { FILE_ERROR_CODES, FileError, type FileErrorCode, FileItemError } from './errors.ts';

@@ -10,7 +10,7 @@ import {
   OptionError,
 } from '@streamweld/core/connector';
 import type { GunzipOptions } from '@streamweld/formats';
-import { type FileSystem, nodeFileSystem } from './client.js';
+import { type FileSystem, nodeFileSystem } from './client.ts';
 
 export type Compression = 'auto' | 'gzip' | 'none';
 

@@ -2,9 +2,9 @@
 
 import { StreamWeldError } from '@streamweld/core/connector';
 import { FormatError } from '@streamweld/formats';
-import { FileItemError } from './errors.js';
-import type { FilePath } from './sink.js';
-import type { Target } from './sink-target.js';
+import { FileItemError } from './errors.ts';
+import type { FilePath } from './sink.ts';
+import type { Target } from './sink-target.ts';
 
 export class Grouping<T> {
   readonly #path: FilePath<T>;

@@ -3,8 +3,8 @@
  * again when its file is written next. Each file is worked on by one at a time.
  */
 
-import { type FileHandle, type FileSystem, openPatiently } from './client.js';
-import { FileError } from './errors.js';
+import { type FileHandle, type FileSystem, openPatiently } from './client.ts';
+import { FileError } from './errors.ts';
 
 interface Entry {
   handle: FileHandle | undefined;

@@ -2,7 +2,7 @@
 
 import { isAbsolute, join, normalize, relative, resolve, sep } from 'node:path';
 import { describe } from '@streamweld/core/connector';
-import { FileError } from './errors.js';
+import { FileError } from './errors.ts';
 
 export class PathRule {
   readonly #root: string | undefined;

@@ -7,8 +7,8 @@
 
 import { gzip } from 'node:zlib';
 import type { Encoder, Format } from '@streamweld/formats';
-import { GrowingBuffer } from './sink-buffer.js';
-import { Temporary, type Workshop } from './sink-temporary.js';
+import { GrowingBuffer } from './sink-buffer.ts';
+import { Temporary, type Workshop } from './sink-temporary.ts';
 
 export interface TargetOptions<T> {
   readonly format: Format<unknown, T>;

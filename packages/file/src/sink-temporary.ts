@@ -10,9 +10,9 @@
 
 import { basename, dirname, join, resolve } from 'node:path';
 import { runtime } from '@streamweld/core/connector';
-import { type FileHandle, type FileStat, type FileSystem, syncFolder } from './client.js';
-import { errnoOf, FileError, toFileError } from './errors.js';
-import type { HandlePool } from './sink-handles.js';
+import { type FileHandle, type FileStat, type FileSystem, syncFolder } from './client.ts';
+import { errnoOf, FileError, toFileError } from './errors.ts';
+import type { HandlePool } from './sink-handles.ts';
 
 /** What all temporaries of a sink share. */
 export interface Workshop {

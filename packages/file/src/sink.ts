@@ -2,14 +2,14 @@
 
 import { type Accepted, Deferred, ignoreRejection, type Sink } from '@streamweld/core/connector';
 import { type CsvRecord, type CsvValue, type Format, type FormatName, toFormat } from '@streamweld/formats';
-import { FileError } from './errors.js';
-import { Limiter } from './limiter.js';
-import { type CheckedSinkOptions, checkSinkOptions, type FileSinkOptions, isGzipName } from './options.js';
-import { Grouping } from './sink-groups.js';
-import { HandlePool } from './sink-handles.js';
-import { PathRule } from './sink-path.js';
-import { Target } from './sink-target.js';
-import { syncFolders, type Workshop } from './sink-temporary.js';
+import { FileError } from './errors.ts';
+import { Limiter } from './limiter.ts';
+import { type CheckedSinkOptions, checkSinkOptions, type FileSinkOptions, isGzipName } from './options.ts';
+import { Grouping } from './sink-groups.ts';
+import { HandlePool } from './sink-handles.ts';
+import { PathRule } from './sink-path.ts';
+import { Target } from './sink-target.ts';
+import { syncFolders, type Workshop } from './sink-temporary.ts';
 
 /** Where an item goes: one file, or a file for each item. */
 export type FilePath<T> = string | ((item: T) => string);

@@ -1,8 +1,8 @@
 /** A file as chunks, one read ahead of the one that is being decoded, so that reading and decoding overlap. */
 
 import { type Awaitable, runtime } from '@streamweld/core/connector';
-import type { FileHandle, FileStat } from './client.js';
-import { errnoOf } from './errors.js';
+import type { FileHandle, FileStat } from './client.ts';
+import { errnoOf } from './errors.ts';
 
 /** How long to wait before an empty pipe is looked at again. */
 const PIPE_WAIT_MS = 10;

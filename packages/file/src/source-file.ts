@@ -2,11 +2,11 @@
 
 import type { Awaitable } from '@streamweld/core/connector';
 import { type Decoder, type Format, gunzip, isGzip } from '@streamweld/formats';
-import { type FileHandle, type FileStat, openPatiently, READ_FLAGS } from './client.js';
-import { FileError } from './errors.js';
-import { type CheckedSourceOptions, isGzipName } from './options.js';
-import { RawChunks, ReadAhead } from './source-chunks.js';
-import { checkKind } from './source-files.js';
+import { type FileHandle, type FileStat, openPatiently, READ_FLAGS } from './client.ts';
+import { FileError } from './errors.ts';
+import { type CheckedSourceOptions, isGzipName } from './options.ts';
+import { RawChunks, ReadAhead } from './source-chunks.ts';
+import { checkKind } from './source-files.ts';
 
 /** Where to resume in a file. Plain data, so that any store can keep it. */
 export interface FilePosition {

@@ -1,9 +1,9 @@
 /** From what the user names (paths, globs) to the files to read, in the order they are read. */
 
 import { normalize, sep } from 'node:path';
-import type { FileStat, FileSystem, FolderEntry } from './client.js';
-import { errnoOf, FileError, toFileError } from './errors.js';
-import { expandGlob, isGlob } from './source-glob.js';
+import type { FileStat, FileSystem, FolderEntry } from './client.ts';
+import { errnoOf, FileError, toFileError } from './errors.ts';
+import { expandGlob, isGlob } from './source-glob.ts';
 
 /**
  * The files behind these paths: sorted, each once, each there and readable as a file. A path that exists is taken as

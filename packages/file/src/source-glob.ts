@@ -11,8 +11,8 @@
  */
 
 import picomatch from 'picomatch';
-import type { FileSystem, FolderEntry } from './client.js';
-import { errnoOf, toFileError } from './errors.js';
+import type { FileSystem, FolderEntry } from './client.ts';
+import { errnoOf, toFileError } from './errors.ts';
 
 type Step =
   | { readonly kind: 'name'; readonly name: string }
@@ -83,7 +83,7 @@ function toStep(segment: string): Step {
   if (!isGlob(segment)) return { kind: 'name', name: segment.replaceAll(/\\(.)/g, '$1') };
   // Parentheses are part of many a name ("report (1).csv"); we do not read them as patterns.
   const pattern = segment.replaceAll(/(?<!\\)[()|]/g, '\\$&');
-  return { kind: 'match', matches: picomatch(pattern, { noextglob: true, nonegate: true }) };
+  return { kind: 'match', matches: picomatch(pattern, { noextglob: true, nonegate: true, posix: true }) };
 }
 
 /** `a/{b,c/d}/e` as `a/b/e` and `a/c/d/e`: braces may hold slashes, and the walk goes from slash to slash. */

@@ -11,15 +11,15 @@ import {
   StreamWeldError,
 } from '@streamweld/core/connector';
 import { type Format, type FormatName, toFormat } from '@streamweld/formats';
-import { FileError, toFileError } from './errors.js';
+import { FileError, toFileError } from './errors.ts';
 import {
   type CheckedSourceOptions,
   checkPaths,
   checkSourceOptions,
   type FileSourceOptions,
-} from './options.js';
-import { type FilePosition, OpenFile } from './source-file.js';
-import { findFiles } from './source-files.js';
+} from './options.ts';
+import { type FilePosition, OpenFile } from './source-file.ts';
+import { findFiles } from './source-files.ts';
 
 /** A source of the items of files. Made by `new FileSource(…)`. */
 export interface FileSource<T> extends Source<T, FilePosition> {
