@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   SW_PIPELINE_ABORTED: 'A run was aborted before its source had ended.',
   SW_DRAIN_TIMEOUT: 'A drain passed its deadline, and the run was aborted.',
   SW_FLOW_USED: 'A flow whose source can be read once was read a second time.',
+  SW_KEY_INVALID: 'A key is of a kind that cannot be hashed.',
   SW_PARTITION_UNKNOWN: 'An item or a subscription names a partition that does not exist.',
   SW_PARTITION_TAKEN: 'A partition already has its sink.',
   SW_PARTITION_MISSING: 'A subscription to a partition dispatcher names no partition.',

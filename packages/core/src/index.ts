@@ -14,6 +14,28 @@ export { Flow, from, type SourceLikeOrFlow } from './flow/flow.ts';
 export type { BatchOptions } from './flow/batch.ts';
 export type { AsyncOptions } from './flow/item-stage.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema, ValidateOptions } from './flow/validate.ts';
+
+// One source, many sinks
+export {
+  DispatchedPipelineBuilder,
+  type DemandOptions,
+  type DispatcherOptions,
+  type PartitionOptions,
+} from './dispatch/builder.ts';
+export type { Dispatcher, DispatcherSnapshot, OnUnknown, SubscribeArguments } from './dispatch/dispatcher.ts';
+export type { Key } from './dispatch/hash.ts';
+export type { Logger } from './dispatch/stall-watch.ts';
+export {
+  type Delivery,
+  type Dispatch,
+  type DispatchStrategy,
+  type OutletState,
+  UNROUTED,
+} from './dispatch/strategy.ts';
+export type { SubscribeOptions } from './dispatch/subscribe-options.ts';
+export type { SinkStatus, Subscription, SubscriptionState } from './dispatch/subscription.ts';
+
+// Between tasks of your own
 export {
   Channel,
   type ChannelOptions,

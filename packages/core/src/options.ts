@@ -64,12 +64,7 @@ export function checkOptions<O extends object>(
 export function checkSignal(option: string, value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined;
   const signal = value as AbortSignal;
-  if (
-    typeof signal === 'object' &&
-    signal !== null &&
-    'aborted' in signal &&
-    typeof signal.addEventListener === 'function'
-  ) {
+  if (typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal) {
     return signal;
   }
   throw new OptionError(option, 'an AbortSignal', value);

@@ -66,6 +66,11 @@ export class BatchChannel<B extends Batch> {
     return batch;
   }
 
+  /** The next items, at most `max`, and of one batch, taken out for good: they need no room. */
+  discard(max: number): B | undefined {
+    return this.#queued.shift(max);
+  }
+
   /** What was taken needs its room no more. */
   release(items: number): void {
     this.#held -= items;

@@ -12,9 +12,10 @@
 
 import { Deferred } from '../deferred.ts';
 import { StreamWeldError } from '../errors.ts';
+import type { Claim } from './parcel.ts';
 
 /** One batch of a source, on its way. Also the link in its lane's list. */
-export class Receipt {
+export class Receipt implements Claim {
   next: Receipt | undefined;
   #pieces = 1;
   #poisoned = false;
@@ -37,25 +38,21 @@ export class Receipt {
     return this.#poisoned;
   }
 
-  /** The batch is in `pieces` more pieces than before. */
   retain(pieces: number): void {
     if (this.#pieces === 0) throw overSettled();
     this.#pieces += pieces;
   }
 
-  /** Two pieces became one again: one claim less, and never the last. */
   rejoin(): void {
     this.#pieces -= 1;
   }
 
-  /** One piece is durable, was dropped on purpose, or is in the dead letter. */
   settle(): void {
     if (this.#pieces === 0) throw overSettled();
     this.#pieces -= 1;
     if (this.#pieces === 0 && !this.#poisoned) this.lane.advance();
   }
 
-  /** One piece is lost. */
   fail(): void {
     if (this.#pieces === 0) throw overSettled();
     this.#pieces -= 1;

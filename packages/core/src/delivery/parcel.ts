@@ -13,11 +13,59 @@
  */
 
 import type { Batch } from '../channel/batch-deque.ts';
-import type { Receipt } from './lane.ts';
+
+/** A claim on source batches: a receipt, or several as one. */
+export interface Claim {
+  /** There are `pieces` more pieces to settle than before. */
+  retain(pieces: number): void;
+  /** Two pieces became one again: one claim less, and never the last. */
+  rejoin(): void;
+  /** One piece is durable, was dropped on purpose, or is in the dead letter. */
+  settle(): void;
+  /** One piece is lost. */
+  fail(): void;
+}
+
+/** Several claims as one: each is settled when the last piece of the whole is. */
+class ClaimGroup implements Claim {
+  readonly parts: readonly Part[];
+  #pieces = 1;
+  #isLost = false;
+
+  constructor(parts: readonly Part[]) {
+    this.parts = parts;
+  }
+
+  retain(pieces: number): void {
+    this.#pieces += pieces;
+  }
+
+  rejoin(): void {
+    this.#pieces -= 1;
+  }
+
+  settle(): void {
+    this.#end();
+  }
+
+  fail(): void {
+    this.#isLost = true;
+    this.#end();
+  }
+
+  #end(): void {
+    this.#pieces -= 1;
+    if (this.#pieces > 0) return;
+    for (const { receipt } of this.parts) {
+      if (this.#isLost) receipt.fail();
+      else receipt.settle();
+    }
+  }
+}
 
 /** The share of one source batch in a parcel. A part without items belongs to the item that follows it. */
 export interface Part {
-  readonly receipt: Receipt;
+  readonly receipt: Claim;
   readonly items: number;
   /** Whether it holds the last piece of its source batch. */
   readonly end: boolean;
@@ -25,12 +73,12 @@ export interface Part {
 
 export class Parcel<T> implements Batch {
   items: readonly T[];
-  receipt: Receipt | null;
+  receipt: Claim | null;
   /** Whether it holds the last piece of its source batch. */
   end: boolean;
   parts: readonly Part[] | null;
 
-  constructor(items: readonly T[], receipt: Receipt | null, end: boolean, parts: readonly Part[] | null) {
+  constructor(items: readonly T[], receipt: Claim | null, end: boolean, parts: readonly Part[] | null) {
     this.items = items;
     this.receipt = receipt;
     this.end = end;
@@ -107,6 +155,18 @@ export class Parcel<T> implements Batch {
       start = end;
     }
     return new Parcel(items, null, false, pieces) as this;
+  }
+
+  /**
+   * The same parcel with all its claims in one, so that its items may be cut and multiplied in any way: where it was
+   * made of several source batches, they are done when all of it is.
+   */
+  unify(): this {
+    if (this.parts !== null) {
+      this.receipt = new ClaimGroup(this.parts);
+      this.parts = null;
+    }
+    return this;
   }
 
   /** The claims on source batches, in order, whichever way they are kept. */

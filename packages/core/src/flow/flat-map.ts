@@ -1,16 +1,16 @@
 /** flatMap: a cursor over what the function answers, item by item, which stops where the demand ends. */
 
 import { isThenable } from '../deferred.ts';
-import { joinParcels, Parcel } from '../delivery/parcel.ts';
+import { Parcel } from '../delivery/parcel.ts';
 import type { Awaitable } from '../source.ts';
 import { type FlowRun, Stage } from './stage.ts';
 
 export class FlatMapStage<I, O> extends Stage<O> {
   readonly #input: Stage<I>;
   readonly #transform: (item: I) => Awaitable<Iterable<O>>;
-  /** What was pulled, by source batch; the first is being worked through. */
-  #parcels: Parcel<I>[] = [];
-  /** The next item of the first parcel. */
+  /** What was pulled and is being worked through. */
+  #parcel: Parcel<I> | undefined;
+  /** Its next item. */
   #at = 0;
   #inner: Iterator<O> | undefined;
   #demand = 0;
@@ -25,14 +25,14 @@ export class FlatMapStage<I, O> extends Stage<O> {
 
   override pull(demand: number): Awaitable<Parcel<O> | undefined> {
     this.#demand = demand;
-    if (this.#parcels.length > 0) return this.#flatten();
+    if (this.#parcel !== undefined) return this.#flatten(this.#parcel);
     const ratio = Math.max(1, this.emitted / this.#pulled);
     const answer = this.#input.pull(this.#pulled === 0 ? 1 : Math.ceil(demand / ratio));
     return isThenable(answer) ? answer.then(this.#accept) : this.#accept(answer);
   }
 
   override close(): void {
-    this.#parcels = [];
+    this.#parcel = undefined;
     this.#inner?.return?.();
     this.#inner = undefined;
   }
@@ -40,52 +40,45 @@ export class FlatMapStage<I, O> extends Stage<O> {
   readonly #accept = (parcel: Parcel<I> | undefined): Awaitable<Parcel<O> | undefined> => {
     if (parcel === undefined) return undefined;
     this.#pulled += parcel.items.length;
-    this.#parcels = splitByBatch(parcel);
+    // Its items will be multiplied, so what belongs to which batch can no longer be counted.
+    this.#parcel = parcel.unify();
     this.#at = 0;
-    return this.#flatten();
+    return this.#flatten(this.#parcel);
   };
 
   /** Works through what is at hand, up to the demand or the first promise. */
-  #flatten(): Awaitable<Parcel<O>> {
-    const ready: Parcel<O>[] = [];
-    let wanted = this.#demand;
+  #flatten(parcel: Parcel<I>): Awaitable<Parcel<O>> {
+    const out: O[] = [];
     let waiting: PromiseLike<Iterable<O>> | undefined;
-    while (wanted > 0 && this.#parcels.length > 0) {
-      const parcel = this.#parcels[0] as Parcel<I>;
-      const out: O[] = [];
-      try {
-        waiting = this.#fill(parcel.items, out, wanted);
-      } catch (error) {
-        throw this.failure(error);
-      }
-      wanted -= out.length;
-      if (waiting === undefined && this.#at === parcel.items.length && this.#inner === undefined) {
-        this.#parcels.shift();
-        this.#at = 0;
-        ready.push(parcel.replace(out));
-      } else if (out.length > 0) {
-        parcel.retain(1);
-        ready.push(new Parcel(out, parcel.receipt, false, null));
-      }
-      if (waiting !== undefined) break;
+    try {
+      waiting = this.#fill(parcel.items, out, this.#demand);
+    } catch (error) {
+      throw this.failure(error);
+    }
+    this.emitted += out.length;
+    if (waiting === undefined && this.#at === parcel.items.length) {
+      this.#parcel = undefined;
+      return parcel.replace(out);
     }
     // What is ready goes on before anything is waited for; the next pull waits.
-    if (ready.length === 0 && waiting !== undefined) return this.#resume(waiting);
-    if (waiting !== undefined) this.#pending = waiting;
-    this.emitted += this.#demand - wanted;
-    return ready.length === 1 ? (ready[0] as Parcel<O>) : joinParcels(ready);
+    if (waiting !== undefined) {
+      if (out.length === 0) return this.#resume(parcel, waiting);
+      this.#pending = waiting;
+    }
+    parcel.retain(1);
+    return new Parcel(out, parcel.receipt, false, null);
   }
 
   /** The promise that the item at `#at` answered, while it was not waited for. */
   #pending: PromiseLike<Iterable<O>> | undefined;
 
-  async #resume(waiting: PromiseLike<Iterable<O>>): Promise<Parcel<O>> {
+  async #resume(parcel: Parcel<I>, waiting: PromiseLike<Iterable<O>>): Promise<Parcel<O>> {
     try {
       this.#inner = (await waiting)[Symbol.iterator]();
     } catch (error) {
       throw this.failure(error);
     }
-    return this.#flatten();
+    return this.#flatten(parcel);
   }
 
   /** Fills `out` from the items at hand; answers the promise it met, if it met one. */
@@ -113,15 +106,4 @@ export class FlatMapStage<I, O> extends Stage<O> {
     }
     return undefined;
   }
-}
-
-/** A parcel whose items grow in number has to be of one source batch: the counts of parts would no longer fit. */
-function splitByBatch<T>(parcel: Parcel<T>): Parcel<T>[] {
-  if (parcel.parts === null) return [parcel];
-  let at = 0;
-  return parcel.parts.map(({ receipt, items, end }) => {
-    const piece = new Parcel(parcel.items.slice(at, at + items), receipt, end, null);
-    at += items;
-    return piece;
-  });
 }

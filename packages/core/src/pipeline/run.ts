@@ -89,7 +89,6 @@ export class Run<T> {
       name: this.#sinkName,
       sink,
       intake: new ChannelIntake(this.#channel),
-      maxItems: Math.min(share, sink.batching?.maxItems ?? share),
       concurrency,
       maxUncommitted: options.maxUncommitted,
       signal: this.#controller.signal,
@@ -97,6 +96,7 @@ export class Run<T> {
       onFail: this.#failed,
       onQuiet: this.#quiet,
     });
+    this.#writer.maxItems = Math.min(share, sink.batching?.maxItems ?? share);
     this.#source = new SourceTask<T>({
       stage: this.#stage,
       channel: this.#channel,

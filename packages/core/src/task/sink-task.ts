@@ -20,16 +20,16 @@ export interface SinkTaskOptions<T> {
   readonly name: string;
   readonly sink: Sink<T>;
   readonly intake: Intake<T>;
-  /** The most items of one write. */
-  readonly maxItems: number;
   /** The most writes at once. */
   readonly concurrency: number;
   /** How many items may be accepted and not yet durable, before the sink is flushed. */
   readonly maxUncommitted: number;
+  /** Items that are lost count as done: somebody agreed to that. */
+  readonly consentsToLoss?: boolean | undefined;
   readonly signal: AbortSignal;
   readonly turn: Turn;
-  /** A write, a flush of its own, or what was accepted, failed. */
-  readonly onFail: (error: StreamWeldError) => void;
+  /** A write, a flush of its own, or what was accepted, failed; so many items are lost. */
+  readonly onFail: (error: StreamWeldError, items: number) => void;
   /** Nothing is queued and no write is outstanding. Called again each time that comes about. */
   readonly onQuiet: () => void;
 }
@@ -50,6 +50,8 @@ export class SinkTask<T> implements WriteOwner {
   #quietSince: number | undefined;
   #waitedMs = 0;
   #idle: Deferred | undefined;
+  /** The most items of one write. */
+  maxItems = 1;
   /** Items that were accepted. */
   written = 0;
   /** Writes that were accepted. */
@@ -112,12 +114,12 @@ export class SinkTask<T> implements WriteOwner {
       return;
     }
     if (this.#isYielding) return;
-    const { intake, maxItems, turn } = this.#options;
+    const { intake, turn } = this.#options;
     this.#isPumping = true;
     do {
       this.#again = false;
       while (this.#canWrite()) {
-        const parcel = intake.take(maxItems);
+        const parcel = intake.take(this.maxItems);
         if (parcel === undefined) break;
         this.#write(parcel);
         if (turn.isOver()) {
@@ -149,11 +151,11 @@ export class SinkTask<T> implements WriteOwner {
       this.#flushWhenIdle();
       return false;
     }
-    const { intake, maxItems, sink } = this.#options;
+    const { intake, sink } = this.#options;
     const lingerMs = sink.batching?.lingerMs ?? 0;
     if (lingerMs === 0 || this.#isDue || intake.isClosed) return true;
     if (intake.queued === 0) return false;
-    if (intake.queued >= maxItems) return true;
+    if (intake.queued >= this.maxItems) return true;
     this.#lingerTimer ??= runtime.setTimer(this.#due, lingerMs);
     return false;
   }
@@ -218,18 +220,22 @@ export class SinkTask<T> implements WriteOwner {
       },
       (error: unknown) => {
         this.#uncommitted -= count;
-        parcel.fail();
-        this.lost(error);
+        this.#lose(parcel, error);
       },
     );
   }
 
   #failed(write: Write<T>, error: unknown): void {
     this.#ended(write.parcel);
-    write.parcel.fail();
+    this.#lose(write.parcel, error);
     this.#options.intake.release(write.parcel);
-    this.lost(error);
     this.pump();
+  }
+
+  #lose(parcel: Parcel<T>, error: unknown): void {
+    if (this.#options.consentsToLoss === true) parcel.settle();
+    else parcel.fail();
+    this.lost(error, parcel.items.length);
   }
 
   #ended(parcel: Parcel<T>): void {
@@ -248,7 +254,7 @@ export class SinkTask<T> implements WriteOwner {
   }
 
   /** Items are lost for good. */
-  lost(error: unknown): void {
+  lost(error: unknown, items: number = 0): void {
     this.#options.onFail(
       isStreamWeldError(error)
         ? error
@@ -258,6 +264,7 @@ export class SinkTask<T> implements WriteOwner {
             `The sink '${this.#options.name}' failed; its error is the cause. No position moved past what it did not write.`,
             error,
           ),
+      items,
     );
   }
 

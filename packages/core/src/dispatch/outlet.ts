@@ -1,0 +1,155 @@
+/**
+ * One place a dispatcher delivers to: a bounded queue, and whoever takes from it.
+ *
+ * Of a broadcast or demand dispatcher each subscription has its own outlet. Of a partition dispatcher each partition has
+ * one, from the first day: it belongs to the partition, and the next sink adopts what a former one left.
+ */
+
+import { BatchChannel } from '../channel/batch-channel.ts';
+import type { Overflow } from '../channel/channel.ts';
+import type { Parcel } from '../delivery/parcel.ts';
+import { StreamWeldError } from '../errors.ts';
+import { ChannelIntake, type Intake } from '../task/intake.ts';
+import { SlotQueue } from './slot-queue.ts';
+import type { OutletState } from './strategy.ts';
+
+/** A seat at an outlet, as the outlet sees it. */
+export interface Seat {
+  pump(): void;
+}
+
+export interface OutletOptions<T> {
+  readonly name: string;
+  readonly partition: string | number | undefined;
+  readonly capacity: number;
+  /** Of an item's key, where order is kept per key. */
+  readonly hash: ((item: T) => number) | undefined;
+  readonly onRoom: () => void;
+}
+
+export class Outlet<T> implements OutletState<T> {
+  readonly name: string;
+  readonly partition: string | number | undefined;
+  readonly #queue: BatchChannel<Parcel<T>> | SlotQueue<T>;
+  readonly intake: Intake<T>;
+  #seats: readonly Seat[] = [];
+  selector: ((item: T) => boolean) | undefined;
+  overflow: Overflow = 'wait';
+  onDrop: ((items: readonly T[]) => void) | undefined;
+  /** Items that an overflow has dropped. */
+  dropped = 0;
+
+  constructor(options: OutletOptions<T>) {
+    this.name = options.name;
+    this.partition = options.partition;
+    if (options.hash === undefined) {
+      const channel = new BatchChannel<Parcel<T>>(options.capacity);
+      this.#queue = channel;
+      this.intake = new ChannelIntake(channel);
+    } else {
+      this.#queue = new SlotQueue<T>(options.capacity, options.hash);
+      this.intake = this.#queue;
+    }
+    this.#queue.onItems = () => {
+      for (const seat of this.#seats) seat.pump();
+    };
+    this.#queue.onRoom = options.onRoom;
+  }
+
+  /** Room in its buffer, less what is in flight. */
+  get demand(): number {
+    return this.overflow === 'wait' ? Math.max(0, this.#queue.room) : Number.POSITIVE_INFINITY;
+  }
+
+  get room(): number {
+    return Math.max(0, this.#queue.room);
+  }
+
+  get capacity(): number {
+    return this.#queue.capacity;
+  }
+
+  set capacity(items: number) {
+    this.#queue.capacity = items;
+  }
+
+  /** Items that wait. */
+  get buffered(): number {
+    return this.#queue instanceof SlotQueue ? this.#queue.items : this.#queue.queued;
+  }
+
+  /** Items that are being written. */
+  get held(): number {
+    return this.#queue.held;
+  }
+
+  get highWater(): number {
+    return this.#queue.highWater;
+  }
+
+  get isEmpty(): boolean {
+    return this.buffered === 0 && this.held === 0;
+  }
+
+  get hasSeats(): boolean {
+    return this.#seats.length > 0;
+  }
+
+  seat(seat: Seat): void {
+    this.#seats = [...this.#seats, seat];
+  }
+
+  unseat(seat: Seat): void {
+    this.#seats = this.#seats.filter((other) => other !== seat);
+  }
+
+  /** Takes items in; what does not fit is the overflow policy's. @throws StreamWeldError SW_CHANNEL_FULL */
+  accept(parcel: Parcel<T>): void {
+    const excess = parcel.items.length - this.#queue.room;
+    if (excess > 0 && this.overflow !== 'wait') this.#acceptFull(parcel);
+    else this.#queue.push(parcel);
+  }
+
+  /** Takes everything that waits out of it. */
+  clear(): Parcel<T>[] {
+    return this.#queue.clear();
+  }
+
+  #acceptFull(parcel: Parcel<T>): void {
+    const { length } = parcel.items;
+    if (this.overflow === 'fail') {
+      throw new StreamWeldError(
+        'SW_CHANNEL_FULL',
+        `The buffer of '${this.name}' holds ${this.capacity} items and is full. Give it a larger bufferSize, a faster sink, or overflow 'wait'.`,
+        { stage: this.name },
+      );
+    }
+    if (this.overflow === 'dropNewest') {
+      const fits = this.room;
+      const kept = fits === 0 ? undefined : parcel.cut(0, fits);
+      this.#drop(parcel.cut(fits, length));
+      if (kept !== undefined) this.#queue.push(kept);
+      return;
+    }
+    // The oldest first: what waits, then the front of what came. What is being written is not taken back.
+    const queue = this.#queue as BatchChannel<Parcel<T>>;
+    while (queue.room < length) {
+      const oldest = queue.discard(length - queue.room);
+      if (oldest === undefined) break;
+      this.#drop(oldest);
+    }
+    const excess = length - this.room;
+    if (excess >= length) {
+      this.#drop(parcel);
+      return;
+    }
+    if (excess > 0) this.#drop(parcel.cut(0, excess));
+    queue.push(excess > 0 ? parcel.cut(excess, length) : parcel);
+  }
+
+  #drop(parcel: Parcel<T>): void {
+    this.dropped += parcel.items.length;
+    parcel.settle();
+    this.onDrop?.(parcel.items);
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * A sink at a dispatcher: its task, or with order per key its seats, and its policies.
+ *
+ *     opening ─► open ─► draining ─► closed
+ *                  └──────────┴────► detached (it failed, and its loss was consented to)
+ */
+
+import type { Turn } from '../runtime.ts';
+import type { Sink } from '../sink.ts';
+import type { Intake } from '../task/intake.ts';
+import { SinkTask } from '../task/sink-task.ts';
+import type { Outlet } from './outlet.ts';
+import type { SubscribeOptions } from './subscribe-options.ts';
+
+export type SubscriptionState = 'opening' | 'open' | 'draining' | 'closed' | 'detached';
+
+/** How a subscribed sink is doing. */
+export interface SinkStatus {
+  readonly name: string;
+  readonly partition: string | number | undefined;
+  readonly state: SubscriptionState;
+  /** Room in its buffer, less what is in flight. */
+  readonly demand: number;
+  /** Items that wait in its buffer. */
+  readonly buffered: number;
+  /** Items that are being written. */
+  readonly inFlight: number;
+  readonly bufferSize: number;
+  /** The most items there ever were in its buffer and in flight. */
+  readonly highWaterMark: number;
+  /** Items that the sink accepted. */
+  readonly delivered: number;
+  /** Items that were lost with it, consented to by `onError: 'detach'`. */
+  readonly failed: number;
+  /** Items that its overflow policy dropped. */
+  readonly dropped: number;
+  /** How long it had nothing to write, in milliseconds. */
+  readonly waitedMs: number;
+  /** What it was detached for. */
+  readonly error?: unknown;
+}
+
+/** What subscribeSink answers. */
+export interface Subscription {
+  readonly name: string;
+  readonly partition: string | number | undefined;
+  /** Room in its buffer, less what is in flight. */
+  readonly demand: number;
+  readonly status: SinkStatus;
+  /**
+   * Takes the sink out: it gets what is in its buffer, is flushed and closed, while items flow on to the others.
+   * Resolves when it is closed.
+   */
+  unsubscribe(): Promise<void>;
+}
+
+/** What a subscription needs of its dispatcher. */
+export interface SubscriptionHost<T> {
+  readonly signal: AbortSignal;
+  readonly turn: Turn;
+  failed(subscription: SinkSubscription<T>, error: unknown): void;
+  quiet(): void;
+  unsubscribe(subscription: SinkSubscription<T>): Promise<void>;
+}
+
+export interface SubscriptionPlan<T> {
+  readonly sink: Sink<T>;
+  readonly outlet: Outlet<T>;
+  readonly options: SubscribeOptions<T>;
+  /** Whether order is kept per key: then concurrency is a number of seats. */
+  readonly isKeyed: boolean;
+  /** Whether what is queued here could have gone elsewhere: then the default buffer is small. */
+  readonly isSharedOut: boolean;
+  readonly bufferSize: number | undefined;
+}
+
+/** The intake of an outlet, of which a leaving subscription only takes what waited when it left. */
+class LeavingIntake<T> implements Intake<T> {
+  readonly #intake: Intake<T>;
+  left: number = Number.POSITIVE_INFINITY;
+
+  constructor(intake: Intake<T>) {
+    this.#intake = intake;
+  }
+
+  get queued(): number {
+    return Math.min(this.left, this.#intake.queued);
+  }
+
+  get isClosed(): boolean {
+    return this.left !== Number.POSITIVE_INFINITY;
+  }
+
+  take(max: number): ReturnType<Intake<T>['take']> {
+    if (this.left <= 0) return undefined;
+    const parcel = this.#intake.take(Math.min(max, this.left));
+    if (parcel !== undefined) this.left -= parcel.items.length;
+    return parcel;
+  }
+
+  release(parcel: Parameters<Intake<T>['release']>[0]): void {
+    this.#intake.release(parcel);
+  }
+}
+
+export class SinkSubscription<T> implements Subscription {
+  readonly sink: Sink<T>;
+  readonly outlet: Outlet<T>;
+  readonly name: string;
+  readonly #plan: SubscriptionPlan<T>;
+  readonly #host: SubscriptionHost<T>;
+  readonly #concurrency: number;
+  readonly #intake: LeavingIntake<T>;
+  readonly #tasks: readonly SinkTask<T>[];
+  #state: SubscriptionState = 'opening';
+  #failed = 0;
+  #error: unknown;
+  #drained: (() => void) | undefined;
+
+  constructor(plan: SubscriptionPlan<T>, host: SubscriptionHost<T>) {
+    const { sink, outlet, options } = plan;
+    this.sink = sink;
+    this.outlet = outlet;
+    this.name = options.name ?? sink.name ?? 'sink';
+    this.#plan = plan;
+    this.#host = host;
+    this.#concurrency = Math.min(options.maxConcurrency ?? 1, sink.concurrency ?? Number.POSITIVE_INFINITY);
+    this.#intake = new LeavingIntake(outlet.intake);
+    const seats = plan.isKeyed ? this.#concurrency : 1;
+    this.#tasks = Array.from({ length: seats }, () => this.#createTask());
+  }
+
+  get partition(): string | number | undefined {
+    return this.outlet.partition;
+  }
+
+  get state(): SubscriptionState {
+    return this.#state;
+  }
+
+  get demand(): number {
+    return this.#state === 'open' ? this.outlet.room : 0;
+  }
+
+  get consentsToLoss(): boolean {
+    return this.#plan.options.onError === 'detach';
+  }
+
+  get status(): SinkStatus {
+    let delivered = 0;
+    let inFlight = 0;
+    let waitedMs = Number.POSITIVE_INFINITY;
+    for (const task of this.#tasks) {
+      delivered += task.written;
+      inFlight += task.inFlightItems;
+      waitedMs = Math.min(waitedMs, task.waitedMs);
+    }
+    const isGone = this.#state === 'closed' || this.#state === 'detached';
+    return {
+      name: this.name,
+      partition: this.partition,
+      state: this.#state,
+      demand: this.demand,
+      buffered: isGone ? 0 : this.outlet.buffered,
+      inFlight,
+      bufferSize: this.outlet.capacity,
+      highWaterMark: this.outlet.highWater,
+      delivered,
+      failed: this.#failed,
+      dropped: this.outlet.dropped,
+      waitedMs,
+      ...(this.#error === undefined ? {} : { error: this.#error }),
+    };
+  }
+
+  unsubscribe(): Promise<void> {
+    return this.#host.unsubscribe(this);
+  }
+
+  /** The sink is open: it takes items from here on. */
+  start(): void {
+    const { options } = this.#plan;
+    this.#state = 'open';
+    this.outlet.selector = options.selector;
+    this.outlet.overflow = options.overflow ?? 'wait';
+    this.outlet.onDrop = options.onDrop;
+    for (const task of this.#tasks) this.outlet.seat(task);
+    for (const task of this.#tasks) task.pump();
+  }
+
+  /** Fits writes and, where it was not given, the buffer to the largest batch that the feeds bring. */
+  resize(batchSize: number): void {
+    const maxItems = this.sink.batching?.maxItems ?? batchSize;
+    const { bufferSize, isSharedOut } = this.#plan;
+    if (bufferSize !== undefined) this.outlet.capacity = bufferSize;
+    else if (isSharedOut) this.outlet.capacity = 2 * maxItems * this.#concurrency;
+    for (const task of this.#tasks) task.maxItems = maxItems;
+  }
+
+  /** What waits is written without waiting for more. */
+  hurry(): void {
+    if (this.#state === 'open') for (const task of this.#tasks) task.hurry();
+  }
+
+  /** Takes no more than `items` more; resolves when they are written. */
+  drain(items: number): Promise<void> {
+    this.#state = 'draining';
+    this.#intake.left = items;
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      for (const task of this.#tasks) task.hurry();
+      this.#quiet();
+    });
+  }
+
+  /** No new writes. Resolves when those outstanding have ended. */
+  async halt(): Promise<void> {
+    this.#release();
+    await Promise.all(this.#tasks.map((task) => task.idle()));
+  }
+
+  /** Counts items that were lost with it. */
+  lose(items: number): void {
+    this.#failed += items;
+  }
+
+  detach(error: unknown): void {
+    this.#state = 'detached';
+    this.#error = error;
+    this.#release();
+    this.#drained?.();
+  }
+
+  end(): void {
+    if (this.#state !== 'detached') this.#state = 'closed';
+  }
+
+  #createTask(): SinkTask<T> {
+    return new SinkTask<T>({
+      name: this.name,
+      sink: this.sink,
+      intake: this.#intake,
+      concurrency: this.#plan.isKeyed ? 1 : this.#concurrency,
+      maxUncommitted: Number.POSITIVE_INFINITY,
+      consentsToLoss: this.consentsToLoss,
+      signal: this.#host.signal,
+      turn: this.#host.turn,
+      onFail: (error, items) => {
+        this.#failed += items;
+        this.#host.failed(this, error);
+      },
+      onQuiet: this.#quiet,
+    });
+  }
+
+  #release(): void {
+    for (const task of this.#tasks) {
+      task.halt();
+      this.outlet.unseat(task);
+    }
+  }
+
+  readonly #quiet = (): void => {
+    const drained = this.#drained;
+    if (
+      drained !== undefined &&
+      this.#intake.queued === 0 &&
+      this.#tasks.every((task) => task.inFlight === 0)
+    ) {
+      this.#drained = undefined;
+      drained();
+    }
+    this.#host.quiet();
+  };
+}
