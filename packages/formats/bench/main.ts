@@ -47,7 +47,10 @@ function decode(format: Format<unknown, never>, input: Input): number {
 
 async function readlineOf(input: Input): Promise<number> {
   let count = 0;
-  const reader = createInterface({ input: Readable.from(input.chunks, { objectMode: false }), crlfDelay: Infinity });
+  const reader = createInterface({
+    input: Readable.from(input.chunks, { objectMode: false }),
+    crlfDelay: Infinity,
+  });
   reader.on('line', () => count++);
   await once(reader, 'close');
   return count;
@@ -101,7 +104,9 @@ async function compare(title: string, input: Input, ways: Record<string, Way>): 
   if (counts.size !== 1) throw new Error(`${title}: the ways do not agree: ${[...counts].join(', ')}`);
   const best = (name: string): number => Math.min(...(times.get(name) ?? []));
   const own = best('streamweld');
-  console.log(`\n${title}: ${(input.bytes / MEBIBYTE).toFixed(0)} MiB, ${input.records} records, best of ${rounds}`);
+  console.log(
+    `\n${title}: ${(input.bytes / MEBIBYTE).toFixed(0)} MiB, ${input.records} records, best of ${rounds}`,
+  );
   for (const name of Object.keys(ways)) {
     const ms = best(name);
     const rate = `${(input.bytes / ms / 1e6).toFixed(2)} GB/s`;
@@ -125,7 +130,10 @@ await compare('lines, not ASCII', umlauts, {
 });
 
 const flights = make(64 * MEBIBYTE, flightJson);
-const ready = Buffer.concat(flights.chunks as Buffer[]).toString().trimEnd().split('\n');
+const ready = Buffer.concat(flights.chunks as Buffer[])
+  .toString()
+  .trimEnd()
+  .split('\n');
 const parseEach = (parts: string[]): number => {
   const values: unknown[] = [];
   for (const line of parts) values.push(JSON.parse(line));
@@ -165,7 +173,8 @@ await compare('ndjson, encoding', flights, {
   streamweld: () => {
     const encoder = ndjson().encoder();
     let bytes = 0;
-    for (let at = 0; at < values.length; at += 500) bytes += encoder.encode(values.slice(at, at + 500)).length;
+    for (let at = 0; at < values.length; at += 500)
+      bytes += encoder.encode(values.slice(at, at + 500)).length;
     return bytes;
   },
   'JSON.stringify and Buffer.from each': () => {

@@ -24,6 +24,7 @@ const CLOSED = 3;
 export class CsvRecordEnds implements RecordEnds {
   readonly #delimiter: number;
   #state = FIELD;
+  #sawQuote = false;
 
   constructor(delimiter: string) {
     this.#delimiter = delimiter.charCodeAt(0);
@@ -46,17 +47,19 @@ export class CsvRecordEnds implements RecordEnds {
     return this.#walk(chunk, from, chunk.length);
   }
 
-  /** Where the records of a whole piece end, each. A piece that ends without a line end ends its last record. */
-  all(bytes: Buffer): number[] {
+  /** The records of a whole piece. One that ends without a line end ends its last record. */
+  all(bytes: Buffer): RecordList {
     const ends: number[] = [];
+    const quoted: boolean[] = [];
     this.#state = FIELD;
-    let last = 0;
-    for (let end = this.#walk(bytes, 0, bytes.length); end >= 0; end = this.#walk(bytes, end, bytes.length)) {
-      ends.push(end);
-      last = end;
+    for (let at = 0; at < bytes.length; ) {
+      this.#sawQuote = false;
+      const end = this.#walk(bytes, at, bytes.length);
+      at = end < 0 ? bytes.length : end;
+      ends.push(at);
+      quoted.push(this.#sawQuote);
     }
-    if (last < bytes.length) ends.push(bytes.length);
-    return ends;
+    return { ends, quoted };
   }
 
   #walk(chunk: Buffer, from: number, to: number): number {
@@ -64,16 +67,18 @@ export class CsvRecordEnds implements RecordEnds {
     let state = this.#state;
     for (let index = from; index < to; index++) {
       const byte = chunk[index];
-      if (state === QUOTED) {
-        if (byte === QUOTE) state = CLOSED;
+      if (byte === QUOTE) {
+        this.#sawQuote = true;
+        // After a closing quote it was not closing: two quotes are one that is meant.
+        if (state === QUOTED) state = CLOSED;
+        else if (state !== PLAIN) state = QUOTED;
+      } else if (state === QUOTED) {
+        // Whatever it is, it is text.
       } else if (byte === LF) {
         this.#state = FIELD;
         return index + 1;
       } else if (byte === delimiter) {
         state = FIELD;
-      } else if (byte === QUOTE && state !== PLAIN) {
-        // After a closing quote it was not closing: two quotes are one that is meant.
-        state = QUOTED;
       } else if (state === FIELD || byte !== CR) {
         // After a closing quote only a line end may come; the parser says so where something else does.
         state = PLAIN;
@@ -82,6 +87,12 @@ export class CsvRecordEnds implements RecordEnds {
     this.#state = state;
     return -1;
   }
+}
+
+export interface RecordList {
+  readonly ends: number[];
+  /** Whether there is a quote in it. */
+  readonly quoted: readonly boolean[];
 }
 
 /** Whether a record has nothing in it but its line end. */

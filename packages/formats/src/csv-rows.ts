@@ -1,15 +1,17 @@
 /**
  * The rows of one piece of CSV.
  *
- * Where there is no quote, a record is a line and a field is what stands between delimiters: that is done here, at
- * some 5 M rows a second. Where there is one, the piece goes to Papa Parse, whole records at a time.
- * (uDSV is faster with quotes, but reads on into the next record where fields are missing; csv-parse is a tenth as fast.)
+ * A record without a quote is a line, and its fields are what stands between delimiters: that is done here, at some 5 M
+ * rows a second. The records with quotes go to Papa Parse, all those of a piece at once.
+ * (uDSV is faster with quotes, but reads on into the next record where fields are missing; csv-parse is careful, at a
+ * tenth of the speed.)
  */
 
-import Papa from 'papaparse';
+import { isUtf8 } from 'node:buffer';
+import type Papa from 'papaparse';
 import { type CsvRecordEnds, isBlankRecord } from './csv-records.js';
 import type { Piece } from './cutter.js';
-import { decodeText } from './text.js';
+import { decodeText, firstInvalid } from './text.js';
 
 export interface Problem {
   readonly kind: 'ragged' | 'quotes' | 'truncated' | 'utf8';
@@ -31,8 +33,9 @@ export interface Rows {
 const LF = 10;
 const CR = 13;
 
+/** The rows of a piece in which there is no quote. */
 export function plainRows(
-  piece: Piece,
+  piece: Pick<Piece, 'bytes' | 'terminated'>,
   delimiter: string,
   given: number | undefined,
   invalidUtf8: 'fail' | 'replace',
@@ -107,43 +110,53 @@ function skipBlank(bytes: Buffer, from: number): number {
   }
 }
 
+/** The rows of a piece in which there are quotes, in some records at least. */
 export function quotedRows(
   piece: Piece,
   parser: Papa.Parser,
   recordEnds: CsvRecordEnds,
+  delimiter: string,
   given: number | undefined,
   invalidUtf8: 'fail' | 'replace',
 ): Rows {
   const { bytes } = piece;
-  const ends = recordEnds.all(bytes);
-  const decoded = decodeText(bytes, invalidUtf8);
-  let text = decoded.text;
+  const { ends, quoted } = recordEnds.all(bytes);
   let problem: Problem | undefined;
-  if (decoded.invalidAt !== undefined) {
-    const at = decoded.invalidAt;
-    ends.length = ends.findIndex((end) => end > at);
+  if (invalidUtf8 === 'fail' && !isUtf8(bytes)) {
+    const at = firstInvalid(bytes);
     problem = { kind: 'utf8', at };
-    text = bytes.toString('utf8', 0, ends.at(-1) ?? 0);
+    ends.length = ends.findIndex((end) => end > at);
   }
-  if (bytes.includes(CR)) text = withoutCarriageReturns(bytes, ends);
-  else if (text.endsWith('\n') && ends.length > 0) text = text.slice(0, -1);
-  const parsed = ends.length === 0 ? { data: [], errors: [] } : (parser.parse(text, 0, false) as Parsed);
-  const failed = parsed.errors[0];
+  const parsed = parse(parser, contentOf(bytes, ends, quoted));
+  const plainBytes = without(bytes, ends, quoted);
+  const isWhole = piece.terminated || problem !== undefined || quoted.at(-1) === true;
+  const isFirstQuoted =
+    quoted[ends.findIndex((end, index) => !isBlankRecord(bytes, ends[index - 1] ?? 0, end))];
+  const known = given ?? (isFirstQuoted === true ? parsed.data[0]?.length : undefined);
+  const plain = plainRows({ bytes: plainBytes, terminated: isWhole }, delimiter, known, invalidUtf8);
+  const width = known ?? plain.width;
+
   const rows: string[][] = [];
   const rowEnds: number[] = [];
-  let width = given;
+  let plainCount = 0;
+  let quotedCount = 0;
   for (let index = 0, start = 0; index < ends.length; start = ends[index++] as number) {
     const end = ends[index] as number;
-    const row = parsed.data[index];
-    if (isBlankRecord(bytes, start, end)) continue;
-    if (row === undefined || failed?.row === index) {
-      const isCut = failed?.code === 'MissingQuotes' && index === ends.length - 1 && !piece.terminated;
-      problem = { kind: isCut ? 'truncated' : 'quotes', at: start };
-      break;
+    let row: string[] | undefined;
+    if (quoted[index] === true) {
+      if (parsed.failedAt === quotedCount) {
+        const isCut = parsed.isOpen && index === ends.length - 1 && !piece.terminated;
+        problem = { kind: isCut ? 'truncated' : 'quotes', at: start };
+        break;
+      }
+      row = parsed.data[quotedCount++];
+    } else {
+      if (isBlankRecord(bytes, start, end)) continue;
+      row = plain.rows[plainCount++];
     }
-    width ??= row.length;
-    if (row.length !== width) {
-      problem = { kind: 'ragged', at: start, fields: row.length };
+    if (row === undefined || row.length !== width) {
+      // A plain row is missing where it was ragged.
+      problem = { kind: 'ragged', at: start, fields: row?.length ?? plain.problem?.fields ?? 0 };
       break;
     }
     rows.push(row);
@@ -154,23 +167,52 @@ export function quotedRows(
 
 interface Parsed {
   readonly data: string[][];
-  readonly errors: readonly { readonly code: string; readonly row: number }[];
+  /** The row that is not well quoted, −1 where all are. */
+  readonly failedAt: number;
+  /** Whether what is wrong with it is a quote that is never closed. */
+  readonly isOpen: boolean;
+}
+
+function parse(parser: Papa.Parser, text: string): Parsed {
+  const result = parser.parse(text, 0, false) as {
+    readonly data: string[][];
+    readonly errors: readonly { readonly code: string; readonly row: number }[];
+  };
+  const [first] = result.errors;
+  return { data: result.data, failedAt: first?.row ?? -1, isOpen: first?.code === 'MissingQuotes' };
 }
 
 /**
- * The text of the records with plain line feeds between them. The parser would take the carriage return of a line end
- * for a part of the last field, and afterwards it could not be told from one that was quoted.
+ * The text of the records with quotes, each with a plain line feed. The parser would take the carriage return of a line
+ * end for a part of the last field, and afterwards it could not be told from one that was quoted. And it judges spaces
+ * after a closing quote by the line feed behind them, so the last record has one in any case.
  */
-function withoutCarriageReturns(bytes: Buffer, ends: readonly number[]): string {
+function contentOf(bytes: Buffer, ends: readonly number[], quoted: readonly boolean[]): string {
+  const out = Buffer.allocUnsafe(bytes.length + 1);
+  let length = 0;
+  let start = 0;
+  for (let index = 0; index < ends.length; index++) {
+    const end = ends[index] as number;
+    if (quoted[index] === true) {
+      let contentEnd = bytes[end - 1] === LF ? end - 1 : end;
+      if (contentEnd < end && bytes[contentEnd - 1] === CR) contentEnd--;
+      length += bytes.copy(out, length, start, contentEnd);
+      out[length++] = LF;
+    }
+    start = end;
+  }
+  return out.toString('utf8', 0, length);
+}
+
+/** The bytes of the records without quotes. */
+function without(bytes: Buffer, ends: readonly number[], quoted: readonly boolean[]): Buffer {
   const out = Buffer.allocUnsafe(bytes.length);
   let length = 0;
   let start = 0;
-  for (const end of ends) {
-    let contentEnd = bytes[end - 1] === LF ? end - 1 : end;
-    if (contentEnd < end && bytes[contentEnd - 1] === CR && contentEnd > start) contentEnd--;
-    length += bytes.copy(out, length, start, contentEnd);
-    out[length++] = LF;
+  for (let index = 0; index < ends.length; index++) {
+    const end = ends[index] as number;
+    if (quoted[index] !== true) length += bytes.copy(out, length, start, end);
     start = end;
   }
-  return out.toString('utf8', 0, Math.max(length - 1, 0));
+  return out.subarray(0, length);
 }

@@ -115,7 +115,7 @@ class CsvBlocks implements Blocks<CsvItem> {
     if (piece === undefined) return undefined;
     const { delimiter, invalidUtf8: mode } = this.#layout;
     const parsed = piece.bytes.includes(34)
-      ? quotedRows(piece, this.#parser, this.#recordEnds, this.#width, mode)
+      ? quotedRows(piece, this.#parser, this.#recordEnds, delimiter, this.#width, mode)
       : plainRows(piece, delimiter, this.#width, mode);
     this.#width = parsed.width;
     const { rows } = parsed;

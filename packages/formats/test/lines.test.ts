@@ -33,7 +33,8 @@ describe('lines', () => {
   it('27: takes CRLF for one line end and a lone CR for none, wherever chunks are cut', () => {
     const text = 'one\r\ntwo\rstill two\r\r\n\r\n\nthree';
     const expected = ['one', 'two\rstill two\r', '', '', 'three'];
-    for (let size = 1; size <= text.length; size++) expect(decode(lines(), text, size).items).toEqual(expected);
+    for (let size = 1; size <= text.length; size++)
+      expect(decode(lines(), text, size).items).toEqual(expected);
   });
 
   it('27: gives the last line without a line end, and no empty one after a line end', () => {
@@ -95,7 +96,12 @@ describe('lines', () => {
   it('30: leaves longer lines out and counts them where asked to', () => {
     const format = lines({ maxLineBytes: 5, onLongLine: 'skip' });
     for (const size of SIZES) {
-      const { items, decoder, stops } = decode(format, '123456\nok\n12345\r\n1234567\r\nok\n123456789', size, { max: 1 });
+      const { items, decoder, stops } = decode(
+        format,
+        '123456\nok\n12345\r\n1234567\r\nok\n123456789',
+        size,
+        { max: 1 },
+      );
       expect(items).toEqual(['ok', '12345', 'ok']);
       expect(decoder.skipped).toBe(3);
       expect(decoder.record).toBe(3);
@@ -126,7 +132,8 @@ describe('lines', () => {
     let count = 0;
     for (let pushed = 0; pushed < 100; pushed++) {
       decoder.push(chunk);
-      for (let items = decoder.take(10_000); items.length > 0; items = decoder.take(10_000)) count += items.length;
+      for (let items = decoder.take(10_000); items.length > 0; items = decoder.take(10_000))
+        count += items.length;
     }
     decoder.end();
     expect(decoder.take(1)).toEqual([]);
@@ -172,15 +179,20 @@ describe('Decoder.take', () => {
   });
 
   it('refuses a max that is no whole number of at least 1', () => {
-    for (const max of [0, -1, 1.5, Number.NaN]) expect(() => lines().decoder().take(max)).toThrow(/max must be/);
+    for (const max of [0, -1, 1.5, Number.NaN])
+      expect(() => lines().decoder().take(max)).toThrow(/max must be/);
   });
 });
 
 describe('options of lines', () => {
   it('says which option, what is expected and what was given', () => {
-    expect(() => lines({ maxLineBytes: 0 })).toThrow('maxLineBytes must be a whole number of at least 1, got 0.');
+    expect(() => lines({ maxLineBytes: 0 })).toThrow(
+      'maxLineBytes must be a whole number of at least 1, got 0.',
+    );
     expect(() => lines({ maxLineBytes: 2 ** 30 })).toThrow(/at most 536870888/);
-    expect(() => lines({ onLongLine: 'drop' as 'skip' })).toThrow(/onLongLine must be 'fail' or 'skip', got "drop"/);
+    expect(() => lines({ onLongLine: 'drop' as 'skip' })).toThrow(
+      /onLongLine must be 'fail' or 'skip', got "drop"/,
+    );
     expect(() => lines({ maxLine: 1 } as object)).toThrow(/lines\.maxLine must be one of its known options/);
     expect(() => lines().decoder({ offset: -1 })).toThrow(/offset must be/);
   });

@@ -71,7 +71,9 @@ describe('ndjson', () => {
     });
     expect(decode(ndjson({ maxDepth: 3 }), deep(3)).items).toEqual([[[[]]]]);
     expect(decode(ndjson({ maxDepth: 3 }), deep(4)).error).toMatchObject({ code: 'SW_FORMAT_TOO_DEEP' });
-    expect(decode(ndjson({ maxDepth: 3 }), '{"a":{"b":[{}]}}\n').error).toMatchObject({ code: 'SW_FORMAT_TOO_DEEP' });
+    expect(decode(ndjson({ maxDepth: 3 }), '{"a":{"b":[{}]}}\n').error).toMatchObject({
+      code: 'SW_FORMAT_TOO_DEEP',
+    });
     expect(decode(ndjson({ maxDepth: 200_000 }), deep(100_000)).items).toHaveLength(1);
   });
 
@@ -81,7 +83,10 @@ describe('ndjson', () => {
   });
 
   it('36: makes __proto__ a property of its own and changes no prototype', () => {
-    const [item] = decode(ndjson<Record<string, unknown>>(), '{"__proto__":{"evil":true},"constructor":1}\n').items;
+    const [item] = decode(
+      ndjson<Record<string, unknown>>(),
+      '{"__proto__":{"evil":true},"constructor":1}\n',
+    ).items;
     expect(Object.getPrototypeOf(item)).toBe(Object.prototype);
     expect(Object.keys(item as object)).toEqual(['__proto__', 'constructor']);
     expect((item as { evil?: unknown }).evil).toBeUndefined();
