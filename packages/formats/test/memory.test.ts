@@ -8,6 +8,7 @@ const MEBIBYTE = 2 ** 20;
 function pushGibibyte(
   format: Format<unknown, never>,
   chunk: Buffer,
+  head = '',
 ): { peak: number; count: number; error: unknown } {
   const decoder = format.decoder();
   decoder.push(Buffer.from(head));
