@@ -19,6 +19,14 @@ export function checkFunction<F>(option: string, value: F): F {
   throw new OptionError(option, 'a function', value);
 }
 
+/** An object that has the method: recognised by its shape. */
+export function checkMethod(option: string, value: unknown, method: string): void {
+  const shape = value as Record<string, unknown> | null;
+  if ((typeof shape === 'object' || typeof shape === 'function') && typeof shape?.[method] === 'function')
+    return;
+  throw new OptionError(option, `an object with ${method}()`, value);
+}
+
 export function checkBoolean(option: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
   throw new OptionError(option, 'true or false', value);

@@ -6,6 +6,7 @@ import {
   checkCount,
   checkDuration,
   checkFunction,
+  checkMethod,
   checkOneOf,
   checkOptions,
   checkText,
@@ -67,7 +68,7 @@ export class DispatchedPipelineBuilder<T> {
       checkCount('DispatchedPipelineBuilder.bufferSize', checked.bufferSize);
     if (checked.stallMs !== undefined) checkDuration('DispatchedPipelineBuilder.stallMs', checked.stallMs);
     if (checked.logger !== undefined && checked.logger !== null) {
-      checkFunction('DispatchedPipelineBuilder.logger.warn', checked.logger.warn);
+      checkMethod('DispatchedPipelineBuilder.logger', checked.logger, 'warn');
     }
     this.#options = checked;
   }
@@ -123,8 +124,8 @@ export class DispatchedPipelineBuilder<T> {
 
   /** A dispatcher with a strategy of your own: see the rules of DispatchStrategy. Its answers are checked. */
   custom(strategy: DispatchStrategy<T>): Dispatcher<T> {
-    checkFunction('custom strategy.dispatch', strategy?.dispatch);
-    checkFunction('custom strategy.demand', strategy.demand);
+    checkMethod('custom strategy', strategy, 'dispatch');
+    checkMethod('custom strategy', strategy, 'demand');
     checkText('custom strategy.name', strategy.name);
     return new Dispatcher<T>({ ...this.#config(strategy), isCustom: true });
   }

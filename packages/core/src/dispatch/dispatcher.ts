@@ -16,7 +16,7 @@
 
 import { Deferred } from '../deferred.ts';
 import { Parcel } from '../delivery/parcel.ts';
-import { isStreamWeldError, StreamWeldError, suppress, wrapError } from '../errors.ts';
+import { StreamWeldError, suppress, wrapError } from '../errors.ts';
 import { toSink } from '../flow/to-sink.ts';
 import { checkCount } from '../options.ts';
 import { Turn } from '../runtime.ts';
@@ -26,7 +26,9 @@ import { Write } from '../task/write.ts';
 import { DispatcherSink, type FeedHost } from './dispatcher-sink.ts';
 import { Offer, ReceiptClaim } from './inbox.ts';
 import { checkDispatch } from './check-dispatch.ts';
-import { Outlet } from './outlet.ts';
+import { closedError, listNames, sinkError } from './dispatch-errors.ts';
+import type { Outlet } from './outlet.ts';
+import { Roster } from './roster.ts';
 import { type Logger, StallWatch } from './stall-watch.ts';
 import { type Dispatch, type DispatchStrategy, UNROUTED } from './strategy.ts';
 import { checkSubscribeOptions, type SubscribeOptions } from './subscribe-options.ts';
@@ -88,10 +90,7 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
   readonly #feeds = new Set<DispatcherSink<T>>();
   readonly #watch: StallWatch;
   readonly #controller = new AbortController();
-  /** Replaced, never changed: a dispatch that is under way goes on with the list it began with. */
-  #outlets: readonly Outlet<T>[] = [];
-  #subscriptions: readonly SinkSubscription<T>[] = [];
-  #departed: readonly SinkStatus[] = [];
+  readonly #roster: Roster<T>;
   readonly #leaving = new Set<Promise<void>>();
   #inbox: Offer<T>[] = [];
   #unknown: SinkSubscription<T> | undefined;
@@ -112,9 +111,7 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
     this.name = config.name;
     this.#config = config;
     this.#watch = new StallWatch(config.logger, config.stallMs, () => this.#describeStall());
-    this.#outlets = (config.partitions ?? []).map((partition) =>
-      this.#createOutlet(String(partition), partition),
-    );
+    this.#roster = new Roster<T>({ ...config, onRoom: this.#pump });
   }
 
   get signal(): AbortSignal {
@@ -138,16 +135,18 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
     );
     const target = toSink(sink);
     this.#checkSink(sink, target);
-    const outlet = this.#outletFor(partition, checked.name ?? target.name ?? 'sink');
+    const outlet = this.#roster.outletFor(partition, checked.name ?? target.name ?? 'sink');
     const subscription = this.#plan(target, outlet, checked);
-    this.#subscriptions = [...this.#subscriptions, subscription];
+    this.#roster.add(subscription);
     try {
       await this.#open(subscription);
     } catch (error) {
-      this.#forget(subscription);
+      this.#roster.forget(subscription);
       throw error;
     }
-    if (!this.#outlets.includes(outlet)) this.#outlets = [...this.#outlets, outlet];
+    // Where a former sink of the partition still writes, order has it that the new one waits.
+    await this.#roster.vacated(subscription);
+    this.#roster.join(outlet);
     subscription.start();
     this.#pump();
     return subscription;
@@ -164,13 +163,13 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
     const feed = new DispatcherSink<T>(this, checkCount('createSink batchSize', batchSize));
     this.#feeds.add(feed);
     this.#batchSize = Math.max(this.#batchSize, batchSize);
-    for (const subscription of this.#subscriptions) subscription.resize(this.#batchSize);
+    for (const subscription of this.#roster.subscriptions) subscription.resize(this.#batchSize);
     return feed;
   }
 
   /** How each subscribed sink is doing, in order of subscription; those that left come last. */
   sinks(): SinkStatus[] {
-    return [...this.#subscriptions.map((subscription) => subscription.status), ...this.#departed];
+    return this.#roster.statuses;
   }
 
   snapshot(): DispatcherSnapshot {
@@ -178,7 +177,7 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
       name: this.name,
       strategy: this.#config.strategy.name,
       state: this.#state,
-      demand: this.#state === 'open' ? this.#config.strategy.demand(this.#outlets) : 0,
+      demand: this.#state === 'open' ? this.#config.strategy.demand(this.#roster.outlets) : 0,
       waiting: this.#inbox.reduce((sum, { parcel, from }) => sum + parcel.items.length - from, 0),
       dropped: this.#dropped,
       sinks: this.sinks(),
@@ -237,7 +236,7 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
 
   /** @internal */
   reaches(other: FeedHost<never>): boolean {
-    return this.#subscriptions.some(
+    return this.#roster.subscriptions.some(
       ({ sink }) => sink instanceof DispatcherSink && (sink.host === other || sink.host.reaches(other)),
     );
   }
@@ -258,12 +257,10 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
   /** @internal */
   unsubscribe(subscription: SinkSubscription<T>): Promise<void> {
     if (subscription.state !== 'open') return Promise.resolve();
-    const isPartition = this.#config.partitions !== undefined;
     const { outlet } = subscription;
-    if (!isPartition) this.#outlets = this.#outlets.filter((other) => other !== outlet);
+    this.#roster.leave(outlet);
     // At a partition, what waits is left to the other sinks of it, if there are any.
-    const isAlone = this.#subscriptions.every((other) => other === subscription || other.outlet !== outlet);
-    const items = !isPartition ? Number.MAX_SAFE_INTEGER : isAlone ? outlet.buffered : 0;
+    const items = this.#roster.isShared(subscription) ? 0 : outlet.buffered;
     const leaving = this.#leave(subscription, subscription.drain(items));
     this.#pump();
     return leaving;
@@ -295,7 +292,7 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
   #move(offer: Offer<T>): boolean {
     const { parcel, from } = offer;
     const { items } = parcel;
-    const outlets = this.#outlets;
+    const outlets = this.#roster.outlets;
     if (this.#unknown !== undefined && this.#unknown.outlet.room === 0) return false;
     const { taken, deliveries } = this.#decide(items, from, outlets);
     if (taken === 0) return false;
@@ -335,7 +332,7 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
     try {
       outlet.accept(piece);
     } catch (error) {
-      const subscription = this.#subscriptions.find((other) => other.outlet === outlet);
+      const subscription = this.#roster.subscriptions.find((other) => other.outlet === outlet);
       if (subscription?.consentsToLoss === true) {
         piece.settle();
         subscription.lose(piece.items.length);
@@ -378,11 +375,11 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
   #unknownSink(sink: SinkLike<T>): SinkSubscription<T> {
     if (this.#unknown !== undefined) return this.#unknown;
     const target = toSink(sink);
-    const subscription = this.#plan(target, this.#createOutlet('unknown', undefined), {
+    const subscription = this.#plan(target, this.#roster.createOutlet('unknown', undefined), {
       name: target.name ?? 'unknown',
     });
     this.#unknown = subscription;
-    this.#subscriptions = [...this.#subscriptions, subscription];
+    this.#roster.add(subscription);
     this.#open(subscription).then(
       () => subscription.start(),
       (error: unknown) => this.#fail(error),
@@ -395,9 +392,9 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
   async #flushAll(): Promise<void> {
     this.#isFlushing = true;
     try {
-      for (const subscription of this.#subscriptions) subscription.hurry();
+      for (const subscription of this.#roster.subscriptions) subscription.hurry();
       await this.#empty();
-      const flushes = this.#subscriptions.map((subscription) => this.#flush(subscription));
+      const flushes = this.#roster.subscriptions.map((subscription) => this.#flush(subscription));
       await Promise.all([...flushes, ...this.#leaving]);
       if (this.#failure !== undefined) throw this.#failure.error;
     } finally {
@@ -414,7 +411,7 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
       this.#pump();
       const isEmpty =
         this.#inbox.every((offer) => offer.feed !== undefined) &&
-        this.#outlets.every((outlet) => outlet.isEmpty) &&
+        this.#roster.outlets.every((outlet) => outlet.isEmpty) &&
         (this.#unknown === undefined || this.#unknown.outlet.isEmpty);
       if (isEmpty) return;
       this.#quietWaiter = new Deferred();
@@ -441,7 +438,7 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
     this.#watch.set(false);
     for (const offer of this.#inbox) offer.reject(error);
     this.#inbox = [];
-    for (const subscription of this.#subscriptions) void subscription.halt();
+    for (const subscription of this.#roster.subscriptions) void subscription.halt();
     this.#quietWaiter?.resolve();
     for (const feed of this.#feeds) feed.fail(error);
   }
@@ -451,8 +448,8 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
     if (subscription.state === 'detached' || subscription.state === 'closed') return;
     const { outlet } = subscription;
     subscription.detach(error);
-    if (this.#config.partitions === undefined) {
-      this.#outlets = this.#outlets.filter((other) => other !== outlet);
+    this.#roster.leave(outlet);
+    if (!this.#roster.isPartitioned) {
       const parcels = outlet.clear();
       if (this.#config.strategy.name === 'broadcast') {
         for (const parcel of parcels) {
@@ -466,7 +463,7 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
     this.#track(
       subscription.halt().then(async () => {
         await Promise.resolve(subscription.sink.close?.(error)).catch(() => {});
-        this.#forget(subscription);
+        this.#roster.forget(subscription);
       }),
     );
     this.#pump();
@@ -487,7 +484,7 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
         throw failure;
       }
       subscription.end();
-      this.#forget(subscription);
+      this.#roster.forget(subscription);
     })();
     this.#track(leaving.catch(() => {}));
     return leaving;
@@ -511,7 +508,7 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
     this.#watch.set(false);
     if (reason !== undefined) this.#controller.abort(reason);
     let first: { error: unknown } | undefined;
-    const closings = this.#subscriptions
+    const closings = this.#roster.subscriptions
       .filter(({ state }) => state === 'open' || state === 'draining')
       .map(async (subscription) => {
         try {
@@ -564,56 +561,8 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
     throw reason;
   }
 
-  #outletFor(partition: string | number | undefined, name: string): Outlet<T> {
-    const { partitions, hash } = this.#config;
-    if (partitions === undefined) {
-      if (partition === undefined) return this.#createOutlet(name, undefined);
-      throw new StreamWeldError(
-        'SW_PARTITION_UNKNOWN',
-        `The dispatcher '${this.name}' has no partitions. Subscribe with subscribeSink(sink, undefined, options).`,
-        { stage: this.name },
-      );
-    }
-    if (partition === undefined) {
-      throw new StreamWeldError(
-        'SW_PARTITION_MISSING',
-        `Say which partition the sink is for: subscribeSink(sink, partition). The partitions are ${listNames(partitions)}.`,
-        { stage: this.name },
-      );
-    }
-    const outlet = this.#outlets[partitions.indexOf(partition)];
-    if (outlet === undefined) {
-      throw new StreamWeldError(
-        'SW_PARTITION_UNKNOWN',
-        `There is no partition ${typeof partition === 'string' ? `'${partition}'` : partition}. The partitions are ${listNames(partitions)}.`,
-        { stage: this.name },
-      );
-    }
-    if (
-      hash === undefined &&
-      this.#subscriptions.some((other) => other.outlet === outlet && other.state !== 'draining')
-    ) {
-      throw new StreamWeldError(
-        'SW_PARTITION_TAKEN',
-        `Partition '${outlet.name}' already has its sink. Give the builder a key, and a partition may have several: partition(names, route, { key }).`,
-        { stage: this.name },
-      );
-    }
-    return outlet;
-  }
-
-  #createOutlet(name: string, partition: string | number | undefined): Outlet<T> {
-    return new Outlet<T>({
-      name,
-      partition,
-      capacity: this.#config.bufferSize ?? 1000,
-      hash: partition === undefined ? undefined : this.#config.hash,
-      onRoom: this.#pump,
-    });
-  }
-
   #checkSink(given: SinkLike<T>, sink: Sink<T>): void {
-    if (typeof given !== 'function' && this.#subscriptions.some((other) => other.sink === sink)) {
+    if (typeof given !== 'function' && this.#roster.subscriptions.some((other) => other.sink === sink)) {
       throw new StreamWeldError(
         'SW_SUBSCRIPTION_EXISTS',
         `The sink '${sink.name ?? 'sink'}' is already subscribed to '${this.name}'. A sink is opened once: make another one.`,
@@ -632,12 +581,6 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
     }
   }
 
-  #forget(subscription: SinkSubscription<T>): void {
-    this.#subscriptions = this.#subscriptions.filter((other) => other !== subscription);
-    if (subscription.state !== 'opening')
-      this.#departed = [...this.#departed, subscription.status].slice(-100);
-  }
-
   #checkOpen(): void {
     if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#state !== 'open') throw closedError(this.name);
@@ -645,42 +588,15 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
 
   #isStalled(): boolean {
     if (this.#state !== 'open' || (this.#inbox.length === 0 && !this.#isFlushing)) return false;
-    if (this.#subscriptions.length === 0)
-      return this.#inbox.length > 0 || this.#outlets.some((outlet) => !outlet.isEmpty);
-    return this.#outlets.some((outlet) => !outlet.hasSeats && outlet.buffered > 0);
+    if (this.#roster.subscriptions.length === 0)
+      return this.#inbox.length > 0 || this.#roster.outlets.some((outlet) => !outlet.isEmpty);
+    return this.#roster.unserved.length > 0;
   }
 
   #describeStall(): string {
-    const waiting = this.#outlets
-      .filter((outlet) => !outlet.hasSeats && outlet.buffered > 0)
-      .map((outlet) => outlet.name);
+    const waiting = this.#roster.unserved;
     return waiting.length === 0
       ? `streamweld: items wait in the dispatcher '${this.name}', and no sink is subscribed. Call subscribeSink.`
       : `streamweld: items wait in the dispatcher '${this.name}' for ${listNames(waiting)}, which no sink is subscribed to. Call subscribeSink for each.`;
   }
-}
-
-function closedError(name: string): StreamWeldError {
-  return new StreamWeldError(
-    'SW_DISPATCHER_CLOSED',
-    `The dispatcher '${name}' has come to its end: its sinks are closed. Build a new one.`,
-    { stage: name },
-  );
-}
-
-function sinkError(name: string, doing: string, error: unknown): StreamWeldError {
-  if (isStreamWeldError(error)) return error;
-  return new StreamWeldError(
-    'SW_SINK_FAILED',
-    `The sink '${name}' failed to ${doing}; its error is the cause.`,
-    {
-      stage: name,
-      cause: error,
-    },
-  );
-}
-
-function listNames(names: readonly (string | number)[]): string {
-  const shown = names.slice(0, 10).map((name) => (typeof name === 'string' ? `'${name}'` : String(name)));
-  return names.length > 10 ? `${shown.join(', ')} and ${names.length - 10} more` : shown.join(', ');
 }

@@ -5,6 +5,7 @@
  *                  └──────────┴────► detached (it failed, and its loss was consented to)
  */
 
+import { Deferred } from '../deferred.ts';
 import type { Turn } from '../runtime.ts';
 import type { Sink } from '../sink.ts';
 import type { Intake } from '../task/intake.ts';
@@ -116,6 +117,7 @@ export class SinkSubscription<T> implements Subscription {
   #failed = 0;
   #error: unknown;
   #drained: (() => void) | undefined;
+  readonly #gone = new Deferred();
 
   constructor(plan: SubscriptionPlan<T>, host: SubscriptionHost<T>) {
     const { sink, outlet, options } = plan;
@@ -177,6 +179,11 @@ export class SinkSubscription<T> implements Subscription {
     return this.#host.unsubscribe(this);
   }
 
+  /** Resolves when it takes nothing any more, and nothing of it is in flight. */
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
   /** The sink is open: it takes items from here on. */
   start(): void {
     const { options } = this.#plan;
@@ -217,6 +224,7 @@ export class SinkSubscription<T> implements Subscription {
   async halt(): Promise<void> {
     this.#release();
     await Promise.all(this.#tasks.map((task) => task.idle()));
+    this.#gone.resolve();
   }
 
   /** Counts items that were lost with it. */
