@@ -83,7 +83,7 @@ export class HandlePool {
   async closeAll(): Promise<void> {
     const handles = [...this.#entries.values()].map((entry) => entry.handle);
     this.#entries.clear();
-    const results = await Promise.allSettled(handles.map((handle) => handle?.close()));
+    const results = await Promise.allSettled(handles.map(async (handle) => handle?.close()));
     for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 }

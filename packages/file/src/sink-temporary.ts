@@ -56,8 +56,14 @@ export class Temporary {
     const folder = dirname(this.path);
     try {
       const existing = await this.#statTarget();
-      if (existing === undefined && this.#shop.mkdir) await this.#makeFolder(folder);
-      await this.#createIn(folder, this.#shop.mode ?? (existing && existing.mode & 0o777));
+      const mode = this.#shop.mode ?? (existing && existing.mode & 0o777);
+      try {
+        await this.#createIn(folder, mode);
+      } catch (error) {
+        if (errnoOf(error) !== 'ENOENT' || !this.#shop.mkdir) throw error;
+        await this.#makeFolder(folder);
+        await this.#createIn(folder, mode);
+      }
     } catch (error) {
       throw this.#failed(error);
     }

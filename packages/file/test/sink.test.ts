@@ -268,7 +268,7 @@ describe('FileSink', () => {
     'writes to odd names: %j',
     async (name) => {
       const folder = testFolder();
-      await writeAll(new FileSink((_: string) => name, { root: folder }), [['content']]);
+      await writeAll(new FileSink(() => name, { root: folder }), [['content']]);
       expect(treeOf(folder)).toEqual({ [name]: 'content\n' });
     },
   );
@@ -415,7 +415,7 @@ describe('FileSink', () => {
 
   test('leaves no handle at any point of giving up', async () => {
     const folder = testFolder();
-    for (let writes = 0; writes < 20; writes += 1) {
+    for (let writes = 0; writes < 40; writes += 1) {
       const sink = new FileSink((row: Row) => row.to, {
         format: 'ndjson',
         root: folder,
