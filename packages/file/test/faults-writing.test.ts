@@ -263,7 +263,7 @@ describe('FileSink and faults', () => {
       },
     });
     await writeAll(new FileSink(join(folder, 'a/b/out'), { client }), BATCHES);
-    expect(opened.map((path) => join(path, '..'))).toEqual([join(folder, 'a/b')]);
+    expect([...new Set(opened.map((path) => join(path, '..')))]).toEqual([join(folder, 'a/b')]);
   });
 
   test('41 closes a handle of its own where there is none left', async () => {
