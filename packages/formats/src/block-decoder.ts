@@ -4,7 +4,7 @@
  */
 
 import { checkCount } from '@streamweld/core/connector';
-import type { FormatError } from './errors.js';
+import { FormatError } from './errors.js';
 import type { Decoder } from './format.js';
 import type { Start } from './options.js';
 
@@ -38,6 +38,7 @@ export class BlockDecoder<T> implements Decoder<T> {
   /** Where `#block` begins or, without one, where the last one ended. */
   #offset: number;
   #record: number;
+  #ended = false;
   #failure: { readonly reason: unknown } | undefined;
 
   constructor(blocks: Blocks<T>, start: Start) {
@@ -47,10 +48,12 @@ export class BlockDecoder<T> implements Decoder<T> {
   }
 
   push(chunk: Uint8Array): void {
+    if (this.#ended) throw pushedAfterEnd();
     this.#blocks.push(chunk);
   }
 
   end(): void {
+    this.#ended = true;
     this.#blocks.end();
   }
 
@@ -124,4 +127,11 @@ export class BlockDecoder<T> implements Decoder<T> {
     const { failure } = block;
     if (failure !== undefined) this.#failure = { reason: failure };
   }
+}
+
+export function pushedAfterEnd(): FormatError {
+  return new FormatError(
+    'SW_FORMAT_CLOSED',
+    'push was called on a decoder after its end. Make a new decoder for more.',
+  );
 }

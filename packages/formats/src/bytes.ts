@@ -1,6 +1,7 @@
 /** Bytes as they are: for what is no text, or is to be copied exactly. */
 
 import { checkCount, checkOptions } from '@streamweld/core/connector';
+import { pushedAfterEnd } from './block-decoder.js';
 import { FormatError } from './errors.js';
 import type { Decoder, DecoderOptions, Encoder, Format } from './format.js';
 import { asBuffer } from './cutter.js';
@@ -35,6 +36,7 @@ class BytesDecoder implements Decoder<Uint8Array> {
   }
 
   push(chunk: Uint8Array): void {
+    if (this.#ended) throw pushedAfterEnd();
     if (chunk.length === 0) return;
     this.#chunks.push(chunk);
     this.#available += chunk.length;

@@ -38,8 +38,6 @@ export class CsvRecordEnds implements RecordEnds {
     let last = -1;
     this.#state = FIELD;
     for (let end = this.#walk(chunk, from, limit); end >= 0; end = this.#walk(chunk, end, limit)) last = end;
-    // What was walked through behind the last end is walked through again, in the next piece.
-    if (last >= 0) this.#state = FIELD;
     return last;
   }
 

@@ -18,11 +18,12 @@ export const FORMAT_ERROR_CODES = {
   SW_FORMAT_INVALID_HEADER:
     'The header of a CSV names a column twice, or is missing where a decoder must have it.',
   SW_FORMAT_RAGGED_ROW: 'A CSV record has more or fewer fields than there are columns.',
+  SW_FORMAT_CLOSED:
+    'A decoder or a Gzip was given more after its end, or a Gzip before its last write had settled.',
   SW_FORMAT_LINE_BREAK: 'An item that is to become one line contains a line end.',
   SW_FORMAT_INVALID_ITEM: 'An item cannot be written in this format.',
   SW_FORMAT_GZIP_INVALID: 'Bytes that are not gzip, or damaged gzip, were decompressed.',
   SW_FORMAT_GZIP_TRUNCATED: 'Gzip data ends before its end mark.',
-  SW_FORMAT_GZIP_CLOSED: 'A Gzip was used after its end, or before its last write had settled.',
   SW_FORMAT_GZIP_BOMB: 'Gzip data decompresses to more than maxBytes or maxRatio allow.',
 } as const;
 

@@ -121,7 +121,7 @@ export class Gzip {
   #checkOpen(what: string): void {
     if (this.#state === 'open' && this.#settle === undefined) return;
     const state = this.#state === 'open' ? 'still at work: await each write' : this.#state;
-    throw new FormatError('SW_FORMAT_GZIP_CLOSED', `${what} was called on a Gzip that is ${state}.`);
+    throw new FormatError('SW_FORMAT_CLOSED', `${what} was called on a Gzip that is ${state}.`);
   }
 
   async #wait(start: (done: () => void) => void): Promise<Uint8Array> {

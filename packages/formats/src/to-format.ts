@@ -18,7 +18,7 @@ interface Named {
 }
 
 /** By its name a CSV gives objects; for arrays hand over `csv({ header: false })`. */
-export type CsvObjectOptions = CsvOptions & { readonly header?: true | readonly string[] | undefined };
+type CsvObjectOptions = CsvOptions & { readonly header?: true | readonly string[] | undefined };
 
 /** Wherever a format is taken: one of the names, or a format, of this package or of your own. */
 export type FormatLike<T = unknown, I = never> = FormatName | Format<T, I>;

@@ -89,6 +89,14 @@ describe('csv', () => {
     }
   });
 
+  it('26: takes a first field that only begins like a byte order mark for a plain one', () => {
+    const bytes = Buffer.from([0xef, 0xbb, 0x22, 0x61, 0x0a, 0x62, 0x0a]);
+    for (const size of SIZES) {
+      const { items } = decode(csv({ header: false, invalidUtf8: 'replace' }), bytes, size);
+      expect(items).toEqual([['\ufffd"a'], ['b']]);
+    }
+  });
+
   it('35: says that the input is cut off where a quote is never closed', () => {
     for (const size of SIZES) {
       const { items, error, decoder } = decode(csv(), 'a,b\n1,2\n3,"4\n5,6\n', size);

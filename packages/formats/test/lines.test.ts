@@ -1,4 +1,4 @@
-import { lines } from '@streamweld/formats';
+import { bytes, lines } from '@streamweld/formats';
 import { describe, expect, it } from 'vitest';
 import { decode, decodeCut, takeAll } from './decode.js';
 
@@ -147,7 +147,7 @@ describe('Decoder.take', () => {
   it('answers as many as asked for where there are as many', () => {
     const decoder = lines().decoder();
     decoder.push(Buffer.from('x\n'.repeat(50_000)));
-    for (let taken = 0; taken < 50_000; taken += 1000) expect(decoder.take(1000)).toHaveLength(1000);
+    for (const max of [20_000, 1, 999, 20_000, 9000]) expect(decoder.take(max)).toHaveLength(max);
     expect(decoder.take(1000)).toEqual([]);
   });
 
@@ -175,6 +175,18 @@ describe('Decoder.take', () => {
       const { stops } = decodeCut(lines(), bytes, [], { max: 1 });
       const ends = [...bytes.entries()].filter(([, byte]) => byte === 10).map(([index]) => index + 1);
       expect(stops.map((stop) => stop.offset)).toEqual(ends);
+    }
+  });
+
+  it('throws the same again once it has thrown, and takes nothing more after its end', () => {
+    const { decoder, error } = decode(lines(), Uint8Array.of(0x61, 0x0a, 0xff, 0x0a, 0x62));
+    for (let again = 0; again < 2; again++) expect(() => decoder.take(1)).toThrow(error as Error);
+    for (const format of [lines(), bytes()]) {
+      const ended = format.decoder();
+      ended.end();
+      expect(() => ended.push(Buffer.from('x'))).toThrow(
+        expect.objectContaining({ code: 'SW_FORMAT_CLOSED' }),
+      );
     }
   });
 
