@@ -22,7 +22,8 @@ export {
   type DispatcherOptions,
   type PartitionOptions,
 } from './dispatch/builder.ts';
-export type { Dispatcher, DispatcherSnapshot, OnUnknown, SubscribeArguments } from './dispatch/dispatcher.ts';
+export type { DispatcherSnapshot, OnUnknown } from './dispatch/dispatch-core.ts';
+export type { Dispatcher, SubscribeArguments } from './dispatch/dispatcher.ts';
 export type { Key } from './dispatch/hash.ts';
 export type { Logger } from './dispatch/stall-watch.ts';
 export {

@@ -14,7 +14,8 @@ import {
 import { runtime } from '../runtime.ts';
 import { BroadcastStrategy } from './broadcast.ts';
 import { DemandStrategy } from './demand.ts';
-import { Dispatcher, type DispatcherConfig, type OnUnknown } from './dispatcher.ts';
+import type { DispatcherConfig, OnUnknown } from './dispatch-core.ts';
+import { Dispatcher } from './dispatcher.ts';
 import { hashKey, type Key } from './hash.ts';
 import { indexOfName, PartitionStrategy } from './partition.ts';
 import type { Logger } from './stall-watch.ts';

@@ -1,121 +1,34 @@
-/**
- * A dispatcher: from its feeds to its outlets, as its strategy decides.
- *
- *     feed ─ offer ─┐              ┌─► outlet ─► task ─► sink
- *     feed ─ offer ─┼─► [ inbox ] ─┼─► outlet ─► task ─► sink
- *                   │    strategy  └─► outlet ─► task ─► sink
- *                   └ accepted when all of it is in some outlet
- *
- * It is moved whenever something came: an offer, room in an outlet, a sink. So what did not fit at the last write still
- * moves when there is room. A flush is a barrier: until every outlet is empty and every sink flushed, no feed's offer
- * moves.
- *
- *     open ─► closed                 the last feed ended: its sinks are closed
- *       └──► failed ─► closed        a sink failed whose loss nobody consented to
- */
+/** Dispatcher: the face. What it does is in dispatch-core.ts, how it decides in the strategies. */
 
-import { Deferred } from '../deferred.ts';
-import { Parcel } from '../delivery/parcel.ts';
-import { StreamWeldError, suppress, wrapError } from '../errors.ts';
-import { toSink } from '../flow/to-sink.ts';
-import { checkCount } from '../options.ts';
-import { Turn } from '../runtime.ts';
-import type { DeferredReceipt, Sink, SinkLike } from '../sink.ts';
-import type { Awaitable } from '../source.ts';
-import { Write } from '../task/write.ts';
-import { DispatcherSink, type FeedHost } from './dispatcher-sink.ts';
-import { Offer, ReceiptClaim } from './inbox.ts';
-import { checkDispatch } from './check-dispatch.ts';
-import { closedError, listNames, sinkError } from './dispatch-errors.ts';
-import type { Outlet } from './outlet.ts';
-import { Roster } from './roster.ts';
-import { type Logger, StallWatch } from './stall-watch.ts';
-import { type Dispatch, type DispatchStrategy, UNROUTED } from './strategy.ts';
-import { checkSubscribeOptions, type SubscribeOptions } from './subscribe-options.ts';
+import type { Sink, SinkLike } from '../sink.ts';
 import {
-  type SinkStatus,
-  SinkSubscription,
-  type Subscription,
-  type SubscriptionHost,
-} from './subscription.ts';
-
-/** What becomes of an item that fits no partition. */
-export type OnUnknown<T> = 'fail' | 'drop' | SinkLike<T>;
-
-export interface DispatcherConfig<T> {
-  readonly name: string;
-  readonly strategy: DispatchStrategy<T>;
-  /** The partitions, where there are any. */
-  readonly partitions: readonly (string | number)[] | undefined;
-  /** Of an item's key, where order is kept per key. */
-  readonly hash: ((item: T) => number) | undefined;
-  readonly onUnknown: OnUnknown<T>;
-  /** What a route threw during the last dispatch. */
-  readonly thrown: () => { readonly error: unknown } | undefined;
-  /** Whether the strategy is the user's own, and its answers have to be checked. */
-  readonly isCustom: boolean;
-  readonly bufferSize: number | undefined;
-  readonly logger: Logger | null;
-  readonly stallMs: number;
-}
-
-export interface DispatcherSnapshot {
-  readonly name: string;
-  readonly strategy: string;
-  readonly state: 'open' | 'failed' | 'closed';
-  /** Items that could be dispatched now. */
-  readonly demand: number;
-  /** Items that wait to be dispatched. */
-  readonly waiting: number;
-  /** Items that fitted no partition and were dropped. */
-  readonly dropped: number;
-  readonly sinks: readonly SinkStatus[];
-}
+  DEFAULT_BATCH,
+  DispatchCore,
+  type DispatcherConfig,
+  type DispatcherSnapshot,
+} from './dispatch-core.ts';
+import type { SubscribeOptions } from './subscribe-options.ts';
+import type { SinkStatus, Subscription } from './subscription.ts';
 
 /** The rest of the arguments of `subscribeSink`: a partition dispatcher wants to know which. */
 export type SubscribeArguments<T, P> = [P] extends [never]
   ? [partition?: undefined, options?: SubscribeOptions<T>]
   : [partition: P, options?: SubscribeOptions<T>];
 
-const DEFAULT_BATCH = 500;
-
 /**
- * One source, many sinks. Made by a {@link DispatchedPipelineBuilder}; fed through `createSink()`, which an ordinary
- * pipeline, or another dispatcher, takes as its sink.
+ * One source, many sinks. Made by a DispatchedPipelineBuilder; fed through `createSink()`, which an ordinary pipeline,
+ * or another dispatcher, takes as its sink.
  */
-export class Dispatcher<T, P extends string | number = never> implements FeedHost<T>, SubscriptionHost<T> {
-  readonly name: string;
-  readonly turn: Turn = new Turn();
-  readonly #config: DispatcherConfig<T>;
-  readonly #feeds = new Set<DispatcherSink<T>>();
-  readonly #watch: StallWatch;
-  readonly #controller = new AbortController();
-  readonly #roster: Roster<T>;
-  readonly #leaving = new Set<Promise<void>>();
-  #inbox: Offer<T>[] = [];
-  #unknown: SinkSubscription<T> | undefined;
-  #state: 'open' | 'failed' | 'closed' = 'open';
-  #failure: { error: unknown } | undefined;
-  #isPumping = false;
-  #again = false;
-  #isFlushing = false;
-  #flushes: Promise<void> = Promise.resolve();
-  #quietWaiter: Deferred | undefined;
-  #hasCompleted = false;
-  #closing: Promise<void> | undefined;
-  #batchSize = 0;
-  #dropped = 0;
+export class Dispatcher<T, P extends string | number = never> {
+  readonly #core: DispatchCore<T>;
 
   /** Made by a DispatchedPipelineBuilder. @internal */
   constructor(config: DispatcherConfig<T>) {
-    this.name = config.name;
-    this.#config = config;
-    this.#watch = new StallWatch(config.logger, config.stallMs, () => this.#describeStall());
-    this.#roster = new Roster<T>({ ...config, onRoom: this.#pump });
+    this.#core = new DispatchCore<T>(config);
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+  get name(): string {
+    return this.#core.name;
   }
 
   /**
@@ -123,33 +36,8 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
    * @throws StreamWeldError SW_PARTITION_MISSING, SW_PARTITION_UNKNOWN, SW_PARTITION_TAKEN, SW_SUBSCRIPTION_EXISTS,
    * SW_SUBSCRIPTION_CYCLE, SW_DISPATCHER_CLOSED; OptionError for options.
    */
-  async subscribeSink(
-    sink: SinkLike<T>,
-    ...[partition, options]: SubscribeArguments<T, P>
-  ): Promise<Subscription> {
-    this.#checkOpen();
-    const checked = checkSubscribeOptions(
-      options,
-      this.#config.strategy.name,
-      this.#config.hash !== undefined,
-    );
-    const target = toSink(sink);
-    this.#checkSink(sink, target);
-    const outlet = this.#roster.outletFor(partition, checked.name ?? target.name ?? 'sink');
-    const subscription = this.#plan(target, outlet, checked);
-    this.#roster.add(subscription);
-    try {
-      await this.#open(subscription);
-    } catch (error) {
-      this.#roster.forget(subscription);
-      throw error;
-    }
-    // Where a former sink of the partition still writes, order has it that the new one waits.
-    await this.#roster.vacated(subscription);
-    this.#roster.join(outlet);
-    subscription.start();
-    this.#pump();
-    return subscription;
+  subscribeSink(sink: SinkLike<T>, ...[partition, options]: SubscribeArguments<T, P>): Promise<Subscription> {
+    return this.#core.subscribeSink(sink, partition, options);
   }
 
   /**
@@ -159,444 +47,26 @@ export class Dispatcher<T, P extends string | number = never> implements FeedHos
    * Default 500.
    */
   createSink(batchSize: number = DEFAULT_BATCH): Sink<T> {
-    this.#checkOpen();
-    const feed = new DispatcherSink<T>(this, checkCount('createSink batchSize', batchSize));
-    this.#feeds.add(feed);
-    this.#batchSize = Math.max(this.#batchSize, batchSize);
-    for (const subscription of this.#roster.subscriptions) subscription.resize(this.#batchSize);
-    return feed;
+    return this.#core.createSink(batchSize);
   }
 
   /** How each subscribed sink is doing, in order of subscription; those that left come last. */
   sinks(): SinkStatus[] {
-    return this.#roster.statuses;
+    return this.#core.sinks();
   }
 
+  /** What it looks like now: a plain object, built when asked for. */
   snapshot(): DispatcherSnapshot {
-    return {
-      name: this.name,
-      strategy: this.#config.strategy.name,
-      state: this.#state,
-      demand: this.#state === 'open' ? this.#config.strategy.demand(this.#roster.outlets) : 0,
-      waiting: this.#inbox.reduce((sum, { parcel, from }) => sum + parcel.items.length - from, 0),
-      dropped: this.#dropped,
-      sinks: this.sinks(),
-    };
+    return this.#core.snapshot();
   }
 
   /** Abandons every sink; runs that still feed it fail with the reason. */
-  async abort(reason?: unknown): Promise<void> {
-    const error =
-      reason ??
-      new StreamWeldError('SW_DISPATCHER_CLOSED', `The dispatcher '${this.name}' was aborted.`, {
-        stage: this.name,
-      });
-    if (this.#state === 'open') this.#fail(error);
-    await this.#close(error).catch(() => {});
+  abort(reason?: unknown): Promise<void> {
+    return this.#core.abort(reason);
   }
 
   /** Aborts it, if it has not come to its end. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#state !== 'closed') await this.abort();
-  }
-
-  // ── for its feeds ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** @internal */
-  offer(feed: DispatcherSink<T>, items: readonly T[], receipt: DeferredReceipt): Awaitable<void> {
-    if (this.#failure !== undefined) throw this.#failure.error;
-    this.#checkOpen();
-    const parcel =
-      receipt instanceof Write
-        ? (receipt.parcel as Parcel<T>)
-        : new Parcel<T>(items, new ReceiptClaim(receipt), true, null);
-    const offer = new Offer(parcel.unify(), feed);
-    this.#inbox.push(offer);
-    this.#pump();
-    return offer.answer();
-  }
-
-  /** @internal */
-  flush(): Promise<void> {
-    // One after the other, whether the one before it succeeded or not.
-    const flush = this.#flushes.then(() => this.#flushAll());
-    this.#flushes = flush.catch(() => {});
-    return flush;
-  }
-
-  /** @internal */
-  async end(feed: DispatcherSink<T>, reason: unknown): Promise<void> {
-    this.#feeds.delete(feed);
-    if (reason === undefined) this.#hasCompleted = true;
-    this.#inbox = this.#inbox.filter((offer) => offer.feed !== feed);
-    if (this.#feeds.size > 0) return;
-    // What a run that came to its good end was promised stays promised.
-    await this.#close(this.#failure?.error ?? (this.#hasCompleted ? undefined : reason));
-  }
-
-  /** @internal */
-  reaches(other: FeedHost<never>): boolean {
-    return this.#roster.subscriptions.some(
-      ({ sink }) => sink instanceof DispatcherSink && (sink.host === other || sink.host.reaches(other)),
-    );
-  }
-
-  // ── for its subscriptions ──────────────────────────────────────────────────────────────────────────────────────
-
-  /** @internal */
-  failed(subscription: SinkSubscription<T>, error: unknown): void {
-    if (subscription.consentsToLoss) this.#detach(subscription, error);
-    else this.#fail(error);
-  }
-
-  /** @internal */
-  quiet(): void {
-    this.#quietWaiter?.resolve();
-  }
-
-  /** @internal */
-  unsubscribe(subscription: SinkSubscription<T>): Promise<void> {
-    if (subscription.state !== 'open') return Promise.resolve();
-    const { outlet } = subscription;
-    this.#roster.leave(outlet);
-    // At a partition, what waits is left to the other sinks of it, if there are any.
-    const items = this.#roster.isShared(subscription) ? 0 : outlet.buffered;
-    const leaving = this.#leave(subscription, subscription.drain(items));
-    this.#pump();
-    return leaving;
-  }
-
-  // ── moving ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  readonly #pump = (): void => {
-    if (this.#isPumping) {
-      this.#again = true;
-      return;
-    }
-    this.#isPumping = true;
-    do {
-      this.#again = false;
-      while (this.#state === 'open') {
-        const offer = this.#inbox[0];
-        if (offer === undefined || (this.#isFlushing && offer.feed !== undefined) || !this.#move(offer))
-          break;
-        if (this.#inbox[0] === offer) this.#inbox.shift();
-        offer.accept();
-      }
-    } while (this.#again);
-    this.#isPumping = false;
-    this.#watch.set(this.#isStalled());
-  };
-
-  /** Dispatches what there is demand for; answers whether that was all of it. */
-  #move(offer: Offer<T>): boolean {
-    const { parcel, from } = offer;
-    const { items } = parcel;
-    const outlets = this.#roster.outlets;
-    if (this.#unknown !== undefined && this.#unknown.outlet.room === 0) return false;
-    const { taken, deliveries } = this.#decide(items, from, outlets);
-    if (taken === 0) return false;
-    offer.from = from + taken;
-    const isAll = offer.from === items.length;
-    const pieces = deliveries.length + (isAll ? 0 : 1);
-    if (pieces === 0) parcel.settle();
-    else if (pieces > 1) parcel.retain(pieces - 1);
-    for (const { outlet, items: share } of deliveries) {
-      const piece = new Parcel(share, parcel.receipt, false, null);
-      if (outlet === UNROUTED) this.#refuse(piece);
-      else this.#deliver(outlets[outlet] as Outlet<T>, piece);
-    }
-    return isAll;
-  }
-
-  #decide(items: readonly T[], from: number, outlets: readonly Outlet<T>[]): Dispatch<T> {
-    const { strategy, isCustom } = this.#config;
-    try {
-      const dispatch = strategy.dispatch(items, from, outlets);
-      if (isCustom) checkDispatch(strategy.name, dispatch, items.length - from, outlets);
-      return dispatch;
-    } catch (error) {
-      this.#fail(
-        wrapError(
-          'SW_STRATEGY_INVALID',
-          this.name,
-          `The strategy '${strategy.name}' (or a selector) threw; its error is the cause. It must answer for every item.`,
-          error,
-        ),
-      );
-      return { taken: 0, deliveries: [] };
-    }
-  }
-
-  #deliver(outlet: Outlet<T>, piece: Parcel<T>): void {
-    try {
-      outlet.accept(piece);
-    } catch (error) {
-      const subscription = this.#roster.subscriptions.find((other) => other.outlet === outlet);
-      if (subscription?.consentsToLoss === true) {
-        piece.settle();
-        subscription.lose(piece.items.length);
-        this.#detach(subscription, error);
-      } else {
-        piece.fail();
-        this.#fail(
-          wrapError(
-            'SW_KEY_INVALID',
-            this.name,
-            `The key of an item could not be found; the error is the cause.`,
-            error,
-          ),
-        );
-      }
-    }
-  }
-
-  #refuse(piece: Parcel<T>): void {
-    const { onUnknown, partitions, thrown } = this.#config;
-    if (onUnknown === 'drop') {
-      this.#dropped += piece.items.length;
-      piece.settle();
-    } else if (onUnknown === 'fail') {
-      const cause = thrown();
-      piece.fail();
-      this.#fail(
-        new StreamWeldError(
-          'SW_PARTITION_UNKNOWN',
-          `${cause === undefined ? 'An item was routed to a partition that does not exist' : 'The route of an item threw; its error is the cause'}. The partitions are ${listNames(partitions ?? [])}. Mend the route, or choose onUnknown: 'drop' or a sink for such items.`,
-          { stage: this.name, ...(cause === undefined ? {} : { cause: cause.error }) },
-        ),
-      );
-    } else {
-      this.#unknownSink(onUnknown).outlet.accept(piece);
-    }
-  }
-
-  /** The sink of the items that fit nowhere is opened when the first of them comes. */
-  #unknownSink(sink: SinkLike<T>): SinkSubscription<T> {
-    if (this.#unknown !== undefined) return this.#unknown;
-    const target = toSink(sink);
-    const subscription = this.#plan(target, this.#roster.createOutlet('unknown', undefined), {
-      name: target.name ?? 'unknown',
-    });
-    this.#unknown = subscription;
-    this.#roster.add(subscription);
-    this.#open(subscription).then(
-      () => subscription.start(),
-      (error: unknown) => this.#fail(error),
-    );
-    return subscription;
-  }
-
-  // ── flushing, failing, closing ─────────────────────────────────────────────────────────────────────────────────
-
-  async #flushAll(): Promise<void> {
-    this.#isFlushing = true;
-    try {
-      for (const subscription of this.#roster.subscriptions) subscription.hurry();
-      await this.#empty();
-      const flushes = this.#roster.subscriptions.map((subscription) => this.#flush(subscription));
-      await Promise.all([...flushes, ...this.#leaving]);
-      if (this.#failure !== undefined) throw this.#failure.error;
-    } finally {
-      this.#isFlushing = false;
-      this.#pump();
-    }
-  }
-
-  /** Waits until no outlet holds anything. */
-  async #empty(): Promise<void> {
-    for (;;) {
-      if (this.#failure !== undefined) throw this.#failure.error;
-      if (this.#state === 'closed') return;
-      this.#pump();
-      const isEmpty =
-        this.#inbox.every((offer) => offer.feed !== undefined) &&
-        this.#roster.outlets.every((outlet) => outlet.isEmpty) &&
-        (this.#unknown === undefined || this.#unknown.outlet.isEmpty);
-      if (isEmpty) return;
-      this.#quietWaiter = new Deferred();
-      await this.#quietWaiter.promise;
-    }
-  }
-
-  async #flush(subscription: SinkSubscription<T>): Promise<void> {
-    if (subscription.state !== 'open') return;
-    try {
-      await subscription.sink.flush?.();
-    } catch (error) {
-      this.failed(subscription, sinkError(subscription.name, 'flush', error));
-    }
-  }
-
-  #fail(error: unknown): void {
-    if (this.#failure !== undefined || this.#state !== 'open') {
-      if (this.#failure !== undefined) suppress(this.#failure.error, error);
-      return;
-    }
-    this.#failure = { error };
-    this.#state = 'failed';
-    this.#watch.set(false);
-    for (const offer of this.#inbox) offer.reject(error);
-    this.#inbox = [];
-    for (const subscription of this.#roster.subscriptions) void subscription.halt();
-    this.#quietWaiter?.resolve();
-    for (const feed of this.#feeds) feed.fail(error);
-  }
-
-  /** Ends a branch whose loss was consented to: what it had goes to the others of its rule, or counts as failed. */
-  #detach(subscription: SinkSubscription<T>, error: unknown): void {
-    if (subscription.state === 'detached' || subscription.state === 'closed') return;
-    const { outlet } = subscription;
-    subscription.detach(error);
-    this.#roster.leave(outlet);
-    if (!this.#roster.isPartitioned) {
-      const parcels = outlet.clear();
-      if (this.#config.strategy.name === 'broadcast') {
-        for (const parcel of parcels) {
-          subscription.lose(parcel.items.length);
-          parcel.settle();
-        }
-      } else {
-        this.#inbox = [...parcels.map((parcel) => new Offer(parcel.unify(), undefined)), ...this.#inbox];
-      }
-    }
-    this.#track(
-      subscription.halt().then(async () => {
-        await Promise.resolve(subscription.sink.close?.(error)).catch(() => {});
-        this.#roster.forget(subscription);
-      }),
-    );
-    this.#pump();
-    this.quiet();
-  }
-
-  #leave(subscription: SinkSubscription<T>, drained: Promise<void>): Promise<void> {
-    const leaving = (async () => {
-      await drained;
-      await subscription.halt();
-      if (subscription.state !== 'draining') return;
-      try {
-        await subscription.sink.flush?.();
-        await subscription.sink.close?.();
-      } catch (error) {
-        const failure = sinkError(subscription.name, 'close', error);
-        this.failed(subscription, failure);
-        throw failure;
-      }
-      subscription.end();
-      this.#roster.forget(subscription);
-    })();
-    this.#track(leaving.catch(() => {}));
-    return leaving;
-  }
-
-  #track(promise: Promise<void>): void {
-    this.#leaving.add(promise);
-    void promise.then(() => {
-      this.#leaving.delete(promise);
-      this.quiet();
-    });
-  }
-
-  #close(reason: unknown): Promise<void> {
-    this.#closing ??= this.#closeSinks(reason);
-    return this.#closing;
-  }
-
-  async #closeSinks(reason: unknown): Promise<void> {
-    this.#state = 'closed';
-    this.#watch.set(false);
-    if (reason !== undefined) this.#controller.abort(reason);
-    let first: { error: unknown } | undefined;
-    const closings = this.#roster.subscriptions
-      .filter(({ state }) => state === 'open' || state === 'draining')
-      .map(async (subscription) => {
-        try {
-          await subscription.halt();
-          subscription.outlet.clear();
-          await subscription.sink.close?.(reason);
-        } catch (error) {
-          const failure = sinkError(subscription.name, 'close', error);
-          if (first === undefined) first = { error: failure };
-          else suppress(first.error, failure);
-        }
-        subscription.end();
-      });
-    await Promise.all([...closings, ...this.#leaving]);
-    if (first !== undefined) throw (first as { error: unknown }).error;
-  }
-
-  // ── subscribing ────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #plan(sink: Sink<T>, outlet: Outlet<T>, options: SubscribeOptions<T>): SinkSubscription<T> {
-    const subscription = new SinkSubscription<T>(
-      {
-        sink,
-        outlet,
-        options,
-        isKeyed: this.#config.hash !== undefined && outlet.partition !== undefined,
-        isSharedOut: this.#config.strategy.name === 'demand',
-        bufferSize: options.bufferSize ?? this.#config.bufferSize,
-      },
-      this,
-    );
-    subscription.resize(this.#batchSize === 0 ? DEFAULT_BATCH : this.#batchSize);
-    return subscription;
-  }
-
-  async #open(subscription: SinkSubscription<T>): Promise<void> {
-    const { sink, name } = subscription;
-    try {
-      await sink.open?.({
-        signal: this.#controller.signal,
-        fail: (error) => this.failed(subscription, sinkError(name, 'run', error)),
-      });
-    } catch (error) {
-      await Promise.resolve(sink.close?.(error)).catch(() => {});
-      throw sinkError(name, 'open', error);
-    }
-    if (this.#state === 'open') return;
-    const reason = this.#failure?.error ?? closedError(this.name);
-    await Promise.resolve(sink.close?.(reason)).catch(() => {});
-    throw reason;
-  }
-
-  #checkSink(given: SinkLike<T>, sink: Sink<T>): void {
-    if (typeof given !== 'function' && this.#roster.subscriptions.some((other) => other.sink === sink)) {
-      throw new StreamWeldError(
-        'SW_SUBSCRIPTION_EXISTS',
-        `The sink '${sink.name ?? 'sink'}' is already subscribed to '${this.name}'. A sink is opened once: make another one.`,
-        { stage: this.name },
-      );
-    }
-    if (
-      sink instanceof DispatcherSink &&
-      (sink.host === this || sink.host.reaches(this as FeedHost<never>))
-    ) {
-      throw new StreamWeldError(
-        'SW_SUBSCRIPTION_CYCLE',
-        `'${sink.name}' feeds '${this.name}', so '${this.name}' cannot feed it: dispatchers form a tree.`,
-        { stage: this.name },
-      );
-    }
-  }
-
-  #checkOpen(): void {
-    if (this.#failure !== undefined) throw this.#failure.error;
-    if (this.#state !== 'open') throw closedError(this.name);
-  }
-
-  #isStalled(): boolean {
-    if (this.#state !== 'open' || (this.#inbox.length === 0 && !this.#isFlushing)) return false;
-    if (this.#roster.subscriptions.length === 0)
-      return this.#inbox.length > 0 || this.#roster.outlets.some((outlet) => !outlet.isEmpty);
-    return this.#roster.unserved.length > 0;
-  }
-
-  #describeStall(): string {
-    const waiting = this.#roster.unserved;
-    return waiting.length === 0
-      ? `streamweld: items wait in the dispatcher '${this.name}', and no sink is subscribed. Call subscribeSink.`
-      : `streamweld: items wait in the dispatcher '${this.name}' for ${listNames(waiting)}, which no sink is subscribed to. Call subscribeSink for each.`;
+    if (!this.#core.hasEnded) await this.#core.abort(undefined);
   }
 }

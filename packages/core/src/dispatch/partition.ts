@@ -89,7 +89,12 @@ export function indexOfName(names: readonly (string | number)[]): (name: unknown
   if (names.every((name, index) => name === index)) {
     return (name) => (typeof name === 'number' ? name : -1);
   }
-  if (names.length <= 8) return (name) => names.indexOf(name as string);
+  if (names.length <= 8) {
+    return (name) => {
+      for (let index = 0; index < names.length; index++) if (names[index] === name) return index;
+      return -1;
+    };
+  }
   const indexes = new Map<unknown, number>(names.map((name, index) => [name, index]));
   return (name) => indexes.get(name) ?? -1;
 }

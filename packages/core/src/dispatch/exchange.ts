@@ -1,0 +1,174 @@
+/**
+ * Where items change hands: from the offers of the feeds to the outlets, as the strategy decides.
+ *
+ *     [ offer, offer, … ] ── strategy.dispatch ──► pieces ──► outlets
+ *                                            └──► UNROUTED ──► dropped, refused, or the sink for such items
+ *
+ * Offers are dispatched in the order they came. An offer that finds no demand waits, and is tried again whenever there is
+ * room: nothing here depends on another write to come.
+ */
+
+import { Parcel } from '../delivery/parcel.ts';
+import { StreamWeldError, wrapError } from '../errors.ts';
+import { checkDispatch } from './check-dispatch.ts';
+import { listNames } from './dispatch-errors.ts';
+import type { DispatcherConfig } from './dispatch-core.ts';
+import type { Offer } from './inbox.ts';
+import type { Outlet } from './outlet.ts';
+import type { Roster } from './roster.ts';
+import { type Dispatch, UNROUTED } from './strategy.ts';
+
+/** What the exchange needs of its dispatcher. */
+export interface ExchangeHost<T> {
+  readonly isOpen: boolean;
+  fail(error: unknown): void;
+  /** An outlet could not take items: its subscription's loss, or everybody's failure. */
+  refused(outlet: Outlet<T>, piece: Parcel<T>, error: unknown): void;
+  /** The outlet of the sink for items that fit nowhere. */
+  unknownOutlet(): Outlet<T>;
+}
+
+export class Exchange<T> {
+  readonly #config: DispatcherConfig<T>;
+  readonly #roster: Roster<T>;
+  readonly #host: ExchangeHost<T>;
+  #offers: Offer<T>[] = [];
+  #isPumping = false;
+  #again = false;
+  /** What feeds offer waits, while what departed sinks handed back still moves. */
+  isBarred = false;
+  /** Set once an item fitted nowhere and there is a sink for such. */
+  #unknown: Outlet<T> | undefined;
+  /** Items that fitted nowhere and were dropped. */
+  dropped = 0;
+
+  constructor(config: DispatcherConfig<T>, roster: Roster<T>, host: ExchangeHost<T>) {
+    this.#config = config;
+    this.#roster = roster;
+    this.#host = host;
+  }
+
+  get hasOffers(): boolean {
+    return this.#offers.length > 0;
+  }
+
+  /** Whether nothing waits that a departed sink handed back, or that fitted nowhere. */
+  get isSettled(): boolean {
+    return this.#offers.every(({ feed }) => feed !== undefined) && (this.#unknown?.isEmpty ?? true);
+  }
+
+  /** Items that wait to be dispatched. */
+  get waiting(): number {
+    return this.#offers.reduce((sum, { parcel, from }) => sum + parcel.items.length - from, 0);
+  }
+
+  offer(offer: Offer<T>): void {
+    this.#offers.push(offer);
+    this.pump();
+  }
+
+  /** What a departed sink left goes before everything else. */
+  handBack(offers: readonly Offer<T>[]): void {
+    this.#offers = [...offers, ...this.#offers];
+  }
+
+  /** Forgets what a feed offered. */
+  withdraw(feed: object): void {
+    this.#offers = this.#offers.filter((offer) => offer.feed !== feed);
+  }
+
+  rejectAll(error: unknown): void {
+    for (const offer of this.#offers) offer.reject(error);
+    this.#offers = [];
+  }
+
+  /** Moves what can be moved. Called when an offer, room or a sink came. */
+  readonly pump = (): void => {
+    if (this.#isPumping) {
+      this.#again = true;
+      return;
+    }
+    this.#isPumping = true;
+    do {
+      this.#again = false;
+      while (this.#host.isOpen) {
+        const offer = this.#offers[0];
+        if (offer === undefined || (this.isBarred && offer.feed !== undefined) || !this.#move(offer)) break;
+        // What it set off may have put something before it.
+        const at = this.#offers.indexOf(offer);
+        if (at >= 0) this.#offers.splice(at, 1);
+        offer.accept();
+      }
+    } while (this.#again);
+    this.#isPumping = false;
+  };
+
+  /** Dispatches what there is demand for; answers whether that was all of it. */
+  #move(offer: Offer<T>): boolean {
+    const { parcel, from } = offer;
+    const { items } = parcel;
+    const { outlets } = this.#roster;
+    if (this.#unknown?.room === 0) return false;
+    const { taken, deliveries } = this.#decide(items, from, outlets);
+    if (taken === 0) return false;
+    offer.from = from + taken;
+    const isAll = offer.from === items.length;
+    const pieces = deliveries.length + (isAll ? 0 : 1);
+    if (pieces === 0) parcel.settle();
+    else if (pieces > 1) parcel.retain(pieces - 1);
+    for (const { outlet, items: share } of deliveries) {
+      const piece = new Parcel(share, parcel.receipt, false, null);
+      if (outlet === UNROUTED) this.#refuse(piece);
+      else this.#deliver(outlets[outlet] as Outlet<T>, piece);
+    }
+    return isAll;
+  }
+
+  #decide(items: readonly T[], from: number, outlets: readonly Outlet<T>[]): Dispatch<T> {
+    const { strategy, isCustom, name } = this.#config;
+    try {
+      const dispatch = strategy.dispatch(items, from, outlets);
+      if (isCustom) checkDispatch(strategy.name, dispatch, items.length - from, outlets);
+      return dispatch;
+    } catch (error) {
+      this.#host.fail(
+        wrapError(
+          'SW_STRATEGY_INVALID',
+          name,
+          `The strategy '${strategy.name}', or a selector, threw; its error is the cause. It must answer for every item.`,
+          error,
+        ),
+      );
+      return { taken: 0, deliveries: [] };
+    }
+  }
+
+  #deliver(outlet: Outlet<T>, piece: Parcel<T>): void {
+    try {
+      outlet.accept(piece);
+    } catch (error) {
+      this.#host.refused(outlet, piece, error);
+    }
+  }
+
+  #refuse(piece: Parcel<T>): void {
+    const { onUnknown, partitions, thrown, name } = this.#config;
+    if (onUnknown === 'drop') {
+      this.dropped += piece.items.length;
+      piece.settle();
+    } else if (onUnknown === 'fail') {
+      const cause = thrown();
+      piece.fail();
+      this.#host.fail(
+        new StreamWeldError(
+          'SW_PARTITION_UNKNOWN',
+          `${cause === undefined ? 'An item was routed to a partition that does not exist' : 'The route of an item threw; its error is the cause'}. The partitions are ${listNames(partitions ?? [])}. Mend the route, or choose onUnknown: 'drop' or a sink for such items.`,
+          { stage: name, ...(cause === undefined ? {} : { cause: cause.error }) },
+        ),
+      );
+    } else {
+      this.#unknown ??= this.#host.unknownOutlet();
+      this.#unknown.accept(piece);
+    }
+  }
+}
