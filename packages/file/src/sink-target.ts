@@ -15,6 +15,8 @@ export interface TargetOptions<T> {
   readonly isZipped: boolean;
   readonly level: number;
   readonly workshop: Workshop;
+  /** Whether there is to be a file even where no item goes to it. */
+  readonly isAlways: boolean;
 }
 
 export class Target<T> {
@@ -27,7 +29,6 @@ export class Target<T> {
   readonly #options: TargetOptions<T>;
   #encoder: Encoder<T> | undefined;
   #hasItems = false;
-  #isEnded = false;
   readonly #filling = new GrowingBuffer();
   #leaving: Uint8Array | undefined;
 
@@ -64,10 +65,14 @@ export class Target<T> {
     return this.#filling.capacity - before;
   }
 
+  /** Whether there is to be a file: not where the only items that named it were rejected. */
+  get isWanted(): boolean {
+    return this.#hasItems || this.#options.isAlways;
+  }
+
   /** No more items will come. */
   end(): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
+    if (!this.isWanted) return;
     this.#encoder ??= this.#options.format.encoder();
     this.#filling.add(this.#encoder.end());
     // Nothing at all is no gzip: an empty file gets its frame.

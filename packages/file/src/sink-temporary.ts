@@ -72,6 +72,7 @@ export class Temporary {
 
   /** Adds to the end, all or nothing: a write that failed half-way is as if it had not been, and may be repeated. */
   async append(bytes: Uint8Array): Promise<void> {
+    this.#checkAbandoned();
     await this.create();
     try {
       await this.#shop.handles.use(this.#place, (handle) => this.#writeAll(handle, bytes));
@@ -128,7 +129,8 @@ export class Temporary {
         await handles.close(place);
         return;
       }
-      await handles.close(place);
+      // What is thrown away may fail to be closed.
+      await handles.close(place).catch(() => {});
       await fs.unlink(place);
       this.#place = '';
     } catch (error) {

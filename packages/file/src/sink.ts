@@ -120,6 +120,7 @@ class Files<T> implements FileSink<T> {
       this.#checkBroken();
       for (const target of this.#targets.values()) target.end();
       await this.#writeOutAll();
+      await this.#createWanted();
       // All are whole before the first is visible.
       await this.#syncAll();
       for (const target of this.#targets.values()) await target.temporary.publish();
@@ -147,6 +148,7 @@ class Files<T> implements FileSink<T> {
         isZipped: compression === 'auto' ? isGzipName(file) : compression === 'gzip',
         level,
         workshop: this.#workshop,
+        isAlways: typeof this.#path === 'string',
       });
       this.#targets.set(file, target);
     }
@@ -166,7 +168,8 @@ class Files<T> implements FileSink<T> {
       this.#filling += target.accept(encoded[index] as Uint8Array);
       if (target.fillingLength >= this.#options.bufferBytes) ignoreRejection(this.#writeOut(target));
     }
-    if (this.#filling > this.#options.maxBufferedBytes / 2) this.#relieve();
+    const { maxBufferedBytes } = this.#options;
+    if (this.#filling > maxBufferedBytes / 2 && this.#leaving < maxBufferedBytes / 4) this.#relieve();
     this.#durable ??= new Deferred();
     return { durable: this.#durable.promise };
   }
@@ -180,10 +183,9 @@ class Files<T> implements FileSink<T> {
       }
       while (this.#filling + this.#leaving > this.#options.maxBufferedBytes) {
         if (this.#writeOuts.size === 0) this.#relieve();
-        for (const writing of this.#writeOuts) {
-          await writing;
-          break;
-        }
+        const [oldest] = this.#writeOuts;
+        if (oldest === undefined) break;
+        await oldest;
       }
       this.#checkBroken();
     } catch (error) {
@@ -242,6 +244,13 @@ class Files<T> implements FileSink<T> {
     });
   }
 
+  /** A file whose items had no bytes has no temporary yet. */
+  #createWanted(): Promise<void> {
+    return this.#forAll(async (target) => {
+      if (target.isWanted) await this.#limiter.run(() => target.temporary.create());
+    });
+  }
+
   async #syncAll(): Promise<void> {
     await this.#forAll((target) => this.#limiter.run(() => target.temporary.sync()));
     await this.#noting(syncFolders(this.#workshop));
@@ -268,6 +277,8 @@ class Files<T> implements FileSink<T> {
 
   #checkBroken(): void {
     if (this.#broken !== undefined) throw this.#broken;
+    if (!this.#workshop.isAbandoned) return;
+    throw new FileError('SW_FILE_WRITE_FAILED', 'Writing was abandoned.', { stage: this.name });
   }
 
   /** Waits for what is under way, then removes the temporaries, but for what was promised to be durable. */

@@ -152,6 +152,41 @@ describe('FileSink', () => {
     expect(treeOf(folder)).toEqual({ a: '', 'b.gz': '' });
   });
 
+  test('makes a file of items without bytes, and none of items that were rejected', async () => {
+    const folder = testFolder();
+    const sink = new FileSink((item: { to: string; bad?: unknown }) => item.to, {
+      format: 'csv' as never,
+      root: folder,
+    });
+    await sink.open();
+    await failureOf((async () => sink.write([{ to: 'a.gz' }, { to: 'b', bad: {} }]))());
+    await sink.close();
+    await writeAll(new FileSink(() => 'empty', { format: 'bytes', root: folder }), [[new Uint8Array(0)]]);
+    expect(treeOf(folder)).toEqual({ empty: '' });
+  });
+
+  test('K8 takes nothing more, and leaves nothing, where it is abandoned while a write waits', async () => {
+    const folder = testFolder();
+    const client = faultyLayer({ write: () => new Promise((resolve) => setTimeout(resolve, 20)) });
+    const sink = new FileSink(join(folder, 'out'), { client, bufferBytes: 10 });
+    await sink.open();
+    await sink.write(['promised']);
+    await sink.flush();
+    await sink.write(['the first buffer']);
+    await sink.write(['the second buffer']);
+    const waiting = sink.write(['waits']);
+    expect(waiting).toBeInstanceOf(Promise);
+    const failed = failureOf(waiting as Promise<unknown>);
+    await sink.close(new Error('enough'));
+    expect((await failed).message).toContain('abandoned');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(openFilesIn(folder)).toEqual([]);
+    expect(client.open_).toBe(0);
+    expect(readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))).toEqual([
+      'promised\n',
+    ]);
+  });
+
   test('writes a file for each path, more than it may hold open, like a simple reference', async () => {
     const folder = testFolder();
     const rows: Row[] = Array.from({ length: 20_000 }, (_, index) => ({
