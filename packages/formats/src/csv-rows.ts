@@ -204,15 +204,18 @@ function contentOf(bytes: Buffer, ends: readonly number[], quoted: readonly bool
   return out.toString('utf8', 0, length);
 }
 
-/** The bytes of the records without quotes. */
+/** The bytes of the records without quotes, copied a run at a time: a call for each record would cost more than it. */
 function without(bytes: Buffer, ends: readonly number[], quoted: readonly boolean[]): Buffer {
   const out = Buffer.allocUnsafe(bytes.length);
   let length = 0;
-  let start = 0;
+  let runStart = 0;
   for (let index = 0; index < ends.length; index++) {
-    const end = ends[index] as number;
-    if (quoted[index] !== true) length += bytes.copy(out, length, start, end);
-    start = end;
+    if (quoted[index] !== true) continue;
+    const start = index === 0 ? 0 : (ends[index - 1] as number);
+    if (runStart < start) length += bytes.copy(out, length, runStart, start);
+    runStart = ends[index] as number;
   }
+  const end = ends.at(-1) ?? 0;
+  if (runStart < end) length += bytes.copy(out, length, runStart, end);
   return out.subarray(0, length);
 }

@@ -92,7 +92,7 @@ describe('csv', () => {
   it('26: takes a first field that only begins like a byte order mark for a plain one', () => {
     const bytes = Buffer.from([0xef, 0xbb, 0x22, 0x61, 0x0a, 0x62, 0x0a]);
     for (const size of SIZES) {
-      const { items } = decode(csv({ header: false, invalidUtf8: 'replace' }), bytes, size);
+      const { items } = decode(csv({ header: false, invalidUtf8: 'replace', maxLineBytes: 4 }), bytes, size);
       expect(items).toEqual([['\ufffd"a'], ['b']]);
     }
   });
