@@ -1,0 +1,86 @@
+/** The arguments of the demo: what may be given, and what is said when it is something else. */
+
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { PROGRESS_MODES, type ProgressMode } from './progress.ts';
+
+export interface Arguments {
+  readonly limit: number;
+  readonly folder: string;
+  readonly act: 'all' | '1' | '2';
+  readonly slow: boolean;
+  readonly progress: ProgressMode;
+  readonly help: boolean;
+}
+
+/** An argument that cannot be meant. Its message says what was expected. */
+export class ArgumentError extends Error {}
+
+export const ALL_FLIGHTS = 3_000_000;
+const ACTS = ['all', '1', '2'] as const;
+const DEFAULT_FOLDER = join(tmpdir(), 'streamweld-flights');
+
+export const USAGE = `Three million real flights through one pipeline and three dispatchers.
+
+  npx --yes pnpm@12 demo [options]
+
+  --limit N        only the first N flights, from 1 to 3,000,000. Default: all
+  --out DIR        where the files go. Default: ${DEFAULT_FOLDER}
+  --act WHICH      ${ACTS.join(', ')}. Default: all
+                     1  a pipeline against the same work done one after the other
+                     2  the three dispatchers, and the proof
+  --slow           slows one sink down, to see who waits for it
+  --progress HOW   ${PROGRESS_MODES.join(', ')}. Default: auto, which is tty in a terminal, else plain
+  --help           this text
+
+Ctrl-C finishes what is on its way and still reports. A second one aborts.`;
+
+/** @throws ArgumentError */
+export function parseArguments(args: readonly string[]): Arguments {
+  const { limit, out, act, slow, progress, help } = parse(args);
+  return {
+    limit: limit === undefined ? ALL_FLIGHTS : checkLimit(limit),
+    folder: resolve(out === undefined ? DEFAULT_FOLDER : checkFolder(out)),
+    act: checkOneOf('--act', act, ACTS),
+    slow,
+    progress: checkOneOf('--progress', progress, PROGRESS_MODES),
+    help,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      // `pnpm demo -- --limit 100` passes the two dashes on.
+      args: args[0] === '--' ? args.slice(1) : [...args],
+      options: {
+        limit: { type: 'string' },
+        out: { type: 'string' },
+        act: { type: 'string', default: 'all' },
+        slow: { type: 'boolean', default: false },
+        progress: { type: 'string', default: 'auto' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new ArgumentError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+function checkLimit(text: string): number {
+  const limit = Number(text.replaceAll(/[_,](?=\d{3})/g, ''));
+  if (Number.isInteger(limit) && limit >= 1 && limit <= ALL_FLIGHTS) return limit;
+  throw new ArgumentError(`--limit: expected a whole number from 1 to ${ALL_FLIGHTS}, got '${text}'.`);
+}
+
+function checkFolder(text: string): string {
+  if (text !== '') return text;
+  throw new ArgumentError('--out: expected the path of a folder, got nothing.');
+}
+
+function checkOneOf<const V extends string>(option: string, text: string, values: readonly V[]): V {
+  const value = values.find((each) => each === text);
+  if (value !== undefined) return value;
+  throw new ArgumentError(`${option}: expected one of ${values.join(', ')}, got '${text}'.`);
+}

@@ -1,0 +1,77 @@
+/** The demo: `npx --yes pnpm@12 demo`. */
+
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { compare } from './act-one.ts';
+import { broadcast, demand, partition } from './act-two.ts';
+import { ArgumentError, type Arguments, parseArguments, USAGE } from './arguments.ts';
+import type { Check } from './checks.ts';
+import { megabytes, seconds, whole } from './numbers.ts';
+import { Progress } from './progress.ts';
+import { type Done, prove } from './proof.ts';
+import * as report from './report.ts';
+import type { Stage } from './stage.ts';
+import { Interrupted, Stop } from './stop.ts';
+
+const EXIT = { wrong: 1, usage: 2, interrupted: 130 } as const;
+
+async function main(args: readonly string[]): Promise<number> {
+  const given = parseArguments(args);
+  if (given.help) {
+    print([USAGE]);
+    return 0;
+  }
+  const progress = new Progress(given.progress);
+  const stop = new Stop((line) => progress.say(line));
+  const stage: Stage = { ...given, progress, stop };
+  await prepare(stage.folder);
+  print([`StreamWeld · ${whole(stage.limit)} flights, files in ${stage.folder}`]);
+
+  const checks = await perform(stage, given.act);
+  print([
+    `${stop.isWanted ? 'Stopped' : 'Done'} after ${seconds(performance.now())}, at most ${megabytes(process.resourceUsage().maxRSS * 1024)} of memory`,
+  ]);
+  return checks.every(({ holds }) => holds) ? 0 : EXIT.wrong;
+}
+
+/** The acts, one after the other, each with its report. A Ctrl-C leaves out what has not begun, but not the proof. */
+async function perform(stage: Stage, act: Arguments['act']): Promise<Check[]> {
+  const { stop } = stage;
+  const done: Done = {};
+  const isOn = (which: '1' | '2') => (act === 'all' || act === which) && !stop.isWanted;
+  if (isOn('1')) print(report.comparisonLines((done.comparison = await compare(stage))));
+  if (isOn('2')) print(report.broadcastLines((done.broadcast = await broadcast(stage))));
+  if (isOn('2')) print(report.demandLines((done.demand = await demand(stage))));
+  if (isOn('2')) print(report.partitionLines((done.partition = await partition(stage))));
+  const checks = await prove(stage, done);
+  print([...report.checkLines(checks), ...report.answerLines(done.broadcast, done.partition)]);
+  return checks;
+}
+
+/** Files of airports that an earlier run has left would be taken for ours. */
+async function prepare(folder: string): Promise<void> {
+  const airports = join(folder, 'airports');
+  await mkdir(airports, { recursive: true });
+  for (const name of await readdir(airports)) {
+    if (/^[A-Z]{3}\.ndjson\.gz$/.test(name)) await rm(join(airports, name));
+  }
+}
+
+function print(lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n\n`);
+}
+
+function failed(error: unknown): number {
+  if (error instanceof ArgumentError) {
+    process.stderr.write(`${error.message}\n\n${USAGE}\n`);
+    return EXIT.usage;
+  }
+  if (error instanceof Interrupted) {
+    process.stderr.write(`${error.message}\n`);
+    return EXIT.interrupted;
+  }
+  console.error(error);
+  return EXIT.wrong;
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch(failed);

@@ -1,0 +1,121 @@
+/** The proof: the files are read back, and everything is put against a count made without StreamWeld. */
+
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { ConcurrentPipeline } from '@streamweld/core';
+import { FileSource } from '@streamweld/file';
+import type { Comparison } from './act-one.ts';
+import type { Broadcast, Demand, Dispatched, Partition } from './act-two.ts';
+import {
+  type Check,
+  checkBroadcast,
+  checkCopies,
+  checkDemand,
+  checkPartition,
+  type IndependentCount,
+} from './checks.ts';
+import { type Flight, LATE_MINUTES } from './flight.ts';
+import { ALERT_MINUTES } from './pipeline.ts';
+import { ReadBack } from './read-back.ts';
+import type { Stage } from './stage.ts';
+
+/** What has been done; what is missing was not asked for, or the demo was stopped before. */
+export interface Done {
+  comparison?: Comparison | undefined;
+  broadcast?: Broadcast | undefined;
+  demand?: Demand | undefined;
+  partition?: Partition | undefined;
+}
+
+/** Puts everything that was done to the test. */
+export async function prove(
+  stage: Stage,
+  { comparison, broadcast, demand, partition }: Done,
+): Promise<Check[]> {
+  const counts = new IndependentCounts();
+  const checks: Check[] = [];
+  if (comparison !== undefined) checks.push(...(await proveCopies(stage, comparison)));
+  if (broadcast !== undefined) {
+    checks.push(...checkBroadcast(broadcast, await counts.of(rowsOf(broadcast, stage))));
+  }
+  if (demand !== undefined) checks.push(...checkDemand(demand, rowsOf(demand, stage)));
+  if (partition !== undefined) {
+    const { files, readBack } = await readAirports(stage, partition);
+    checks.push(...checkPartition(partition, files, readBack, await counts.of(rowsOf(partition, stage))));
+  }
+  return checks;
+}
+
+/** A run that came to its end had all the flights that were asked for; one that was drained, those that it read. */
+function rowsOf({ report }: Dispatched, { limit }: Stage): number {
+  return report.outcome === 'completed' ? limit : report.read;
+}
+
+/** Reads the files of all airports, one by one. */
+async function readAirports(
+  { folder, progress, stop }: Stage,
+  { report: { written: total } }: Partition,
+): Promise<{ files: number; readBack: ReadBack }> {
+  const readBack = new ReadBack();
+  const pattern = join(folder, 'airports', '*.ndjson.gz');
+  const source = new FileSource<Flight>(pattern, { format: 'ndjson', name: 'files' });
+  const pipeline = new ConcurrentPipeline(source, (batch) => readBack.add(batch)).bufferSize(10_000);
+  // A first Ctrl-C does not stop the proof: it is the report that it asks for.
+  const running = pipeline.run({ signal: stop.signal });
+  const read = () => {
+    const snapshot = pipeline.snapshot();
+    const { written: items, elapsedMs } = snapshot;
+    return { title: 'Proof, reading the files of the airports', total, items, elapsedMs, pipeline: snapshot };
+  };
+  const { positions } = await progress.during(read, () => running);
+  return { files: positions.size, readBack };
+}
+
+/** The two files of act 1, unzipped, must be the same bytes. */
+async function proveCopies(stage: Stage, { oneByOne, concurrent }: Comparison): Promise<Check[]> {
+  if (concurrent === undefined || concurrent.flights !== oneByOne.flights) {
+    if (stage.stop.isWanted) return [];
+    return [checkCopies(oneByOne.flights, ['', 'another number of flights'])];
+  }
+  const hashes = [
+    await fingerprint(oneByOne.path, stage),
+    await fingerprint(concurrent.path, stage),
+  ] as const;
+  return [checkCopies(oneByOne.flights, hashes)];
+}
+
+async function fingerprint(path: string, { stop }: Stage): Promise<string> {
+  const hash = createHash('sha256');
+  const source = new FileSource(path, { format: 'bytes' });
+  const sink = (batch: readonly Uint8Array[]) => {
+    for (const bytes of batch) hash.update(bytes);
+  };
+  await new ConcurrentPipeline(source, sink).run({ signal: stop.signal });
+  return hash.digest('hex');
+}
+
+/** Counts that a thread has made, each once: nearly always there is only one number of rows. */
+class IndependentCounts {
+  readonly #counts = new Map<number, Promise<IndependentCount>>();
+
+  of(rows: number): Promise<IndependentCount> {
+    const known = this.#counts.get(rows);
+    if (known !== undefined) return known;
+    const count = countIndependently(rows);
+    this.#counts.set(rows, count);
+    return count;
+  }
+}
+
+function countIndependently(rows: number): Promise<IndependentCount> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('./independent-count.mjs', import.meta.url), {
+      workerData: { rows, lateMinutes: LATE_MINUTES, alertMinutes: ALERT_MINUTES },
+      execArgv: [],
+    });
+    worker.once('message', resolve);
+    worker.once('error', (cause) => reject(new Error('The flights could not be counted.', { cause })));
+    worker.once('exit', (code) => reject(new Error(`The thread that counts ended with code ${code}.`)));
+  });
+}

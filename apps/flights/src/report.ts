@@ -1,0 +1,128 @@
+/** The report on stdout: what was done, and what came of it. */
+
+import type { Comparison, Timing } from './act-one.ts';
+import type { Broadcast, Demand, Dispatched, Partition } from './act-two.ts';
+import type { Check } from './checks.ts';
+import { percent, rate, seconds, whole } from './numbers.ts';
+import { ALERT_MINUTES } from './pipeline.ts';
+import { latestAirport, longestRun } from './statistics.ts';
+
+export function comparisonLines({ oneByOne, concurrent }: Comparison): string[] {
+  const lines = [
+    `Act 1 · ${whole(oneByOne.flights)} flights into one file, .ndjson.gz`,
+    timing('one after the other', oneByOne, 'decode, then write, then decode, …'),
+  ];
+  if (concurrent === undefined) return lines;
+  const times = oneByOne.ms / oneByOne.flights / (concurrent.ms / concurrent.flights);
+  return [
+    ...lines,
+    timing('ConcurrentPipeline', concurrent, `${times.toFixed(1)} times as fast`),
+    '  The same work on both lines. What differs is who waits: in the pipeline the next flights are',
+    '  decoded, in a thread, while those before them are written. It needs a second core to gain by that.',
+  ];
+}
+
+export function broadcastLines(result: Broadcast): string[] {
+  const notes = ['', `more than ${ALERT_MINUTES} minutes late`, ''];
+  return [
+    heading('broadcast', 'every flight to all sinks', result),
+    ...table(
+      ['sink', 'delivered', 'fullest', 'busy', ''],
+      result.sinks.map((sink, index) => [
+        sink.name,
+        whole(sink.delivered),
+        `${whole(sink.highWaterMark)} of ${whole(sink.bufferSize)}`,
+        busy(sink.waitedMs, result),
+        notes[index] ?? '',
+      ]),
+    ),
+  ];
+}
+
+export function demandLines(result: Demand): string[] {
+  const { written } = result.report;
+  return [
+    heading('demand', 'each flight to the worker with the most room', result),
+    ...table(
+      ['worker', 'took', 'share', 'busy', ''],
+      result.sinks.map(({ name, delivered, waitedMs }) => {
+        const share = written === 0 ? 0 : delivered / written;
+        const bar = '█'.repeat(Math.round(share * 40));
+        return [name, whole(delivered), percent(share), busy(waitedMs, result), bar];
+      }),
+    ),
+  ];
+}
+
+export function partitionLines(result: Partition): string[] {
+  return [
+    heading('partition', 'each flight to the partition of its airport, in order', result),
+    ...table(
+      ['sink', 'delivered', 'fullest', 'busy'],
+      result.sinks.map((sink) => [
+        sink.name,
+        whole(sink.delivered),
+        `${whole(sink.highWaterMark)} of ${whole(sink.bufferSize)}`,
+        busy(sink.waitedMs, result),
+      ]),
+    ),
+  ];
+}
+
+export function checkLines(checks: readonly Check[]): string[] {
+  return [
+    'Proof · the files read back, and a count of the source made without StreamWeld',
+    ...checks.map(({ holds, text }) => `  ${holds ? '✓' : '✗ WRONG:'} ${text}`),
+  ];
+}
+
+/** What a human wants to know of all these flights. */
+export function answerLines(broadcast: Broadcast | undefined, partition: Partition | undefined): string[] {
+  const lines: string[] = [];
+  if (broadcast !== undefined) {
+    const { airports, flights } = broadcast.statistics;
+    // An airport with a flight a week is latest by chance.
+    const latest = latestAirport(airports, flights / 100);
+    if (latest !== undefined) {
+      const { airport, lateShare, averageDelay } = latest;
+      lines.push(
+        `  The latest airport        ${airport}: ${(lateShare * 100).toFixed(1)} % of its flights 15 minutes late or more, ${averageDelay.toFixed(1)} minutes on average`,
+      );
+    }
+  }
+  const longest = longestRun(partition?.longestRuns ?? new Map());
+  if (longest !== undefined) {
+    lines.push(`  The longest on-time run   ${longest.airport}: ${whole(longest.flights)} flights in a row`);
+  }
+  return lines;
+}
+
+function heading(name: string, what: string, { report }: Dispatched): string {
+  const { written, durationMs, outcome } = report;
+  const stopped = outcome === 'drained' ? ', stopped before the end' : '';
+  return `Act 2 · ${name}: ${what}\n  ${whole(written)} flights in ${seconds(durationMs)}, ${rate(written, durationMs)}/s${stopped}`;
+}
+
+function timing(name: string, { flights, ms }: Timing, note: string): string {
+  return `  ${name.padEnd(20)} ${seconds(ms).padStart(7)} ${rate(flights, ms).padStart(9)} flights/s   ${note}`;
+}
+
+function busy(waitedMs: number, { report }: Dispatched): string {
+  return percent(Math.max(0, 1 - waitedMs / report.durationMs));
+}
+
+/** Columns as wide as they must be; the first and the last on the left, numbers on the right. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = head.map((cell, column) =>
+    Math.max(cell.length, ...rows.map((row) => (row[column] ?? '').length)),
+  );
+  return [head, ...rows].map((row) => {
+    const cells = row.map((cell, column) => {
+      const width = widths[column] ?? 0;
+      return column === 0 || (column === 4 && column === row.length - 1)
+        ? cell.padEnd(width)
+        : cell.padStart(width);
+    });
+    return `  ${cells.join('   ')}`.trimEnd();
+  });
+}

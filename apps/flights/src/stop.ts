@@ -1,0 +1,59 @@
+/** Ctrl-C: the first one lets the run finish what it has begun, a second one aborts it. */
+
+import type { ConcurrentPipeline, RunReport } from '@streamweld/core';
+
+/** What a run rejects with that was aborted by a second Ctrl-C. */
+export class Interrupted extends Error {
+  constructor() {
+    super('Aborted by a second Ctrl-C: what was not finished is not there.');
+  }
+}
+
+/** `npx` and `pnpm` may hand a Ctrl-C on that the terminal has sent to all of us already. */
+const SAME_KEY_MS = 200;
+
+export class Stop {
+  readonly #say: (line: string) => void;
+  readonly #controller = new AbortController();
+  #running: { drain(): Promise<RunReport> } | undefined;
+  #firstAt: number | undefined;
+
+  /** @param say tells the user what a Ctrl-C has done. */
+  constructor(say: (line: string) => void) {
+    this.#say = say;
+    process.on('SIGINT', this.#stop);
+    process.on('SIGTERM', this.#stop);
+  }
+
+  /** Whether one was pressed: then nothing new is begun. */
+  get isWanted(): boolean {
+    return this.#firstAt !== undefined;
+  }
+
+  /** Aborts at the second. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Runs a pipeline that a Ctrl-C drains. */
+  async run<T>(pipeline: ConcurrentPipeline<T>): Promise<RunReport> {
+    this.#running = pipeline;
+    try {
+      return await pipeline.run({ signal: this.signal });
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  readonly #stop = (): void => {
+    const now = performance.now();
+    if (this.#firstAt === undefined) {
+      this.#firstAt = now;
+      this.#say('Stopping: what is on its way is finished, then comes the report. Ctrl-C again aborts.');
+      // Whoever waits for the run hears of a failure.
+      this.#running?.drain().catch(() => {});
+    } else if (now - this.#firstAt > SAME_KEY_MS) {
+      this.#controller.abort(new Interrupted());
+    }
+  };
+}
