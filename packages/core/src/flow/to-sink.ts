@@ -73,6 +73,7 @@ class NodeWritableSink<T> implements Sink<T> {
   #error: { error: unknown } | undefined;
   #waiting: Deferred | undefined;
   #isClosing = false;
+  #context: SinkContext | undefined;
 
   private readonly stream: NodeWritableLike;
 
@@ -81,17 +82,10 @@ class NodeWritableSink<T> implements Sink<T> {
   }
 
   open(context: SinkContext): void {
+    this.#context = context;
     this.stream.on('drain', this.#wake);
-    this.stream.on('close', () => {
-      if (this.#isClosing) return;
-      this.#fail(
-        new StreamWeldError('SW_SINK_FAILED', 'The stream was closed before everything was written to it.', {
-          stage: this.name,
-        }),
-        context,
-      );
-    });
-    this.stream.on('error', (error: unknown) => this.#fail(error, context));
+    this.stream.on('close', this.#closed);
+    this.stream.on('error', this.#failed);
   }
 
   /** A batch is durable when the stream has taken its last chunk over, in order after all the others. */
@@ -118,6 +112,13 @@ class NodeWritableSink<T> implements Sink<T> {
 
   async close(reason?: unknown): Promise<void> {
     this.#isClosing = true;
+    if ('_isStdio' in this.stream) {
+      // The process's own output outlives the run: it keeps no listener of ours.
+      this.stream.off('drain', this.#wake);
+      this.stream.off('close', this.#closed);
+      this.stream.off('error', this.#failed);
+      return;
+    }
     if (reason !== undefined || this.#error !== undefined) {
       this.stream.destroy();
       return;
@@ -134,10 +135,19 @@ class NodeWritableSink<T> implements Sink<T> {
     this.#waiting = undefined;
   };
 
-  #fail(error: unknown, context: SinkContext): void {
+  readonly #closed = (): void => {
+    if (this.#isClosing) return;
+    this.#failed(
+      new StreamWeldError('SW_SINK_FAILED', 'The stream was closed before everything was written to it.', {
+        stage: this.name,
+      }),
+    );
+  };
+
+  readonly #failed = (error: unknown): void => {
     if (this.#error !== undefined) return;
     this.#error = { error };
     this.#wake();
-    if (!this.#isClosing) context.fail(error);
-  }
+    if (!this.#isClosing) this.#context?.fail(error);
+  };
 }

@@ -158,7 +158,11 @@ class NextSource<T> implements Source<T> {
 
   #read(): void {
     this.#isReading = true;
-    (this.#reader as Reader<T>).next().then(this.#arrived, this.#failed);
+    try {
+      (this.#reader as Reader<T>).next().then(this.#arrived, this.#failed);
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   readonly #arrived = ({ done, value }: { done?: boolean | undefined; value?: T | undefined }): void => {

@@ -13,6 +13,6 @@ export interface RunReport {
   /** The most items that were ever between source and settled write; never more than `bufferSize`. */
   readonly highWaterMark: number;
   readonly durationMs: number;
-  /** Where each lane of the source stands: everything before is settled. Of several sources, lanes are `name/lane`. */
+  /** Where each lane of the source stands: everything before is settled. Of several sources, lanes are `name/lane`, or `name#index/lane` among namesakes. */
   readonly positions: ReadonlyMap<string, unknown>;
 }

@@ -405,8 +405,10 @@ export class Run<T> {
     const { sources } = this.#flow;
     if (sources.length === 1) return sources[0]?.lanes.positions() ?? new Map();
     const all = new Map<string, unknown>();
-    for (const source of sources) {
-      for (const [lane, position] of source.lanes.positions()) all.set(`${source.name}/${lane}`, position);
+    for (const [index, source] of sources.entries()) {
+      const isNamesake = sources.some((other) => other !== source && other.name === source.name);
+      const label = isNamesake ? `${source.name}#${index}` : source.name;
+      for (const [lane, position] of source.lanes.positions()) all.set(`${label}/${lane}`, position);
     }
     return all;
   }

@@ -274,13 +274,17 @@ export class SinkTask<T> implements WriteOwner {
     this.#flush = 'wanted';
     if (this.#inFlight > 0) return;
     this.#flush = 'running';
-    Promise.resolve(this.#options.sink.flush?.()).then(
+    this.#flushSink().then(
       () => {
         this.#flush = this.#uncommitted < this.#options.maxUncommitted ? 'none' : 'done';
         this.pump();
       },
       (error: unknown) => this.lost(error),
     );
+  }
+
+  async #flushSink(): Promise<void> {
+    await this.#options.sink.flush?.();
   }
 
   #clearLinger(): void {
