@@ -13,7 +13,7 @@ export function hashKey(key: Key): number {
   switch (typeof key) {
     case 'number':
       if ((key | 0) === key) return mix(key);
-      if (key === key) return hashText(String(key));
+      if (key === key) return hashText(digits(key));
       break;
     case 'string':
       return hashText(key);
@@ -28,6 +28,11 @@ export function hashKey(key: Key): number {
     'SW_KEY_INVALID',
     `A key must be a string, a number that is not NaN, a bigint, a boolean or a Uint8Array, got ${describe(key)}.`,
   );
+}
+
+/** A number as a bigint of its value writes it: large ones in full, where `String` rounds them. */
+function digits(key: number): string {
+  return Number.isInteger(key) && !Number.isSafeInteger(key) ? String(BigInt(key)) : String(key);
 }
 
 function mix(value: number): number {

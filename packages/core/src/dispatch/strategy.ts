@@ -12,7 +12,7 @@
  *  D4  Within one delivery, items keep their order; an outlet may be given several deliveries, in order.
  *  D5  It changes neither the items nor the outlets. A delivery may be the very array it was given.
  *  D6  It answers at once, and the same way for the same state; chance comes from the `random` it was given.
- *  D7  With no outlet, or no demand, it takes nothing.
+ *  D7  With no outlet, or no demand, it takes nothing but what fits nowhere.
  *
  * The demand of an outlet is the room in its buffer, less what is in flight: GenStage's demand, except that nobody has
  * to ask, because the room itself is the question.
