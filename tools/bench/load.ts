@@ -1,0 +1,61 @@
+/** What a load is, and who takes part in it. One file of loads/ is one load. */
+
+import type { Tally } from './sinks.ts';
+
+/** The buffer of every contestant that has one, in items, and the batch of those that move batches. */
+export const BUFFER = 1000;
+export const BATCH = 500;
+
+/** One way to carry the integers 0 to `items` − 1 to the sinks. */
+export interface Contestant {
+  readonly name: string;
+  /** Carries them all; a tally for each sink is what is verified afterwards. */
+  run(items: number, tallies: readonly Tally[]): Promise<void>;
+}
+
+export interface Load {
+  readonly name: string;
+  readonly title: string;
+  /** The first is StreamWeld's; the others are compared with it. */
+  readonly contestants: readonly [Contestant, ...Contestant[]];
+  /** How many times as fast as these contestants it is to be. */
+  readonly aims: Readonly<Record<string, number>>;
+  /** How many sinks there are. */
+  readonly sinks: number;
+  /** What of the integers is to come to which sink; `'shared'` where only their total is known. */
+  readonly expects: ((item: number, sink: number) => boolean) | 'shared';
+}
+
+/** What every sink was to get, as a tally; for `'shared'` a single one. */
+export function expected(load: Load, items: number): Tally[] {
+  const { expects, sinks } = load;
+  const tallies = Array.from({ length: expects === 'shared' ? 1 : sinks }, () => ({ count: 0, sum: 0 }));
+  tallies.forEach((tally, sink) => {
+    for (let item = 0; item < items; item++) {
+      if (expects !== 'shared' && !expects(item, sink)) continue;
+      tally.count += 1;
+      tally.sum += item;
+    }
+  });
+  return tallies;
+}
+
+/** @throws Error when a sink did not get what it was to get. */
+export function verify(load: Load, contestant: Contestant, tallies: readonly Tally[], right: Tally[]): void {
+  const got =
+    load.expects === 'shared'
+      ? [
+          {
+            count: tallies.reduce((total, { count }) => total + count, 0),
+            sum: tallies.reduce((total, { sum }) => total + sum, 0),
+          },
+        ]
+      : tallies;
+  right.forEach(({ count, sum }, sink) => {
+    const tally = got[sink];
+    if (tally?.count === count && tally.sum === sum) return;
+    throw new Error(
+      `${load.name}: the sink ${sink} of '${contestant.name}' got ${tally?.count} items of the sum ${tally?.sum}, and not ${count} of the sum ${sum}.`,
+    );
+  });
+}

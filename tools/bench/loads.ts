@@ -1,0 +1,24 @@
+/** All loads, in the order in which they run. */
+
+import type { Load } from './load.ts';
+import { awaited } from './loads/awaited.ts';
+import { broadcast } from './loads/broadcast.ts';
+import { channelBatches } from './loads/channel-batches.ts';
+import { channelItems } from './loads/channel-items.ts';
+import { demand } from './loads/demand.ts';
+import { linear } from './loads/linear.ts';
+import { partitionCount } from './loads/partition-count.ts';
+import { partitionKeyed } from './loads/partition-keyed.ts';
+import { partitionNames } from './loads/partition-names.ts';
+
+export const LOADS: readonly Load[] = [
+  linear,
+  awaited,
+  broadcast,
+  demand,
+  partitionNames,
+  partitionCount,
+  partitionKeyed,
+  channelItems,
+  channelBatches,
+];

@@ -1,0 +1,33 @@
+/** Partitions by name: a route answers which. */
+
+import { DispatchedPipelineBuilder } from '@streamweld/core';
+import { BUFFER, type Load } from '../load.ts';
+import { type BatchSink, fourBatchSinks, WAYS } from '../sinks.ts';
+import { runThrough } from '../weld.ts';
+import { partitionPeers } from './partition.ts';
+
+const NAMES = ['north', 'east', 'south', 'west'] as const;
+
+export const partitionNames: Load = {
+  name: 'partition-names',
+  title: 'one source, four partitions with names, n % 4 decides',
+  sinks: WAYS,
+  expects: (item, sink) => item % WAYS === sink,
+  aims: { 'Node streams': 5 },
+  contestants: [
+    {
+      name: 'StreamWeld',
+      run: async (items, tallies) => {
+        const dispatcher = new DispatchedPipelineBuilder<number>({ bufferSize: BUFFER }).partition(
+          NAMES,
+          (n) => NAMES[n % WAYS] as (typeof NAMES)[number],
+        );
+        const sinks = fourBatchSinks(tallies);
+        for (const [at, name] of NAMES.entries())
+          await dispatcher.subscribeSink(sinks[at] as BatchSink, name);
+        await runThrough(dispatcher, items);
+      },
+    },
+    ...partitionPeers((item) => item % WAYS),
+  ],
+};

@@ -1,0 +1,48 @@
+/** Contestants take turns, so that all of them meet the same weather. */
+
+import { type Contestant, expected, type Load, verify } from './load.ts';
+import { Tally } from './sinks.ts';
+
+/** What goes by on the wall, or what this process used of the processors, which a busy machine disturbs less. */
+export const CLOCKS = {
+  wall: () => performance.now(),
+  cpu: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  },
+} as const;
+
+export interface Method {
+  readonly items: number;
+  /** Rounds that count. */
+  readonly rounds: number;
+  /** Rounds before them that do not. */
+  readonly warmUps: number;
+  readonly clock: keyof typeof CLOCKS;
+}
+
+/** How long each contestant took, in milliseconds, round by round. */
+export interface Times {
+  readonly load: Load;
+  readonly items: number;
+  readonly times: ReadonlyMap<Contestant, readonly number[]>;
+}
+
+/** @throws Error when a sink got too little, too much or the wrong items in any round. */
+export async function measure(load: Load, { items, rounds, warmUps, clock }: Method): Promise<Times> {
+  const now = CLOCKS[clock];
+  const right = expected(load, items);
+  const times = new Map<Contestant, number[]>(load.contestants.map((contestant) => [contestant, []]));
+  for (let round = -warmUps; round < rounds; round++) {
+    for (const [contestant, all] of times) {
+      const tallies = Array.from({ length: load.sinks }, () => new Tally());
+      globalThis.gc?.();
+      const begun = now();
+      await contestant.run(items, tallies);
+      const ms = now() - begun;
+      verify(load, contestant, tallies, right);
+      if (round >= 0) all.push(ms);
+    }
+  }
+  return { load, items, times };
+}

@@ -1,0 +1,91 @@
+/** Times as rates and ratios, and as a table. */
+
+import type { Times } from './measure.ts';
+
+interface Row {
+  readonly contestant: string;
+  /** Millions of items a second: the median of the rounds, the slowest and the fastest. */
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  /** How many times as fast StreamWeld is: the median of the ratios of each round. */
+  readonly ratio?: number;
+  /** The least the ratio is to be. */
+  readonly aim?: number;
+}
+
+export interface Summary {
+  readonly load: string;
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+export function summarise({ load, items, times }: Times): Summary {
+  const [ours] = load.contestants;
+  const oursMs = times.get(ours) as readonly number[];
+  const rows = load.contestants.map((contestant): Row => {
+    const all = times.get(contestant) as readonly number[];
+    const rates = all.map((ms) => items / ms / 1000);
+    const aim = load.aims[contestant.name];
+    return {
+      contestant: contestant.name,
+      median: median(rates),
+      min: Math.min(...rates),
+      max: Math.max(...rates),
+      ...(contestant === ours
+        ? {}
+        : { ratio: median(all.map((ms, round) => ms / (oursMs[round] as number))) }),
+      ...(aim === undefined ? {} : { aim }),
+    };
+  });
+  return { load: load.name, title: load.title, rows };
+}
+
+/** The rows whose ratio is below its aim. */
+export function misses(summaries: readonly Summary[]): string[] {
+  return summaries.flatMap(({ load, rows }) =>
+    rows
+      .filter(({ ratio, aim }) => ratio !== undefined && aim !== undefined && ratio < aim)
+      .map(
+        ({ contestant, ratio, aim }) =>
+          `${load}: ${times(ratio)} as fast as ${contestant}, and it is to be ${times(aim)}`,
+      ),
+  );
+}
+
+/** As Markdown, so that it can be pasted where it is read. */
+export function table({ load, title, rows }: Summary): string {
+  const cells = [
+    ['', 'M items/s', 'min–max', 'StreamWeld is'],
+    ...rows.map(({ contestant, median, min, max, ratio, aim }) => [
+      contestant,
+      rate(median),
+      `${rate(min)}–${rate(max)}`,
+      ratio === undefined ? '' : `${times(ratio)} as fast${aim === undefined ? '' : `, aim ${times(aim)}`}`,
+    ]),
+  ];
+  const widths = [0, 1, 2, 3].map((at) => Math.max(...cells.map((row) => (row[at] as string).length)));
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((cell, at) => (at === 1 || at === 2 ? cell.padStart(widths[at] as number) : cell.padEnd(widths[at] as number))).join(' | ')} |`;
+  const rule = widths.map((width, at) =>
+    at === 1 || at === 2 ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width),
+  );
+  const [head, ...body] = cells as [string[], ...string[][]];
+  return [`**${load}**: ${title}`, '', line(head), line(rule), ...body.map(line), ''].join('\n');
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return sorted.length % 2 === 1
+    ? (sorted[Math.floor(middle)] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+}
+
+function rate(million: number): string {
+  return million < 10 ? million.toFixed(2) : million.toFixed(1);
+}
+
+function times(ratio: number | undefined): string {
+  return `${ratio === undefined ? '?' : ratio.toFixed(1)}×`;
+}
