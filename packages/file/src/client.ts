@@ -61,13 +61,13 @@ export const nodeFileSystem: FileSystem = promises;
 /** Reads without waiting for somebody to write: a pipe opens at once, and says EAGAIN when it has nothing yet. */
 export const READ_FLAGS: number = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-/** How often, and how long after one another, an open is tried again when no handle is left. */
-const OPEN_ATTEMPTS = 8;
-const OPEN_WAIT_MS = 5;
+/** How long an open is tried again when no handle is left, and how long at most between two tries. */
+const OPEN_PATIENCE_MS = 1000;
+const OPEN_WAIT_MS = 100;
 
 /**
- * Opens, waiting a little where the process has no handle left: others close theirs. `makeRoom` may close one of the
- * caller's own, and says whether it did. The waits double, about 0.6 s in all; then the error is the caller's.
+ * Opens, being patient where the process has no handle left: others close theirs. `makeRoom` may close one of the
+ * caller's own, and says whether it did. After a second the error is the caller's.
  */
 export async function openPatiently(
   fs: FileSystem,
@@ -76,14 +76,15 @@ export async function openPatiently(
   mode?: number,
   makeRoom: () => Promise<boolean> = async () => false,
 ): Promise<FileHandle> {
-  for (let attempt = 1; ; attempt += 1) {
+  const deadline = runtime.now() + OPEN_PATIENCE_MS;
+  for (let waitMs = 5; ; waitMs = Math.min(2 * waitMs, OPEN_WAIT_MS)) {
     try {
       return await fs.open(path, flags, mode);
     } catch (error) {
       const errno = errnoOf(error);
-      if ((errno !== 'EMFILE' && errno !== 'ENFILE') || attempt === OPEN_ATTEMPTS) throw error;
+      if ((errno !== 'EMFILE' && errno !== 'ENFILE') || runtime.now() >= deadline) throw error;
     }
-    if (!(await makeRoom())) await pause(OPEN_WAIT_MS * 2 ** (attempt - 1));
+    if (!(await makeRoom())) await pause(waitMs);
   }
 }
 

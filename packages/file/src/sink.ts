@@ -219,8 +219,7 @@ class Files<T> implements FileSink<T> {
           this.#leaving -= freed;
           this.#stuck.delete(target);
           this.#writeOutEnded(target, writing);
-          if (this.#workshop.isAbandoned || target.fillingLength < this.#options.bufferBytes) return;
-          ignoreRejection(this.#writeOut(target));
+          if (target.fillingLength >= this.#options.bufferBytes) ignoreRejection(this.#writeOut(target));
         },
         (error: unknown) => {
           this.#stuck.add(target);

@@ -87,6 +87,39 @@ describe('FileSink and faults', () => {
     }
   });
 
+  test('43 goes on where a write is short', async () => {
+    const folder = testFolder();
+    const client = faultyLayer({ write: async (_path, length) => Math.min(length, 7) });
+    await writeAll(new FileSink(join(folder, 'out'), { client }), BATCHES);
+    expect(client.calls['write']).toBeGreaterThan(1000);
+    expect(readFileSync(join(folder, 'out'), 'utf8')).toBe(ALL);
+  });
+
+  test('43 tells the next write, whichever file it is for, and writes what was accepted before it', async () => {
+    const folder = testFolder();
+    let isFull = true;
+    let fired = 0;
+    const client = faultyLayer({
+      write: async () => {
+        if (!isFull) return;
+        fired += 1;
+        throw systemError('ENOSPC');
+      },
+    });
+    const sink = new FileSink((item: string) => item, { root: folder, bufferBytes: 1, client });
+    await sink.open();
+    await sink.write(['a']);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect(fired).toBe(1);
+    expect((await failureOf((async () => sink.write(['b']))())).code).toBe('SW_FILE_NO_SPACE');
+    expect(fired).toBe(2);
+    isFull = false;
+    await sink.write(['c']);
+    await sink.close();
+    expect(readdirSync(folder).sort()).toEqual(['a', 'c']);
+    expect(readFileSync(join(folder, 'a'), 'utf8')).toBe('a\n');
+  });
+
   test('43 cuts off what a failed write left behind the last whole one', async () => {
     const folder = testFolder();
     let fired = 0;
@@ -289,7 +322,7 @@ describe('FileSink and faults', () => {
       BATCHES,
     );
     expect(refused).toBeGreaterThan(10);
-    expect(performance.now() - begun).toBeLessThan(2000);
+    expect(performance.now() - begun).toBeLessThan(10_000);
     expect(readdirSync(folder)).toHaveLength(10);
     renameSync(join(folder, '0'), join(folder, 'zero'));
   });

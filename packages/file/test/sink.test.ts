@@ -291,6 +291,18 @@ describe('FileSink', () => {
     expect(peak).toBeLessThan(32 << 20);
   }, 30_000);
 
+  test('answers synchronously again once the disk has caught up', async () => {
+    const sink = new FileSink(join(testFolder(), 'out'), { bufferBytes: 2000, maxBufferedBytes: 10_000 });
+    await sink.open();
+    const line = 'x'.repeat(999);
+    for (let round = 0; round < 30; round += 1) {
+      const answer = sink.write([line]);
+      expect(answer).not.toBeInstanceOf(Promise);
+      await sink.flush();
+    }
+    await sink.close();
+  });
+
   test('counts two spellings of a path as one file', async () => {
     const folder = testFolder();
     await writeAll(new FileSink((item: string) => item, { root: folder }), [
