@@ -34,9 +34,8 @@ export class Temporary {
   readonly #shop: Workshop;
   /** Where it lies; empty until it is created. */
   #place = '';
-  /** Bytes of whole writes. What lies behind them, after a failure, is written over or cut off. */
+  /** Bytes of whole writes. What lies behind them, after a failure, is written over or thrown away. */
   #length = 0;
-  #isRagged = false;
   #synced = 0;
   /** Bytes that were promised to be durable: they outlive even a failed run. */
   #promised = 0;
@@ -77,26 +76,20 @@ export class Temporary {
     try {
       await this.#shop.handles.use(this.#place, (handle) => this.#writeAll(handle, bytes));
       this.#length += bytes.length;
-      this.#isRagged = false;
     } catch (error) {
-      this.#isRagged = true;
       throw this.#failed(error);
     }
   }
 
   /** Waits until the disk has it. */
   async sync(): Promise<void> {
-    if (this.#place === '' || (this.#synced === this.#length && !this.#isRagged)) return;
+    if (this.#place === '' || this.#synced === this.#length) return;
     const length = this.#length;
     try {
-      await this.#shop.handles.use(this.#place, async (handle) => {
-        if (this.#isRagged) await handle.truncate(length);
-        await this.#syncData(handle);
-      });
+      await this.#shop.handles.use(this.#place, (handle) => this.#syncData(handle));
     } catch (error) {
       throw this.#failed(error);
     }
-    this.#isRagged = false;
     this.#synced = length;
   }
 

@@ -436,10 +436,10 @@ describe('FileSink', () => {
     const folder = testFolder();
     const mode = (name: string) => (statSync(join(folder, name)).mode & 0o777).toString(8);
     writeFileSync(join(folder, 'a'), '');
-    chmodSync(join(folder, 'a'), 0o640);
+    chmodSync(join(folder, 'a'), 0o646);
     await writeAll(new FileSink(join(folder, 'a')), [['x']]);
-    await writeAll(new FileSink(join(folder, 'b'), { mode: 0o600 }), [['x']]);
-    expect([mode('a'), mode('b')]).toEqual(['640', '600']);
+    await writeAll(new FileSink(join(folder, 'b'), { mode: 0o622 }), [['x']]);
+    expect([mode('a'), mode('b')]).toEqual(['646', '622']);
   });
 
   test('refuses a target that is no file before the first item; a link is replaced, not what it leads to', async () => {

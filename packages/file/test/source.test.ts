@@ -60,6 +60,15 @@ describe('FileSource', () => {
     expect(Buffer.concat(raw)).toEqual(zipped);
   });
 
+  test('decompresses large files from small reads', async () => {
+    const items = Array.from(
+      { length: 60_000 },
+      (_, index) => `${index} ${(index * 2654435761) % 4294967296}`,
+    );
+    const path = fileWith(gzipSync(items.join('\n')), 'input.gz');
+    expect(await itemsOf(new FileSource(path, { chunkBytes: 1000 }))).toEqual(items);
+  });
+
   test('answers synchronously whatever is decoded or read already', async () => {
     const source = new FileSource(fileWith(numbered(50_000).join('\n')));
     await source.open(contextOf());
