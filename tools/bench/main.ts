@@ -32,7 +32,7 @@ const { values } = parseArgs({
 const method: Method = {
   items: count('items', values.items),
   rounds: count('rounds', values.rounds),
-  warmUps: 3,
+  warmUps: 8,
   clock: clockOf(values.clock),
 };
 const loads = values.load === undefined ? LOADS : values.load.map(loadOf);

@@ -26,6 +26,8 @@ export interface Times {
   readonly load: Load;
   readonly items: number;
   readonly times: ReadonlyMap<Contestant, readonly number[]>;
+  /** The first run of each, a warm-up: before the compiler knows it. */
+  readonly firsts: ReadonlyMap<Contestant, number>;
 }
 
 /** @throws Error when a sink got too little, too much or the wrong items in any round. */
@@ -33,16 +35,19 @@ export async function measure(load: Load, { items, rounds, warmUps, clock }: Met
   const now = CLOCKS[clock];
   const right = expected(load, items);
   const times = new Map<Contestant, number[]>(load.contestants.map((contestant) => [contestant, []]));
+  const firsts = new Map<Contestant, number>();
   for (let round = -warmUps; round < rounds; round++) {
     for (const [contestant, all] of times) {
       const tallies = Array.from({ length: load.sinks }, () => new Tally());
-      globalThis.gc?.();
+      // Of the young: a collection of everything throws the optimised code of the last run away (docs/benchmarks.md).
+      globalThis.gc?.({ type: 'minor' });
       const begun = now();
       await contestant.run(items, tallies);
       const ms = now() - begun;
       verify(load, contestant, tallies, right);
+      if (!firsts.has(contestant)) firsts.set(contestant, ms);
       if (round >= 0) all.push(ms);
     }
   }
-  return { load, items, times };
+  return { load, items, times, firsts };
 }

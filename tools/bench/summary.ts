@@ -8,6 +8,8 @@ interface Row {
   readonly median: number;
   readonly min: number;
   readonly max: number;
+  /** The very first run. */
+  readonly first: number;
   /** How many times as fast StreamWeld is: the median of the ratios of each round. */
   readonly ratio?: number;
   /** The least the ratio is to be. */
@@ -20,7 +22,7 @@ export interface Summary {
   readonly rows: readonly Row[];
 }
 
-export function summarise({ load, items, times }: Times): Summary {
+export function summarise({ load, items, times, firsts }: Times): Summary {
   const [ours] = load.contestants;
   const oursMs = times.get(ours) as readonly number[];
   const rows = load.contestants.map((contestant): Row => {
@@ -32,6 +34,7 @@ export function summarise({ load, items, times }: Times): Summary {
       median: median(rates),
       min: Math.min(...rates),
       max: Math.max(...rates),
+      first: items / (firsts.get(contestant) as number) / 1000,
       ...(contestant === ours
         ? {}
         : { ratio: median(all.map((ms, round) => ms / (oursMs[round] as number))) }),
@@ -56,20 +59,20 @@ export function misses(summaries: readonly Summary[]): string[] {
 /** As Markdown, so that it can be pasted where it is read. */
 export function table({ load, title, rows }: Summary): string {
   const cells = [
-    ['', 'M items/s', 'min–max', 'StreamWeld is'],
-    ...rows.map(({ contestant, median, min, max, ratio, aim }) => [
+    ['', 'M items/s', 'min–max', 'first run', 'StreamWeld is'],
+    ...rows.map(({ contestant, median, min, max, first, ratio, aim }) => [
       contestant,
       rate(median),
       `${rate(min)}–${rate(max)}`,
+      rate(first),
       ratio === undefined ? '' : `${times(ratio)} as fast${aim === undefined ? '' : `, aim ${times(aim)}`}`,
     ]),
   ];
-  const widths = [0, 1, 2, 3].map((at) => Math.max(...cells.map((row) => (row[at] as string).length)));
+  const isNumber = (at: number): boolean => at >= 1 && at <= 3;
+  const widths = [0, 1, 2, 3, 4].map((at) => Math.max(...cells.map((row) => (row[at] as string).length)));
   const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, at) => (at === 1 || at === 2 ? cell.padStart(widths[at] as number) : cell.padEnd(widths[at] as number))).join(' | ')} |`;
-  const rule = widths.map((width, at) =>
-    at === 1 || at === 2 ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width),
-  );
+    `| ${row.map((cell, at) => (isNumber(at) ? cell.padStart(widths[at] as number) : cell.padEnd(widths[at] as number))).join(' | ')} |`;
+  const rule = widths.map((width, at) => (isNumber(at) ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
   const [head, ...body] = cells as [string[], ...string[][]];
   return [`**${load}**: ${title}`, '', line(head), line(rule), ...body.map(line), ''].join('\n');
 }
