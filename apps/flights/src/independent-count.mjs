@@ -19,10 +19,20 @@ const count = { rows: 0, alerts: 0, airports: new Map() };
 const runs = new Map();
 const file = await openFlights();
 const metadata = await parquetMetadataAsync(file);
-const step = Number(metadata.row_groups[0]?.num_rows);
 
-for (let from = 0; from < rows; from += step) {
-  const to = Math.min(rows, from + step);
+let from = 0;
+for (const { num_rows: groupRows } of metadata.row_groups) {
+  const to = Math.min(rows, from + Number(groupRows));
+  if (from < to) await addRows(from, to);
+  from = to;
+}
+parentPort?.postMessage(count);
+
+/**
+ * @param {number} from The first row of a row group.
+ * @param {number} to
+ */
+async function addRows(from, to) {
   /** @type {Record<string, ArrayLike<any>>} */
   const columns = {};
   await parquetRead({
@@ -32,6 +42,7 @@ for (let from = 0; from < rows; from += step) {
     columns: ['origin', 'delay'],
     rowStart: from,
     rowEnd: to,
+    // A chunk begins with its row group, and may go on beyond the rows that are wanted.
     onChunk: ({ columnName, columnData }) => {
       columns[columnName] = columnData;
     },
@@ -39,7 +50,6 @@ for (let from = 0; from < rows; from += step) {
   const { origin = [], delay = [] } = columns;
   for (let index = 0; index < to - from; index += 1) add(origin[index], Number(delay[index]));
 }
-parentPort?.postMessage(count);
 
 /**
  * @param {string} airport

@@ -27,7 +27,12 @@ async function main(args: readonly string[]): Promise<number> {
   await prepare(stage.folder);
   print([`StreamWeld · ${whole(stage.limit)} flights, files in ${stage.folder}`]);
 
-  const checks = await perform(stage, given.act);
+  const checks = await perform(stage, given.act).catch((error: unknown) => {
+    // What an abort makes fail on its way out is not what happened.
+    stop.signal.throwIfAborted();
+    throw error;
+  });
+  stop.signal.throwIfAborted();
   print([
     `${stop.isWanted ? 'Stopped' : 'Done'} after ${seconds(performance.now())}, at most ${megabytes(process.resourceUsage().maxRSS * 1024)} of memory`,
   ]);

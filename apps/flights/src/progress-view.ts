@@ -65,7 +65,7 @@ export function liveLines(
   for (const [index, sink] of (now.dispatcher?.sinks ?? []).entries()) {
     const level = sink.buffered + sink.inFlight;
     const busy = 1 - waitedShare(sink.waitedMs, before?.dispatcher?.sinks[index]?.waitedMs, now, before);
-    const text = `room ${whole(sink.demand).padStart(6)}  ${whole(sink.delivered).padStart(9)} delivered  ${percent(busy).padStart(5)} busy`;
+    const text = `demand ${whole(sink.demand).padStart(6)}  ${whole(sink.delivered).padStart(9)} delivered  ${percent(busy).padStart(5)} busy`;
     lines.push(line(sink.name, level / sink.bufferSize, true, text));
   }
   return lines;
@@ -91,22 +91,30 @@ function timeLeft({ items, total, elapsedMs }: Reading): string {
 
 /** Who waits for whom, and what share of the time since `before`. */
 function waiting(now: Reading, before: Reading | undefined): string {
-  const source = now.pipeline?.stages.at(0);
-  const sink = now.pipeline?.stages.at(-1);
+  const { pipeline, dispatcher } = now;
+  const source = pipeline?.stages.at(0);
+  const sink = pipeline?.stages.at(-1);
   if (source === undefined || sink === undefined || before === undefined) return '';
+  if (pipeline?.state === 'closing' || (pipeline?.state === 'draining' && now.items === source.items)) {
+    return 'finishing the files';
+  }
   const forRoom = waitedShare(source.waitedMs, before.pipeline?.stages.at(0)?.waitedMs, now, before);
   const forItems = waitedShare(sink.waitedMs, before.pipeline?.stages.at(-1)?.waitedMs, now, before);
   if (forRoom >= forItems && forRoom >= SOME) {
-    return `waiting for ${fullest(now.dispatcher) ?? sink.name} ${percent(forRoom)}`;
+    const limit = dispatcher === undefined ? sink.name : (fullest(dispatcher) ?? THREAD);
+    return `waiting for ${limit} ${percent(forRoom)}`;
   }
   return forItems >= SOME ? `waiting for ${source.name} ${percent(forItems)}` : 'nobody waits';
 }
 
+/** What is waited for when each sink has room: they all run here, and so does what brings them their items. */
+const THREAD = 'this thread';
+
 /** The sink whose buffer is fullest is the one that the others wait for. */
-function fullest(dispatcher: DispatcherSnapshot | undefined): string | undefined {
+function fullest({ sinks }: DispatcherSnapshot): string | undefined {
   let name: string | undefined;
   let most = 0;
-  for (const { name: each, buffered, inFlight, bufferSize } of dispatcher?.sinks ?? []) {
+  for (const { name: each, buffered, inFlight, bufferSize } of sinks) {
     const level = (buffered + inFlight) / bufferSize;
     if (level <= most) continue;
     most = level;

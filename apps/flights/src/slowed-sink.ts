@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Sink } from '@streamweld/core';
 
-const WAIT_MS = 10;
+const WAIT_MS = 25;
 
 /** The same sink, with a pause before each write. */
 export function slowed<T>(sink: Sink<T>): Sink<T> {

@@ -9,14 +9,11 @@ export class Interrupted extends Error {
   }
 }
 
-/** `npx` and `pnpm` may hand a Ctrl-C on that the terminal has sent to all of us already. */
-const SAME_KEY_MS = 200;
-
 export class Stop {
   readonly #say: (line: string) => void;
   readonly #controller = new AbortController();
   #running: { drain(): Promise<RunReport> } | undefined;
-  #firstAt: number | undefined;
+  #isWanted = false;
 
   /** @param say tells the user what a Ctrl-C has done. */
   constructor(say: (line: string) => void) {
@@ -27,7 +24,7 @@ export class Stop {
 
   /** Whether one was pressed: then nothing new is begun. */
   get isWanted(): boolean {
-    return this.#firstAt !== undefined;
+    return this.#isWanted;
   }
 
   /** Aborts at the second. */
@@ -46,14 +43,13 @@ export class Stop {
   }
 
   readonly #stop = (): void => {
-    const now = performance.now();
-    if (this.#firstAt === undefined) {
-      this.#firstAt = now;
-      this.#say('Stopping: what is on its way is finished, then comes the report. Ctrl-C again aborts.');
-      // Whoever waits for the run hears of a failure.
-      this.#running?.drain().catch(() => {});
-    } else if (now - this.#firstAt > SAME_KEY_MS) {
+    if (this.#isWanted) {
       this.#controller.abort(new Interrupted());
+      return;
     }
+    this.#isWanted = true;
+    this.#say('Stopping: what is on its way is finished, then comes the report. Ctrl-C again aborts.');
+    // Whoever waits for the run hears of a failure.
+    this.#running?.drain().catch(() => {});
   };
 }
