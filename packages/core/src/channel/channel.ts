@@ -97,13 +97,17 @@ export class Channel<T> implements AsyncIterable<T> {
 
   /** @throws OptionError for a capacity that is no whole number from 0 on, or an overflow that is unknown. */
   constructor(options: ChannelOptions<T>) {
-    checkOptions('Channel', options, ['capacity', 'overflow', 'onDrop']);
-    this.capacity = checkCount('Channel.capacity', options.capacity, 0);
-    this.overflow = checkOneOf('Channel.overflow', options.overflow ?? 'wait', OVERFLOWS);
+    const { capacity, overflow, onDrop } = checkOptions('Channel', options, [
+      'capacity',
+      'overflow',
+      'onDrop',
+    ]);
+    this.capacity = checkCount('Channel.capacity', capacity, 0);
+    this.overflow = checkOneOf('Channel.overflow', overflow ?? 'wait', OVERFLOWS);
     if (this.capacity === 0 && this.overflow !== 'wait') {
       throw new OptionError('Channel.capacity', `at least 1 with overflow '${this.overflow}'`, 0);
     }
-    this.#onDrop = options.onDrop === undefined ? undefined : checkFunction('Channel.onDrop', options.onDrop);
+    this.#onDrop = onDrop === undefined ? undefined : checkFunction('Channel.onDrop', onDrop);
   }
 
   /** How many items are in it. */
@@ -155,11 +159,10 @@ export class Channel<T> implements AsyncIterable<T> {
     const signal = checkSignal('Channel.send signal', options?.signal);
     try {
       if (signal?.aborted === true) return Promise.reject(signal.reason);
-      if (this.trySend(item)) return SENT;
+      return this.trySend(item) ? SENT : this.#sendRest([item], 0, signal);
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#sendRest([item], 0, signal);
   }
 
   /**
@@ -181,11 +184,15 @@ export class Channel<T> implements AsyncIterable<T> {
 
   /** An item, if one is there. */
   tryReceive(): T | undefined {
-    return this.tryReceiveMany(1)[0];
+    return this.#takeNow(1)[0];
   }
 
   /** Up to `max` items that are there: none, if none are. May answer fewer than there are. */
   tryReceiveMany(max: number): readonly T[] {
+    return this.#takeNow(checkCount('Channel.tryReceiveMany max', max));
+  }
+
+  #takeNow(max: number): readonly T[] {
     if (this.#state === 'aborted') throw this.#reason;
     const run = this.#stored.shift(max);
     if (run === undefined) {
@@ -208,7 +215,7 @@ export class Channel<T> implements AsyncIterable<T> {
     const signal = checkSignal('Channel.receive signal', options?.signal);
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     try {
-      const items = this.tryReceiveMany(max);
+      const items = this.#takeNow(max);
       if (items.length > 0) return Promise.resolve(items);
     } catch (error) {
       return Promise.reject(error);
@@ -254,9 +261,7 @@ export class Channel<T> implements AsyncIterable<T> {
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     for (;;) {
       const items =
-        this.#stored.items > 0 || this.#senders.length > 0
-          ? this.tryReceiveMany(1)
-          : await this.receiveMany(1);
+        this.#stored.items > 0 || this.#senders.length > 0 ? this.#takeNow(1) : await this.receiveMany(1);
       if (items === undefined) return;
       if (items.length > 0) yield items[0] as T;
     }
@@ -322,23 +327,26 @@ export class Channel<T> implements AsyncIterable<T> {
       case 'dropOldest': {
         // Of more than it can hold, only the newest would survive.
         const first = Math.max(from, items.length - this.capacity);
-        if (first > from) this.#drop(items.slice(from, first));
+        const dropped: (readonly T[])[] = [];
         for (let excess = this.#stored.items + items.length - first - this.capacity; excess > 0; ) {
           const run = this.#stored.shift(excess);
           if (run === undefined) break;
           if (this.#open === run.items) this.#open = undefined;
           excess -= run.items.length;
-          this.#drop(run.items);
+          dropped.push(run.items);
         }
+        if (first > from) dropped.push(items.slice(from, first));
         this.#place(items, first);
+        // Told when all is in its place: who is told may send or receive.
+        this.#drop(...dropped);
         return SENT;
       }
     }
   }
 
-  #drop(items: readonly T[]): void {
-    this.#dropped += items.length;
-    this.#onDrop?.(items);
+  #drop(...dropped: readonly (readonly T[])[]): void {
+    for (const items of dropped) this.#dropped += items.length;
+    if (this.#onDrop !== undefined) for (const items of dropped) this.#onDrop(items);
   }
 
   #takeFrom(sender: Waiter<Sending<T>>, max: number): readonly T[] {
