@@ -63,7 +63,10 @@ export class Receipt implements Claim {
 export class Lane {
   #head: Receipt | undefined;
   #tail: Receipt | undefined;
-  #waiting: { upTo: Receipt; deferred: Deferred }[] | undefined;
+  /** Batches that were handed out, and those of them the position has passed. */
+  #issued = 0;
+  #passed = 0;
+  #waiting: { upTo: number; deferred: Deferred }[] | undefined;
   #ended = false;
   position: unknown;
   /** Whether the position moved since it was last taken for a commit. */
@@ -87,6 +90,7 @@ export class Lane {
     if (this.#tail === undefined) this.#head = receipt;
     else this.#tail.next = receipt;
     this.#tail = receipt;
+    this.#issued += 1;
     return receipt;
   }
 
@@ -98,6 +102,7 @@ export class Lane {
     do {
       this.position = head.position;
       items += head.items;
+      this.#passed += 1;
       head = head.next;
     } while (head?.isDone === true);
     this.#head = head;
@@ -109,11 +114,10 @@ export class Lane {
 
   /** Settles when all that was issued so far is done; never, if some of it is lost. */
   settled(): Promise<void> {
-    const upTo = this.#tail;
-    if (upTo === undefined) return Promise.resolve();
+    if (this.isEmpty) return Promise.resolve();
     const deferred = new Deferred();
     this.#waiting ??= [];
-    this.#waiting.push({ upTo, deferred });
+    this.#waiting.push({ upTo: this.#issued, deferred });
     return deferred.promise;
   }
 
@@ -127,7 +131,7 @@ export class Lane {
 
   #wake(): void {
     this.#waiting = this.#waiting?.filter(({ upTo, deferred }) => {
-      if (!this.#ended && !upTo.isDone) return true;
+      if (!this.#ended && this.#passed < upTo) return true;
       deferred.resolve();
       return false;
     });
@@ -189,7 +193,8 @@ export class LaneBook {
   giveBack(moved: ReadonlyMap<string, unknown>): void {
     for (const name of moved.keys()) {
       const lane = this.#lanes.get(name);
-      if (lane !== undefined) lane.hasMoved = true;
+      // A lane that was ended and has begun anew has nothing to give back until it moves.
+      if (lane?.position !== undefined) lane.hasMoved = true;
     }
   }
 
