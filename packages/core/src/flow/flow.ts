@@ -212,15 +212,25 @@ export type SourceLikeOrFlow<T> = SourceLike<T> | Flow<T>;
  */
 export function from<T>(source: SourceLikeOrFlow<T>): Flow<T> {
   if (source instanceof Flow) return source;
-  const checked = toSource(source);
-  return new Flow((run) => new SourceStage<T>(isRepeatable(source) ? toSource(source) : checked, run));
+  const first = toSource(source);
+  if (first === source) return new Flow((run) => new SourceStage<T>(first, run));
+  let isUsed = false;
+  return new Flow((run) => {
+    if (isUsed && canBeReadOnce(source)) {
+      throw new StreamWeldError(
+        'SW_FLOW_USED',
+        'This flow begins with a stream or an iterator, which can be read once, and it was run before. Make a new one for each run.',
+      );
+    }
+    isUsed = true;
+    return new SourceStage<T>(toSource(source), run);
+  });
 }
 
-/** Whether a new adapter may be made of it for each run: then a flow over an array can be run again. */
-function isRepeatable(source: unknown): boolean {
-  return (
-    Array.isArray(source) || typeof source === 'string' || source instanceof Set || source instanceof Map
-  );
+/** Streams, generators and other iterators; an array or a set gives a new iterator each time. */
+function canBeReadOnce(source: unknown): boolean {
+  if (typeof source !== 'object' || source === null) return false;
+  return 'next' in source || 'read' in source || 'getReader' in source;
 }
 
 function checkAsync(operator: string, options: AsyncOptions | undefined): AsyncOptions {

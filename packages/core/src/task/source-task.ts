@@ -12,7 +12,7 @@ import { runtime, type Turn } from '../runtime.ts';
 import type { Awaitable } from '../source.ts';
 
 /** What it pulls from: the last stage of a flow. */
-export interface Pullable<T> {
+interface Pullable<T> {
   pull(demand: number): Awaitable<Parcel<T> | undefined>;
 }
 
