@@ -30,7 +30,7 @@ function partition(name: string, options: PartitionOptions<number>, maxConcurren
     run: async (items, tallies) => {
       const dispatcher = new DispatchedPipelineBuilder<number>({ bufferSize: BUFFER }).partition(
         PARTITIONS,
-        (n) => (n % WAYS) as (typeof PARTITIONS)[number],
+        (n) => (n % 4) as (typeof PARTITIONS)[number],
         options,
       );
       const sinks = fourBatchSinks(tallies);

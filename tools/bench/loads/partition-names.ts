@@ -6,6 +6,7 @@ import { type BatchSink, fourBatchSinks, WAYS } from '../sinks.ts';
 import { runThrough } from '../weld.ts';
 import { partitionPeers } from './partition.ts';
 
+// The 4 stands where it is used, as a user's would: divided by an imported number, it costs 10 ns an item.
 const NAMES = ['north', 'east', 'south', 'west'] as const;
 
 export const partitionNames: Load = {
@@ -20,7 +21,7 @@ export const partitionNames: Load = {
       run: async (items, tallies) => {
         const dispatcher = new DispatchedPipelineBuilder<number>({ bufferSize: BUFFER }).partition(
           NAMES,
-          (n) => NAMES[n % WAYS] as (typeof NAMES)[number],
+          (n) => NAMES[n % 4] as (typeof NAMES)[number],
         );
         const sinks = fourBatchSinks(tallies);
         for (const [at, name] of NAMES.entries())
@@ -28,6 +29,6 @@ export const partitionNames: Load = {
         await runThrough(dispatcher, items);
       },
     },
-    ...partitionPeers((item) => item % WAYS),
+    ...partitionPeers((item) => item % 4),
   ],
 };
