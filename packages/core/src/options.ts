@@ -61,7 +61,8 @@ export function checkOptions<O extends object>(
       throw new OptionError(
         `${what}.${name}`,
         `one of its known options (${known.join(', ')})`,
-        value[name as keyof O],
+        // The name, never the value: it may be a misspelt password.
+        name,
       );
     }
   }
