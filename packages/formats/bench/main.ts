@@ -23,7 +23,7 @@ import {
   PLACE_HEADER,
   plainPlace,
   quotedPlace,
-} from './inputs.js';
+} from './inputs.ts';
 
 const MEBIBYTE = 1 << 20;
 const rounds = Number(process.argv[2] ?? 5);

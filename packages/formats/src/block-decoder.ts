@@ -4,9 +4,9 @@
  */
 
 import { checkCount } from '@streamweld/core/connector';
-import { FormatError } from './errors.js';
-import type { Decoder } from './format.js';
-import type { Start } from './options.js';
+import { FormatError } from './errors.ts';
+import type { Decoder } from './format.ts';
+import type { Start } from './options.ts';
 
 export interface Block<T> {
   readonly items: readonly T[];

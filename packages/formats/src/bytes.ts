@@ -1,11 +1,11 @@
 /** Bytes as they are: for what is no text, or is to be copied exactly. */
 
 import { checkCount, checkOptions } from '@streamweld/core/connector';
-import { pushedAfterEnd } from './block-decoder.js';
-import { FormatError } from './errors.js';
-import type { Decoder, DecoderOptions, Encoder, Format } from './format.js';
-import { asBuffer } from './cutter.js';
-import { type BytesOptions, checkStart, type Start } from './options.js';
+import { pushedAfterEnd } from './block-decoder.ts';
+import { FormatError } from './errors.ts';
+import type { Decoder, DecoderOptions, Encoder, Format } from './format.ts';
+import { asBuffer } from './cutter.ts';
+import { type BytesOptions, checkStart, type Start } from './options.ts';
 
 /** Bytes, an item a chunk as it comes or, with `chunkBytes`, pieces of one size. */
 export function bytes(options?: BytesOptions): Format<Uint8Array> {

@@ -1,8 +1,8 @@
 /** Items to CSV: quotes where they are needed, a line feed after each record. */
 
-import { FormatError } from './errors.js';
-import type { Encoder } from './format.js';
-import { isWellFormed } from './text.js';
+import { FormatError } from './errors.ts';
+import type { Encoder } from './format.ts';
+import { isWellFormed } from './text.ts';
 
 /** What can stand in a CSV field. `null` and `undefined` become an empty one. Reading gives strings again. */
 export type CsvValue = string | number | bigint | boolean | null | undefined;

@@ -10,7 +10,7 @@
  * library that parses the records reads them too, so both see the same records.
  */
 
-import type { RecordEnds } from './cutter.js';
+import type { RecordEnds } from './cutter.ts';
 
 const LF = 10;
 const CR = 13;

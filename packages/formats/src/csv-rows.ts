@@ -9,9 +9,9 @@
 
 import { isUtf8 } from 'node:buffer';
 import type Papa from 'papaparse';
-import { type CsvRecordEnds, isBlankRecord } from './csv-records.js';
-import type { Piece } from './cutter.js';
-import { decodeText, firstInvalid } from './text.js';
+import { type CsvRecordEnds, isBlankRecord } from './csv-records.ts';
+import type { Piece } from './cutter.ts';
+import { decodeText, firstInvalid } from './text.ts';
 
 export interface Problem {
   readonly kind: 'ragged' | 'quotes' | 'truncated' | 'utf8';

@@ -2,13 +2,13 @@
 
 import { checkOptions, OptionError } from '@streamweld/core/connector';
 import Papa from 'papaparse';
-import { type Block, BlockDecoder, type Blocks } from './block-decoder.js';
-import { CsvEncoder, type CsvRecord, type CsvRow } from './csv-encoder.js';
-import { CsvRecordEnds } from './csv-records.js';
-import { type Problem, plainRows, quotedRows, type Rows } from './csv-rows.js';
-import { Cutter } from './cutter.js';
-import { FormatError } from './errors.js';
-import type { Decoder, DecoderOptions, Encoder, Format } from './format.js';
+import { type Block, BlockDecoder, type Blocks } from './block-decoder.ts';
+import { CsvEncoder, type CsvRecord, type CsvRow } from './csv-encoder.ts';
+import { CsvRecordEnds } from './csv-records.ts';
+import { type Problem, plainRows, quotedRows, type Rows } from './csv-rows.ts';
+import { Cutter } from './cutter.ts';
+import { FormatError } from './errors.ts';
+import type { Decoder, DecoderOptions, Encoder, Format } from './format.ts';
 import {
   type CheckedTextOptions,
   type CsvOptions,
@@ -16,8 +16,8 @@ import {
   checkTextOptions,
   type Start,
   TEXT_OPTIONS,
-} from './options.js';
-import { invalidUtf8 } from './text.js';
+} from './options.ts';
+import { invalidUtf8 } from './text.ts';
 
 /**
  * A record an item: an object of strings or, with `header: false`, an array of strings.

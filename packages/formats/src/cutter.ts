@@ -12,8 +12,8 @@
  * would hold nothing else, at 0.9 GB/s.)
  */
 
-import { FormatError } from './errors.js';
-import type { CheckedTextOptions, Start } from './options.js';
+import { FormatError } from './errors.ts';
+import type { CheckedTextOptions, Start } from './options.ts';
 
 const PIECE_BYTES = 32 << 10;
 const LF = 10;

@@ -1,10 +1,10 @@
 /** Lines: what stands between line feeds. A carriage return before the line feed belongs to it, one alone does not. */
 
 import { checkOptions } from '@streamweld/core/connector';
-import { type Block, BlockDecoder, type Blocks } from './block-decoder.js';
-import { FormatError } from './errors.js';
-import type { Decoder, DecoderOptions, Encoder, Format } from './format.js';
-import { Cutter, LINE_ENDS, type Piece } from './cutter.js';
+import { type Block, BlockDecoder, type Blocks } from './block-decoder.ts';
+import { FormatError } from './errors.ts';
+import type { Decoder, DecoderOptions, Encoder, Format } from './format.ts';
+import { Cutter, LINE_ENDS, type Piece } from './cutter.ts';
 import {
   type CheckedTextOptions,
   checkStart,
@@ -12,8 +12,8 @@ import {
   type LinesOptions,
   type Start,
   TEXT_OPTIONS,
-} from './options.js';
-import { decodeText, invalidUtf8, isWellFormed } from './text.js';
+} from './options.ts';
+import { decodeText, invalidUtf8, isWellFormed } from './text.ts';
 
 /**
  * Text, an item a line, without its line end.

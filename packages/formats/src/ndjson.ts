@@ -1,10 +1,10 @@
 /** NDJSON (JSON Lines): a JSON value a line. */
 
 import { checkCount, checkOptions } from '@streamweld/core/connector';
-import { type Block, BlockDecoder, type Blocks } from './block-decoder.js';
-import { FormatError, type FormatErrorCode } from './errors.js';
-import type { Decoder, DecoderOptions, Encoder, Format } from './format.js';
-import { type LineBlock, LineBlocks } from './lines.js';
+import { type Block, BlockDecoder, type Blocks } from './block-decoder.ts';
+import { FormatError, type FormatErrorCode } from './errors.ts';
+import type { Decoder, DecoderOptions, Encoder, Format } from './format.ts';
+import { type LineBlock, LineBlocks } from './lines.ts';
 import {
   type CheckedTextOptions,
   checkStart,
@@ -12,8 +12,8 @@ import {
   type NdjsonOptions,
   type Start,
   TEXT_OPTIONS,
-} from './options.js';
-import { invalidUtf8 } from './text.js';
+} from './options.ts';
+import { invalidUtf8 } from './text.ts';
 
 /**
  * A JSON value a line; blank lines are left out.

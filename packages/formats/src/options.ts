@@ -1,7 +1,7 @@
 /** The options of the formats, and their checks. */
 
 import { checkCount, checkOneOf, OptionError } from '@streamweld/core/connector';
-import type { DecoderOptions } from './format.js';
+import type { DecoderOptions } from './format.ts';
 
 export interface TextOptions {
   /** The longest line or CSV record, in bytes without its line end. Default 16 MiB. */

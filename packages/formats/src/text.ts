@@ -1,7 +1,7 @@
 /** Bytes to text, with the exact place of what is not UTF-8. */
 
 import { isAscii, isUtf8 } from 'node:buffer';
-import { FormatError } from './errors.js';
+import { FormatError } from './errors.ts';
 
 /** What the text of a piece of bytes is, as far as it is valid. */
 export interface Text {

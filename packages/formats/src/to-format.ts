@@ -1,13 +1,13 @@
 /** A format by its name. */
 
 import { OptionError } from '@streamweld/core/connector';
-import { bytes } from './bytes.js';
-import { csv } from './csv.js';
-import type { CsvRecord } from './csv-encoder.js';
-import type { Format, FormatName } from './format.js';
-import { lines } from './lines.js';
-import { ndjson } from './ndjson.js';
-import type { BytesOptions, CsvOptions, LinesOptions, NdjsonOptions } from './options.js';
+import { bytes } from './bytes.ts';
+import { csv } from './csv.ts';
+import type { CsvRecord } from './csv-encoder.ts';
+import type { Format, FormatName } from './format.ts';
+import { lines } from './lines.ts';
+import { ndjson } from './ndjson.ts';
+import type { BytesOptions, CsvOptions, LinesOptions, NdjsonOptions } from './options.ts';
 
 /** What each name stands for: the items read, the items written, the options. One table for the types below. */
 interface Named {

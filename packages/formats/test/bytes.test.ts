@@ -1,6 +1,6 @@
 import { bytes } from '@streamweld/formats';
 import { describe, expect, it } from 'vitest';
-import { decode, decodeCut } from './decode.js';
+import { decode, decodeCut } from './decode.ts';
 
 const input = Uint8Array.from({ length: 100 }, (_, index) => index * 7);
 

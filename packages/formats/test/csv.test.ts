@@ -1,6 +1,6 @@
 import { csv } from '@streamweld/formats';
 import { describe, expect, it } from 'vitest';
-import { decode } from './decode.js';
+import { decode } from './decode.ts';
 
 const SIZES = [1, 2, 3, 5, 8, 13, 1 << 20];
 const arrays = csv({ header: false });

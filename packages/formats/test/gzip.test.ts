@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { FormatError, Gzip, gunzip, isGzip, lines, ndjson } from '@streamweld/formats';
 import { describe, expect, it } from 'vitest';
-import { takeAll } from './decode.js';
+import { takeAll } from './decode.ts';
 
 const MEBIBYTE = 1 << 20;
 

@@ -1,6 +1,6 @@
 import { bytes, lines } from '@streamweld/formats';
 import { describe, expect, it } from 'vitest';
-import { decode, decodeCut, takeAll } from './decode.js';
+import { decode, decodeCut, takeAll } from './decode.ts';
 
 const SIZES = [1, 2, 3, 4, 5, 7, 64, 1 << 20];
 

@@ -7,7 +7,7 @@ import { csv, type Format, lines, ndjson } from '@streamweld/formats';
 import fc from 'fast-check';
 import Papa from 'papaparse';
 import { describe, expect, it } from 'vitest';
-import { type Decoded, decodeCut } from './decode.js';
+import { type Decoded, decodeCut } from './decode.ts';
 
 const RUNS = { numRuns: 400 };
 

@@ -13,7 +13,7 @@ import {
 } from '@streamweld/formats';
 import { StreamWeldError } from '@streamweld/core/connector';
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { decode } from './decode.js';
+import { decode } from './decode.ts';
 
 interface Hit {
   readonly path: string;
