@@ -207,7 +207,8 @@ export class LaneBook {
   }
 }
 
-function overSettled(): StreamWeldError {
+/** What somebody is told who settles, fails or retains what is settled already. */
+export function overSettled(): StreamWeldError {
   return new StreamWeldError(
     'SW_RECEIPT_SETTLED',
     'A receipt was settled more often than it has pieces. A sink that defers must settle each piece exactly once; retain one for every piece it makes.',

@@ -7,12 +7,19 @@ import { StreamWeldError, wrapError } from '../errors.ts';
 import type { Awaitable, Positioned, Source } from '../source.ts';
 import { type FlowRun, Stage } from './stage.ts';
 
+/** What nobody waits for any more: the stages behind it stand still, and are forgotten with it. */
+const NEVER: Promise<never> = new Promise(() => {});
+
+/** What an answer of `null` holds. */
+const NO_ANSWER = {};
+
 export class SourceStage<T> extends Stage<T> {
   readonly lanes: LaneBook = new LaneBook((items) => this.onMoved(items));
   /** Told when positions moved; set by whoever commits them. */
   onMoved: (items: number) => void = () => {};
   #demand = 0;
   #ended = false;
+  #isAbandoned = false;
 
   readonly source: Source<T>;
 
@@ -23,25 +30,40 @@ export class SourceStage<T> extends Stage<T> {
   }
 
   /** @param positions where to resume, by lane. */
-  open(
+  async open(
     positions: ReadonlyMap<string, unknown>,
     signal: AbortSignal,
     fail: (error: unknown) => void,
-  ): Awaitable<void> {
-    return this.source.open?.({
-      positions,
-      signal,
-      settled: (lane) => this.lanes.settled(lane),
-      endLane: (lane) => this.lanes.endLane(lane),
-      fail: (error) => fail(this.failure(error)),
-    });
+  ): Promise<void> {
+    try {
+      await this.source.open?.({
+        positions,
+        signal,
+        settled: (lane) => this.lanes.settled(lane),
+        endLane: (lane) => this.lanes.endLane(lane),
+        fail: (error) => fail(this.failure(error)),
+      });
+    } catch (error) {
+      throw this.failure(error);
+    }
   }
 
-  override close(reason: unknown): Awaitable<void> {
-    return this.source.close?.(reason);
+  /** The run takes nothing more: it is not pulled any more, and what it still answers is discarded (S11). */
+  override abandon(): void {
+    this.#isAbandoned = true;
+  }
+
+  override async close(reason: unknown): Promise<void> {
+    this.abandon();
+    try {
+      await this.source.close?.(reason);
+    } catch (error) {
+      throw this.failure(error);
+    }
   }
 
   override pull(demand: number): Awaitable<Parcel<T> | undefined> {
+    if (this.#isAbandoned) return NEVER;
     if (this.#ended) return undefined;
     this.#demand = demand;
     try {
@@ -54,12 +76,17 @@ export class SourceStage<T> extends Stage<T> {
   }
 
   /** No more pulls reach the source: the next one answers the end. */
-  stop(): Awaitable<void> {
+  async stop(): Promise<void> {
     this.#ended = true;
-    return this.source.stop?.();
+    try {
+      await this.source.stop?.();
+    } catch (error) {
+      throw this.failure(error);
+    }
   }
 
-  readonly #accept = (answer: readonly T[] | Positioned<T> | undefined): Parcel<T> | undefined => {
+  readonly #accept = (answer: readonly T[] | Positioned<T> | undefined): Awaitable<Parcel<T> | undefined> => {
+    if (this.#isAbandoned) return NEVER;
     if (answer === undefined) {
       this.#ended = true;
       return undefined;
@@ -68,12 +95,13 @@ export class SourceStage<T> extends Stage<T> {
       this.#check(answer as readonly T[], false);
       return new Parcel(answer as readonly T[], null, true, null);
     }
-    const { items, position, lane } = answer as Positioned<T>;
+    const { items, position, lane } = (answer ?? NO_ANSWER) as Positioned<T>;
     this.#check(items, true);
     return new Parcel(items, this.lanes.issue(lane ?? '', position, items.length), true, null);
   };
 
-  readonly #reject = (error: unknown): never => {
+  readonly #reject = (error: unknown): Awaitable<never> => {
+    if (this.#isAbandoned) return NEVER;
     throw this.failure(error);
   };
 

@@ -44,6 +44,17 @@ export abstract class Stage<T> {
    */
   abstract pull(demand: number): Awaitable<Parcel<T> | undefined>;
 
+  /** The run asks for nothing more: what the stage holds is lost to it, and positions stay before that. */
+  abandon(): void {}
+
+  /**
+   * Nothing more is wanted of it, because a stage after it has enough: what it and those before it hold was dropped on
+   * purpose, and is settled. It is not pulled again.
+   */
+  leave(): void {
+    for (const input of this.inputs) input.leave();
+  }
+
   /** Forgets what it holds and takes its timers back. Called once, last. */
   close(_reason: unknown): Awaitable<void> {}
 

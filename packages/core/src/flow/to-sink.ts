@@ -2,6 +2,7 @@
 
 import { Deferred } from '../deferred.ts';
 import { describe, StreamWeldError } from '../errors.ts';
+import { checkCount, checkDuration } from '../options.ts';
 import type {
   BatchFunction,
   NodeWritableLike,
@@ -11,7 +12,10 @@ import type {
   WebWritableLike,
 } from '../sink.ts';
 
-/** Recognises a sink by its shape. @throws StreamWeldError SW_SINK_INVALID */
+/**
+ * Recognises a sink by its shape, and checks what it says of itself.
+ * @throws StreamWeldError SW_SINK_INVALID, OptionError
+ */
 export function toSink<T>(sink: SinkLike<T>): Sink<T> {
   if (typeof sink === 'function') {
     const write = sink as BatchFunction<T>;
@@ -22,13 +26,21 @@ export function toSink<T>(sink: SinkLike<T>): Sink<T> {
     if (typeof shape.getWriter === 'function') return new WebWritableSink(sink as WebWritableLike<T>);
     if (typeof shape.write === 'function') {
       const isStream = typeof shape.end === 'function' && typeof shape.on === 'function';
-      return isStream ? new NodeWritableSink(sink as NodeWritableLike) : (sink as Sink<T>);
+      if (isStream) return new NodeWritableSink(sink as NodeWritableLike);
+      checkNumbers(sink as Sink<T>);
+      return sink as Sink<T>;
     }
   }
   throw new StreamWeldError(
     'SW_SINK_INVALID',
     `A sink must be a Sink (an object with write), a function of a batch, a web WritableStream or a Node Writable, got ${describe(sink)}.`,
   );
+}
+
+function checkNumbers({ concurrency, batching }: Sink<never>): void {
+  if (concurrency !== undefined) checkCount('sink.concurrency', concurrency);
+  if (batching?.maxItems !== undefined) checkCount('sink.batching.maxItems', batching.maxItems);
+  if (batching?.lingerMs !== undefined) checkDuration('sink.batching.lingerMs', batching.lingerMs);
 }
 
 type WebWriter<T> = ReturnType<WebWritableLike<T>['getWriter']>;

@@ -110,21 +110,19 @@ export class ConcurrentPipeline<T> {
     const { signal } = checkOptions('run', options, ['signal']);
     const checked = checkSignal('run.signal', signal);
     this.#checkIdle('run');
-    this.#run = new Run<T>(
-      this.#flow,
-      this.#sink,
-      {
-        name: this.#name,
-        bufferSize: this.#bufferSize,
-        maxConcurrency: this.#maxConcurrency,
-        failFast: this.#failFast,
-        closeMs: this.#closeMs,
-        maxUncommitted: this.#maxUncommitted,
-        commitEvery: this.#commitEvery,
-      },
-      checked,
-    );
-    return this.#run.result;
+    const run = new Run<T>(this.#flow, this.#sink, {
+      name: this.#name,
+      bufferSize: this.#bufferSize,
+      maxConcurrency: this.#maxConcurrency,
+      failFast: this.#failFast,
+      closeMs: this.#closeMs,
+      maxUncommitted: this.#maxUncommitted,
+      commitEvery: this.#commitEvery,
+    });
+    // Known before it begins: whatever it opens may already drain, pause or abort it.
+    this.#run = run;
+    run.start(checked);
+    return run.result;
   }
 
   /** No new pulls and no new writes. Resolves when the writes that were outstanding have ended. */

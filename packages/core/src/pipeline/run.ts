@@ -11,7 +11,7 @@
 
 import { onAbort } from '../abort.ts';
 import { BatchChannel } from '../channel/batch-channel.ts';
-import { Deferred, ignoreRejection } from '../deferred.ts';
+import { Deferred, isThenable } from '../deferred.ts';
 import { Committer, type CommitPolicy } from '../delivery/committer.ts';
 import type { Parcel } from '../delivery/parcel.ts';
 import { isStreamWeldError, StreamWeldError, suppress, wrapError } from '../errors.ts';
@@ -20,6 +20,7 @@ import type { SourceStage } from '../flow/source-stage.ts';
 import type { FlowRun, Stage } from '../flow/stage.ts';
 import { runtime, Turn } from '../runtime.ts';
 import type { Sink } from '../sink.ts';
+import type { Awaitable } from '../source.ts';
 import { DeadlineGuard, GivenUp } from '../task/deadline-guard.ts';
 import { ChannelIntake } from '../task/intake.ts';
 import { SinkTask } from '../task/sink-task.ts';
@@ -65,10 +66,11 @@ export class Run<T> {
   #isSinkOpen = false;
   readonly #openStages = new Set<Stage<unknown>>();
 
-  /** Settles when every task has ended and every resource is closed. */
-  readonly result: Promise<RunReport>;
+  readonly #result = new Deferred<RunReport>();
+  /** Why it was to be ended, when it was closing already. */
+  #hurriedBy: { error: unknown } | undefined;
 
-  constructor(flow: Flow<T>, sink: Sink<T>, options: RunOptions, signal: AbortSignal | undefined) {
+  constructor(flow: Flow<T>, sink: Sink<T>, options: RunOptions) {
     this.#options = options;
     this.#sink = sink;
     this.#sinkName = sink.name ?? 'sink';
@@ -106,8 +108,15 @@ export class Run<T> {
     this.#channel.onItems = this.#writer.pump;
     this.#channel.onRoom = this.#source.pump;
     for (const source of this.#flow.sources) this.#commitFor(source);
-    this.result = this.#run(signal);
-    ignoreRejection(this.result);
+  }
+
+  /** Settles when every task has ended and every resource is closed. */
+  get result(): Promise<RunReport> {
+    return this.#result.promise;
+  }
+
+  start(signal: AbortSignal | undefined): void {
+    this.#run(signal).then(this.#result.resolve, this.#result.reject);
   }
 
   get state(): PipelineState {
@@ -122,7 +131,13 @@ export class Run<T> {
       this.#source.pause();
       this.#writer.pause();
     }
-    return this.#writer.idle();
+    const paused = new Deferred();
+    void this.#writer.idle().then(paused.resolve);
+    this.result.then(
+      () => paused.resolve(),
+      () => paused.resolve(),
+    );
+    return paused.promise;
   }
 
   resume(): void {
@@ -142,6 +157,11 @@ export class Run<T> {
   }
 
   abort(reason: unknown): void {
+    if (this.#state === 'closing' && this.#failure === undefined && this.#hurriedBy === undefined) {
+      // Too late to abandon anything; but what does not close cannot hold the run any more.
+      this.#hurriedBy = { error: reason };
+      this.#guard.setDeadline(this.#options.closeMs);
+    }
     if (this.#isEnding()) return;
     this.#failure ??= { error: reason };
     this.#abandon();
@@ -196,7 +216,6 @@ export class Run<T> {
 
   /** Everything that was accepted becomes durable, and every receipt settled. */
   async #flush(): Promise<void> {
-    this.#clearDrainTimer();
     if (this.#state === 'running' || this.#state === 'paused') this.#state = 'draining';
     await this.#guard.wait(`flushing the sink '${this.#sinkName}'`, () => this.#sink.flush?.());
     // What the flush made durable is settled by promises of the sink's own, which have their turn first.
@@ -228,6 +247,8 @@ export class Run<T> {
     await this.#guard.wait(`closing the sink '${this.#sinkName}'`, () => this.#sink.close?.());
     await this.#closeStages(undefined);
     if (this.#failure !== undefined) throw this.#failure.error;
+    const [stuck] = this.#guard.stuck;
+    if (stuck !== undefined && this.#hurriedBy !== undefined) throw new GivenUp(stuck);
   }
 
   async #closeAfterFailure(): Promise<void> {
@@ -242,7 +263,7 @@ export class Run<T> {
       await this.#attempt(`closing the sink '${this.#sinkName}'`, () => this.#sink.close?.(reason));
     }
     await this.#closeStages(reason);
-    if (this.#guard.stuck.length > 0) this.#note(this.#stuckError());
+    if (this.#guard.stuck.length > 0) this.#noteStuck();
   }
 
   /** Operators and sources, the last first: all are closed, whatever fails. */
@@ -263,8 +284,12 @@ export class Run<T> {
 
   /** The first failure is the run's; later ones are noted on it. */
   #note(error: unknown): void {
-    if (error instanceof GivenUp) return;
-    const known = error === this.#failure?.error ? error : this.#asOurs(error);
+    if (error instanceof GivenUp) {
+      this.#failure ??= this.#hurriedBy;
+      return;
+    }
+    if (this.#failure !== undefined && error === this.#failure.error) return;
+    const known = this.#asOurs(error);
     if (this.#failure === undefined) this.#failure = { error: known };
     else suppress(this.#failure.error, known);
   }
@@ -304,6 +329,7 @@ export class Run<T> {
     this.#source.halt();
     this.#writer.halt();
     this.#channel.clear();
+    for (const source of this.#flow.sources) source.abandon();
     for (const committer of this.#committers) committer.stop();
     this.#guard.setDeadline(this.#options.closeMs);
     const reason = this.#failure?.error;
@@ -328,10 +354,11 @@ export class Run<T> {
 
   readonly #drainTimedOut = (): void => {
     this.#drainTimer = undefined;
+    const waiting = this.#guard.waiting.join(' and ');
     this.abort(
       new StreamWeldError(
         'SW_DRAIN_TIMEOUT',
-        `The drain passed its deadline with ${this.#channel.queued} items in the buffer and ${this.#writer.inFlightItems} being written to '${this.#sinkName}'${this.#source.isPulling ? ', and a pull unanswered' : ''}. Give it longer, or find out what holds the sink.`,
+        `The drain passed its deadline with ${this.#channel.queued} items in the buffer and ${this.#writer.inFlightItems} being written to '${this.#sinkName}'${this.#source.isPulling ? ', and a pull unanswered' : ''}${waiting === '' ? '' : `, while it waited for ${waiting}`}. Give it longer, or find out what holds it.`,
         { stage: this.#sinkName },
       ),
     );
@@ -349,26 +376,36 @@ export class Run<T> {
   #commitFor(stage: SourceStage<unknown>): void {
     const { source } = stage;
     if (source.commit === undefined) return;
-    const committer = new Committer(
-      this.#options.commitEvery,
-      stage.lanes,
-      (positions) => source.commit?.(positions),
-      (error) =>
-        this.#failed(
-          wrapError(
-            'SW_COMMIT_FAILED',
-            stage.name,
-            `The source '${stage.name}' could not commit its positions; its error is the cause. Items since the last commit come again on the next run.`,
-            error,
-          ),
-        ),
-    );
+    const failed = (error: unknown): never => {
+      throw wrapError(
+        'SW_COMMIT_FAILED',
+        stage.name,
+        `The source '${stage.name}' could not commit its positions; its error is the cause. Items since the last commit come again on the next run.`,
+        error,
+      );
+    };
+    const commit = (positions: ReadonlyMap<string, unknown>): Awaitable<void> => {
+      try {
+        const answer = source.commit?.(positions);
+        return isThenable(answer) ? Promise.resolve(answer).catch(failed) : answer;
+      } catch (error) {
+        return failed(error);
+      }
+    };
+    const committer = new Committer(this.#options.commitEvery, stage.lanes, commit, this.#failed);
     stage.onMoved = (items) => committer.moved(items);
     this.#committers.push(committer);
   }
 
   #openLanes(): string[] {
     return this.#flow.sources.flatMap((source) => source.lanes.openLanes());
+  }
+
+  /** Names who did not end, on the failure; an error that is not ours has no place for it, and becomes the cause. */
+  #noteStuck(): void {
+    const first = this.#failure?.error;
+    if (!isStreamWeldError(first)) this.#failure = { error: abortError(first, true) };
+    suppress(this.#failure?.error, this.#stuckError());
   }
 
   #stuckError(): StreamWeldError {
@@ -465,8 +502,8 @@ export class Run<T> {
 }
 
 /** What a run that was aborted rejects with: the very error it was given, or one of ours around anything else. */
-export function abortError(reason: unknown): Error {
-  if (reason instanceof Error) return reason;
+export function abortError(reason: unknown, always: boolean = false): Error {
+  if (reason instanceof Error && !always) return reason;
   return new StreamWeldError(
     'SW_PIPELINE_ABORTED',
     'The run was aborted before its source had ended. What was acknowledged is safe; run it again to go on.',

@@ -17,13 +17,21 @@ export class GivenUp {
 }
 
 export class DeadlineGuard {
-  readonly #waiting = new Set<() => void>();
+  /** Who waits, by how to give it up. */
+  readonly #waiting = new Map<() => void, string>();
   readonly #stuck: string[] = [];
   #timer: unknown;
+  /** The deadline has passed: what does not answer at once is given up. */
+  #isOver = false;
 
   /** What was given up, in words. */
   get stuck(): readonly string[] {
     return this.#stuck;
+  }
+
+  /** What is being waited for, in words. */
+  get waiting(): string[] {
+    return [...this.#waiting.values()];
   }
 
   /** Calls, and waits for the answer. @param what names it, should it have to be given up. */
@@ -37,7 +45,8 @@ export class DeadlineGuard {
           this.#stuck.push(what);
           reject(new GivenUp(what));
         };
-        this.#waiting.add(giveUp);
+        this.#waiting.set(giveUp, what);
+        if (this.#isOver) this.#timer ??= runtime.setTimer(this.#expire, 0);
         answer.then(resolve, reject);
       });
     } finally {
@@ -48,11 +57,15 @@ export class DeadlineGuard {
   /** From now on, waits end after `ms`; a deadline set before is forgotten. */
   setDeadline(ms: number): void {
     this.clear();
-    this.#timer = runtime.setTimer(() => {
-      this.#timer = undefined;
-      for (const giveUp of [...this.#waiting]) giveUp();
-    }, ms);
+    this.#isOver = false;
+    this.#timer = runtime.setTimer(this.#expire, ms);
   }
+
+  readonly #expire = (): void => {
+    this.#timer = undefined;
+    this.#isOver = true;
+    for (const giveUp of [...this.#waiting.keys()]) giveUp();
+  };
 
   clear(): void {
     if (this.#timer !== undefined) runtime.clearTimer(this.#timer);

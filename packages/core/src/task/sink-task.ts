@@ -44,7 +44,7 @@ export class SinkTask<T> implements WriteOwner {
   #again = false;
   /** Accepted and not yet durable. */
   #uncommitted = 0;
-  #flush: 'none' | 'wanted' | 'running' | 'done' = 'none';
+  #flush: 'none' | 'wanted' | 'running' | 'done' | 'failed' = 'none';
   #lingerTimer: unknown;
   #isDue = false;
   #quietSince: number | undefined;
@@ -131,7 +131,7 @@ export class SinkTask<T> implements WriteOwner {
       }
     } while (this.#again);
     this.#isPumping = false;
-    if (this.#inFlight === 0 && intake.queued === 0) this.#becomeQuiet();
+    if (this.#inFlight === 0 && intake.queued === 0 && this.#flush !== 'running') this.#becomeQuiet();
   };
 
   readonly #yielded = (): void => {
@@ -147,7 +147,9 @@ export class SinkTask<T> implements WriteOwner {
 
   #canWrite(): boolean {
     if (this.#mode !== 'running' || this.#inFlight >= this.#options.concurrency) return false;
-    if (this.#flush !== 'none' || this.#uncommitted >= this.#options.maxUncommitted) {
+    // After a flush that failed nothing more comes than what is buffered, and it need not wait.
+    const isFull = this.#flush !== 'none' || this.#uncommitted >= this.#options.maxUncommitted;
+    if (isFull && this.#flush !== 'failed') {
       this.#flushWhenIdle();
       return false;
     }
@@ -227,7 +229,9 @@ export class SinkTask<T> implements WriteOwner {
 
   #failed(write: Write<T>, error: unknown): void {
     this.#ended(write.parcel);
-    this.#lose(write.parcel, error);
+    // What the sink took into its own hands is the sink's to settle, still.
+    if (write.isDeferred) this.lost(error, write.parcel.items.length);
+    else this.#lose(write.parcel, error);
     this.#options.intake.release(write.parcel);
     this.pump();
   }
@@ -241,14 +245,22 @@ export class SinkTask<T> implements WriteOwner {
   #ended(parcel: Parcel<T>): void {
     this.#inFlight -= 1;
     this.#inFlightItems -= parcel.items.length;
-    if (this.#inFlight > 0 || this.#idle === undefined) return;
-    this.#idle.resolve();
+    this.#wakeIdle();
+  }
+
+  #isIdle(): boolean {
+    return this.#inFlight === 0 && this.#flush !== 'running';
+  }
+
+  #wakeIdle(): void {
+    if (!this.#isIdle()) return;
+    this.#idle?.resolve();
     this.#idle = undefined;
   }
 
-  /** Resolves when no write is outstanding. */
+  /** Resolves when no write is outstanding, nor a flush of its own. */
   idle(): Promise<void> {
-    if (this.#inFlight === 0) return Promise.resolve();
+    if (this.#isIdle()) return Promise.resolve();
     this.#idle ??= new Deferred();
     return this.#idle.promise;
   }
@@ -270,16 +282,22 @@ export class SinkTask<T> implements WriteOwner {
 
   /** At the limit of what may be accepted and not durable, the sink makes it durable, and the source waits. */
   #flushWhenIdle(): void {
-    if (this.#flush === 'running' || this.#flush === 'done') return;
+    if (this.#flush !== 'none' && this.#flush !== 'wanted') return;
     this.#flush = 'wanted';
     if (this.#inFlight > 0) return;
     this.#flush = 'running';
     this.#flushSink().then(
       () => {
         this.#flush = this.#uncommitted < this.#options.maxUncommitted ? 'none' : 'done';
+        this.#wakeIdle();
         this.pump();
       },
-      (error: unknown) => this.lost(error),
+      (error: unknown) => {
+        this.#flush = 'failed';
+        this.#wakeIdle();
+        this.lost(error);
+        this.pump();
+      },
     );
   }
 
