@@ -1,15 +1,14 @@
 /** Act 1: the same work done one after the other, and by a pipeline. */
 
 import { join } from 'node:path';
-import { from } from '@streamweld/core';
-import type { Flight } from './flight.ts';
 import { FlightsSource } from './flights-source.ts';
-import { copying, fileOf } from './pipeline.ts';
+import { JournalSink } from './journal-sink.ts';
+import { entriesOf, journaling } from './pipeline.ts';
+import { slowed } from './slowed-sink.ts';
 import type { Stage } from './stage.ts';
 
-/** How many flights are enough to compare two ways of copying them. */
-const MOST_FLIGHTS = 1_000_000;
-const BATCH_SIZE = 5000;
+/** How many flights are enough to compare two ways of writing them. */
+const MOST_FLIGHTS = 500_000;
 
 export interface Timing {
   readonly flights: number;
@@ -30,50 +29,46 @@ export async function compare(stage: Stage): Promise<Comparison> {
   return { oneByOne, concurrent };
 }
 
-/** Pull, write, pull, write: while one works, the other waits. So the thread of the source may not read ahead either. */
+/** Take, write, take, write: while one works, the other waits. */
 async function oneAfterTheOther({ folder, slow, progress, stop }: Stage, limit: number): Promise<Timing> {
   const path = join(folder, 'one-after-the-other.ndjson.gz');
-  const sink = fileOf(path, { slow });
-  const flights = from(new FlightsSource({ limit, readAhead: 0 }));
+  const journal = new JournalSink(path);
+  const sink = slow ? slowed(journal) : journal;
+  const context = { signal: stop.signal, fail: () => {}, attempt: 1, defer: notDeferred };
   const begunAt = performance.now();
-  let count = 0;
-  const read = () => ({
-    title: 'Act 1, one after the other',
-    total: limit,
-    items: count,
-    elapsedMs: performance.now() - begunAt,
-  });
+  const elapsedMs = () => performance.now() - begunAt;
+  const title = 'Act 1, one after the other';
+  const read = () => ({ title, total: limit, items: journal.flights, elapsedMs: elapsedMs() });
   await progress.during(read, async () => {
-    const context = { signal: stop.signal, fail: () => {}, attempt: 1, defer: notDeferred };
     await sink.open?.(context);
     try {
-      for await (const batch of flights.batch(BATCH_SIZE)) {
-        await sink.write(batch, context);
-        count += batch.length;
-        stop.signal.throwIfAborted();
+      for await (const entry of entriesOf(new FlightsSource({ limit }))) {
+        await sink.write([entry], context);
         if (stop.isWanted) break;
       }
-      await sink.flush?.();
+      stop.signal.throwIfAborted();
     } catch (error) {
       await sink.close?.(error);
       throw error;
     }
     await sink.close?.();
   });
-  return { flights: count, ms: performance.now() - begunAt, path };
+  return { flights: journal.flights, ms: elapsedMs(), path };
 }
 
 async function atTheSameTime({ folder, slow, progress, stop }: Stage, limit: number): Promise<Timing> {
   const path = join(folder, 'pipeline.ndjson.gz');
-  const pipeline = copying(new FlightsSource({ limit }), fileOf(path, { slow }));
-  const running = stop.run<Flight>(pipeline);
+  const journal = new JournalSink(path);
+  const pipeline = journaling(new FlightsSource({ limit }), slow ? slowed(journal) : journal);
+  const running = stop.run(pipeline);
+  const title = 'Act 1, ConcurrentPipeline';
   const read = () => {
     const snapshot = pipeline.snapshot();
-    const { written: items, elapsedMs } = snapshot;
-    return { title: 'Act 1, ConcurrentPipeline', total: limit, items, elapsedMs, pipeline: snapshot };
+    const { elapsedMs } = snapshot;
+    return { title, total: limit, items: journal.flights, elapsedMs, pipeline: snapshot };
   };
-  const { written, durationMs } = await progress.during(read, () => running);
-  return { flights: written, ms: durationMs, path };
+  const { durationMs } = await progress.during(read, () => running);
+  return { flights: journal.flights, ms: durationMs, path };
 }
 
 function notDeferred(): never {

@@ -32,7 +32,7 @@ export function checkCopies(flights: number, hashes: readonly [string, string]):
     holds: first === second,
     text:
       first === second
-        ? `act 1: both files hold the same ${whole(flights)} flights, byte for byte once unzipped`
+        ? `act 1: both files hold the same ${whole(flights)} flights, byte for byte`
         : 'act 1: the two files differ',
   };
 }

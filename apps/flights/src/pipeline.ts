@@ -5,12 +5,15 @@ import {
   ConcurrentPipeline,
   DispatchedPipelineBuilder,
   type Dispatcher,
+  type Flow,
+  from,
   type Sink,
   type Source,
 } from '@streamweld/core';
 import { FileSink } from '@streamweld/file';
 import { AirportFiles } from './airport-files.ts';
 import type { Flight } from './flight.ts';
+import { type JournalEntry, journalEntry } from './journal-sink.ts';
 import { RowLedger } from './row-ledger.ts';
 import { slowed } from './slowed-sink.ts';
 import { AirportStatistics } from './statistics.ts';
@@ -23,6 +26,7 @@ export const PARTITIONS = 8;
 
 const BUFFER_SIZE = 10_000;
 const BATCH_SIZE = 2000;
+const JOURNAL_BATCH = 5000;
 
 export interface Plan {
   readonly source: Source<Flight, number>;
@@ -37,15 +41,20 @@ export interface Dispatching {
   readonly dispatcher: Dispatcher<Flight> | Dispatcher<Flight, number>;
 }
 
-/** The sink of the first act, whichever way the flights come to it. */
-export function fileOf(path: string, { slow }: Pick<Plan, 'slow'>): Sink<Flight> {
-  const sink = new FileSink<Flight>(path, { format: 'ndjson', level: 1, name: 'writer' });
-  return slow ? slowed(sink) : sink;
+/** The work of the first act up to its sink: flights are taken 5,000 at a time, encoded and compressed. */
+export function entriesOf(source: Source<Flight, number>): Flow<JournalEntry> {
+  return from(source).batch(JOURNAL_BATCH).map(journalEntry);
 }
 
-/** Source and sink at the same time. */
-export function copying(source: Source<Flight, number>, sink: Sink<Flight>): ConcurrentPipeline<Flight> {
-  return feeding(source, sink).name('copy');
+/** The same work at the same time: up to four compressions, the disk, and what comes next. Order is kept. */
+export function journaling(
+  source: Source<Flight, number>,
+  journal: Sink<JournalEntry>,
+): ConcurrentPipeline<JournalEntry> {
+  return new ConcurrentPipeline(entriesOf(source), journal)
+    .name('journaling')
+    .bufferSize(8)
+    .maxConcurrency(4);
 }
 
 /** Every flight to the statistics and the writer; to the alerts those that a selector picks. */

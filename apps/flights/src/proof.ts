@@ -72,7 +72,7 @@ async function readAirports(
   return { files: positions.size, readBack };
 }
 
-/** The two files of act 1, unzipped, must be the same bytes. */
+/** The two files of act 1 must be the same bytes. */
 async function proveCopies(stage: Stage, { oneByOne, concurrent }: Comparison): Promise<Check[]> {
   if (concurrent === undefined || concurrent.flights !== oneByOne.flights) {
     if (stage.stop.isWanted) return [];

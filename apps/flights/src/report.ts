@@ -9,16 +9,16 @@ import { latestAirport, longestRun } from './statistics.ts';
 
 export function comparisonLines({ oneByOne, concurrent }: Comparison): string[] {
   const lines = [
-    `Act 1 · ${whole(oneByOne.flights)} flights into one file, .ndjson.gz`,
-    timing('one after the other', oneByOne, 'decode, then write, then decode, …'),
+    `Act 1 · ${whole(oneByOne.flights)} flights encoded, compressed, and synced to the disk, 5,000 at a time`,
+    timing('one after the other', oneByOne, 'take, write, take, write, …'),
   ];
   if (concurrent === undefined) return lines;
   const times = oneByOne.ms / oneByOne.flights / (concurrent.ms / concurrent.flights);
   return [
     ...lines,
     timing('ConcurrentPipeline', concurrent, `${times.toFixed(1)} times as fast`),
-    '  The same work on both lines. What differs is who waits: in the pipeline the next flights are',
-    '  decoded, in a thread, while those before them are written. It needs a second core to gain by that.',
+    '  The same source, steps and sink. What differs is who waits: in the pipeline the disk, up to four',
+    '  compressions and the encoding of what comes next go on at once, as far as there are cores.',
   ];
 }
 
