@@ -16,7 +16,7 @@
 
 import { Deferred } from '../deferred.ts';
 import { Parcel } from '../delivery/parcel.ts';
-import { StreamWeldError, suppress, wrapError } from '../errors.ts';
+import { StreamWeldError, suppress } from '../errors.ts';
 import { toSink } from '../flow/to-sink.ts';
 import { checkCount } from '../options.ts';
 import { Turn } from '../runtime.ts';
@@ -85,6 +85,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   readonly #roster: Roster<T>;
   readonly #exchange: Exchange<T>;
   readonly #leaving = new Set<Promise<void>>();
+  readonly #opening = new Set<Promise<void>>();
   #state: 'open' | 'failed' | 'closed' = 'open';
   #failure: { error: unknown } | undefined;
   #flushes: Promise<void> = Promise.resolve();
@@ -123,7 +124,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     const target = toSink(sink);
     this.#checkSink(sink, target);
     const outlet = this.#roster.outletFor(partition, checked.name ?? target.name ?? 'sink');
-    const subscription = this.#plan(target, outlet, checked);
+    const subscription = this.#plan(sink, target, outlet, checked);
     this.#roster.add(subscription);
     try {
       await this.#open(subscription);
@@ -131,8 +132,6 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
       this.#roster.forget(subscription);
       throw error;
     }
-    // Where a former sink of the partition still writes, order has it that the new one waits.
-    await this.#roster.vacated(subscription);
     this.#roster.join(outlet);
     subscription.start();
     this.#pump();
@@ -196,18 +195,23 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     return flush;
   }
 
+  withdraw(feed: DispatcherSink<T>, reason: unknown): void {
+    this.#exchange.withdraw(feed, reason);
+    this.#watch.set(this.#isStalled());
+  }
+
   async end(feed: DispatcherSink<T>, reason: unknown): Promise<void> {
     this.#feeds.delete(feed);
     if (reason === undefined) this.#hasCompleted = true;
-    this.#exchange.withdraw(feed);
+    this.#exchange.withdraw(feed, reason ?? closedError(this.name));
     if (this.#feeds.size > 0) return;
     // What a run that came to its good end was promised stays promised.
     await this.#close(this.#failure?.error ?? (this.#hasCompleted ? undefined : reason));
   }
 
   reaches(other: FeedHost<never>): boolean {
-    return this.#roster.subscriptions.some(
-      ({ sink }) => sink instanceof DispatcherSink && (sink.host === other || sink.host.reaches(other)),
+    return [this.#config.onUnknown, ...this.#roster.subscriptions.map(({ sink }) => sink)].some(
+      (sink) => sink instanceof DispatcherSink && (sink.host === other || sink.host.reaches(other)),
     );
   }
 
@@ -240,29 +244,27 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   }
 
   refused(outlet: Outlet<T>, piece: Parcel<T>, error: unknown): void {
+    if (outlet.isClosed && this.#config.strategy.name !== 'broadcast') {
+      this.#exchange.handBack([new Offer(piece, undefined)]);
+      return;
+    }
     const subscription = this.#roster.subscriptions.find((other) => other.outlet === outlet);
     if (subscription?.consentsToLoss === true) {
       piece.settle();
       subscription.lose(piece.items.length);
       this.#detach(subscription, error);
-      return;
+    } else {
+      piece.fail();
+      this.fail(error);
     }
-    piece.fail();
-    this.fail(
-      wrapError(
-        'SW_KEY_INVALID',
-        this.name,
-        'The key function of an item threw; its error is the cause.',
-        error,
-      ),
-    );
   }
 
   /** The sink of the items that fit nowhere is opened when the first of them comes. */
   unknownOutlet(): Outlet<T> {
-    const target = toSink(this.#config.onUnknown as SinkLike<T>);
+    const given = this.#config.onUnknown as SinkLike<T>;
+    const target = toSink(given);
     const outlet = this.#roster.createOutlet('unknown', undefined);
-    const subscription = this.#plan(target, outlet, { name: target.name ?? 'unknown' });
+    const subscription = this.#plan(given, target, outlet, { name: target.name ?? 'unknown' });
     this.#roster.add(subscription);
     this.#open(subscription).then(
       () => subscription.start(),
@@ -308,9 +310,17 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   async #flush(subscription: SinkSubscription<T>): Promise<void> {
     if (subscription.state !== 'open') return;
     try {
-      await subscription.sink.flush?.();
+      await this.#flushSink(subscription);
     } catch (error) {
-      this.failed(subscription, sinkError(subscription.name, 'flush', error));
+      this.failed(subscription, error);
+    }
+  }
+
+  async #flushSink({ sink, name }: SinkSubscription<T>): Promise<void> {
+    try {
+      await sink.flush?.();
+    } catch (error) {
+      throw sinkError(name, 'flush', error);
     }
   }
 
@@ -336,6 +346,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     subscription.detach(error);
     this.#roster.leave(outlet);
     if (!this.#roster.isPartitioned) {
+      outlet.isClosed = true;
       const parcels = outlet.clear();
       if (this.#config.strategy.name === 'broadcast') {
         for (const parcel of parcels) {
@@ -348,7 +359,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     }
     this.#track(
       subscription.halt().then(async () => {
-        await Promise.resolve(subscription.sink.close?.(error)).catch(() => {});
+        await subscription.close(error).catch(() => {});
         this.#roster.forget(subscription);
       }),
     );
@@ -360,16 +371,24 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     const leaving = (async () => {
       await subscription.drain(items);
       // A dispatch that was under way when it left may still have brought it something.
-      while (!this.#roster.isPartitioned && !subscription.outlet.isEmpty) await subscription.drain(items);
+      while (
+        this.isOpen &&
+        subscription.state === 'draining' &&
+        !this.#roster.isPartitioned &&
+        !subscription.outlet.isEmpty
+      ) {
+        await subscription.drain(items);
+      }
       await subscription.halt();
-      if (subscription.state !== 'draining') return;
+      if (subscription.state === 'detached') return;
+      // The sink is then closed with everything else.
+      if (!this.isOpen) throw this.#failure?.error ?? closedError(this.name);
       try {
-        await subscription.sink.flush?.();
-        await subscription.sink.close?.();
+        await this.#flushSink(subscription);
+        await subscription.close();
       } catch (error) {
-        const failure = sinkError(subscription.name, 'close', error);
-        this.failed(subscription, failure);
-        throw failure;
+        this.failed(subscription, error);
+        throw error;
       }
       subscription.end();
       this.#roster.forget(subscription);
@@ -395,6 +414,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     this.#state = 'closed';
     this.#watch.set(false);
     if (reason !== undefined) this.#controller.abort(reason);
+    this.#quietWaiter?.resolve();
     let first: { error: unknown } | undefined;
     const closings = this.#roster.subscriptions
       .filter(({ state }) => state === 'open' || state === 'draining')
@@ -402,23 +422,28 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
         try {
           await subscription.halt();
           subscription.outlet.clear();
-          await subscription.sink.close?.(reason);
+          await subscription.close(reason);
         } catch (error) {
-          const failure = sinkError(subscription.name, 'close', error);
-          if (first === undefined) first = { error: failure };
-          else suppress(first.error, failure);
+          if (first === undefined) first = { error };
+          else suppress(first.error, error);
         }
         subscription.end();
       });
-    await Promise.all([...closings, ...this.#leaving]);
+    await Promise.all([...closings, ...this.#leaving, ...this.#opening]);
     if (first !== undefined) throw (first as { error: unknown }).error;
   }
 
   // ── subscribing ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #plan(sink: Sink<T>, outlet: Outlet<T>, options: SubscribeOptions<T>): SinkSubscription<T> {
+  #plan(
+    given: SinkLike<T>,
+    sink: Sink<T>,
+    outlet: Outlet<T>,
+    options: SubscribeOptions<T>,
+  ): SinkSubscription<T> {
     const subscription = new SinkSubscription<T>(
       {
+        given,
         sink,
         outlet,
         options,
@@ -432,25 +457,37 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     return subscription;
   }
 
-  async #open(subscription: SinkSubscription<T>): Promise<void> {
+  /** Opens its sink, or closes it and rejects. */
+  #open(subscription: SinkSubscription<T>): Promise<void> {
+    const opening = this.#openSink(subscription);
+    const ended = opening.catch(() => {});
+    this.#opening.add(ended);
+    void ended.then(() => this.#opening.delete(ended));
+    return opening;
+  }
+
+  async #openSink(subscription: SinkSubscription<T>): Promise<void> {
     const { sink, name } = subscription;
+    let failure: { error: unknown } | undefined;
+    const fail = (error: unknown): void => {
+      if (subscription.state === 'opening') failure ??= { error: sinkError(name, 'open', error) };
+      else if (subscription.state !== 'closed') this.failed(subscription, sinkError(name, 'run', error));
+    };
     try {
-      await sink.open?.({
-        signal: this.#controller.signal,
-        fail: (error) => this.failed(subscription, sinkError(name, 'run', error)),
-      });
+      await sink.open?.({ signal: this.#controller.signal, fail });
+      // Where a former sink of the partition still writes, order has it that the new one waits.
+      await this.#roster.vacated(subscription);
     } catch (error) {
-      await Promise.resolve(sink.close?.(error)).catch(() => {});
-      throw sinkError(name, 'open', error);
+      failure ??= { error: sinkError(name, 'open', error) };
     }
-    if (this.#state === 'open') return;
-    const reason = this.#failure?.error ?? closedError(this.name);
-    await Promise.resolve(sink.close?.(reason)).catch(() => {});
-    throw reason;
+    if (this.#state !== 'open') failure ??= this.#failure ?? { error: closedError(this.name) };
+    if (failure === undefined) return;
+    await subscription.close(failure.error).catch(() => {});
+    throw failure.error;
   }
 
   #checkSink(given: SinkLike<T>, sink: Sink<T>): void {
-    if (typeof given !== 'function' && this.#roster.subscriptions.some((other) => other.sink === sink)) {
+    if (typeof given !== 'function' && this.#roster.subscriptions.some((other) => other.given === given)) {
       throw new StreamWeldError(
         'SW_SUBSCRIPTION_EXISTS',
         `The sink '${sink.name ?? 'sink'}' is already subscribed to '${this.name}'. A sink is opened once: make another one.`,

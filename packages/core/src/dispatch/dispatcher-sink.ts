@@ -1,5 +1,8 @@
 /** The way into a dispatcher: an ordinary sink, so that any pipeline, or another dispatcher, can feed it. */
 
+import { onAbort } from '../abort.ts';
+import { Deferred } from '../deferred.ts';
+import { StreamWeldError } from '../errors.ts';
 import type { Accepted, DeferredReceipt, Sink, SinkContext, WriteContext } from '../sink.ts';
 import type { Awaitable } from '../source.ts';
 
@@ -8,6 +11,8 @@ export interface FeedHost<T> {
   readonly name: string;
   offer(feed: DispatcherSink<T>, items: readonly T[], receipt: DeferredReceipt): Awaitable<void>;
   flush(): Promise<void>;
+  /** The run of this feed was aborted: what it offered and nobody has is no longer offered. */
+  withdraw(feed: DispatcherSink<T>, reason: unknown): void;
   end(feed: DispatcherSink<T>, reason: unknown): Promise<void>;
   /** Whether items given to this dispatcher could come to `other`. */
   reaches(other: FeedHost<never>): boolean;
@@ -19,6 +24,9 @@ export class DispatcherSink<T> implements Sink<T> {
   readonly batching: { readonly maxItems: number };
   readonly host: FeedHost<T>;
   #context: SinkContext | undefined;
+  #stopListening: (() => void) | undefined;
+  #flushing: Deferred | undefined;
+  #refusedOpens = 0;
   #ended = false;
 
   /** Made by `dispatcher.createSink()`. @internal */
@@ -28,8 +36,22 @@ export class DispatcherSink<T> implements Sink<T> {
     this.batching = { maxItems: batchSize };
   }
 
+  /** @throws StreamWeldError SW_DISPATCHER_CLOSED when it is opened a second time. */
   open(context: SinkContext): void {
+    if (this.#context !== undefined) {
+      this.#refusedOpens += 1;
+      throw new StreamWeldError(
+        'SW_DISPATCHER_CLOSED',
+        `What createSink() of '${this.name}' made feeds it once. Call createSink() again for another run.`,
+        { stage: this.name },
+      );
+    }
     this.#context = context;
+    // A run that was aborted is not held up by a buffer that is full, or by a sink that is flushed.
+    this.#stopListening = onAbort(context.signal, (reason) => {
+      this.host.withdraw(this, reason);
+      this.#flushing?.reject(reason);
+    });
   }
 
   /** Accepted when every item is in some sink's buffer; durable when those sinks have it. */
@@ -38,12 +60,21 @@ export class DispatcherSink<T> implements Sink<T> {
   }
 
   flush(): Promise<void> {
-    return this.host.flush();
+    const flushing = new Deferred();
+    this.#flushing = flushing;
+    this.host.flush().then(flushing.resolve, flushing.reject);
+    return flushing.promise;
   }
 
   async close(reason?: unknown): Promise<void> {
+    if (this.#refusedOpens > 0) {
+      // It is closed by whoever was refused: the run that opened it goes on.
+      this.#refusedOpens -= 1;
+      return;
+    }
     if (this.#ended) return;
     this.#ended = true;
+    this.#stopListening?.();
     await this.host.end(this, reason);
   }
 

@@ -15,7 +15,7 @@ import { listNames } from './dispatch-errors.ts';
 import type { DispatcherConfig } from './dispatch-core.ts';
 import type { Offer } from './inbox.ts';
 import type { Outlet } from './outlet.ts';
-import type { Roster } from './roster.ts';
+import { DEFAULT_BUFFER, type Roster } from './roster.ts';
 import { type Dispatch, UNROUTED } from './strategy.ts';
 
 /** What the exchange needs of its dispatcher. */
@@ -72,9 +72,11 @@ export class Exchange<T> {
     this.#offers = [...offers, ...this.#offers];
   }
 
-  /** Forgets what a feed offered. */
-  withdraw(feed: object): void {
+  /** Takes back what a feed offered, as far as nobody has it. */
+  withdraw(feed: object, reason: unknown): void {
+    const withdrawn = this.#offers.filter((offer) => offer.feed === feed);
     this.#offers = this.#offers.filter((offer) => offer.feed !== feed);
+    for (const offer of withdrawn) offer.reject(reason);
   }
 
   rejectAll(error: unknown): void {
@@ -94,9 +96,6 @@ export class Exchange<T> {
       while (this.#host.isOpen) {
         const offer = this.#offers[0];
         if (offer === undefined || (this.isBarred && offer.feed !== undefined) || !this.#move(offer)) break;
-        // What it set off may have put something before it.
-        const at = this.#offers.indexOf(offer);
-        if (at >= 0) this.#offers.splice(at, 1);
         offer.accept();
       }
     } while (this.#again);
@@ -108,17 +107,23 @@ export class Exchange<T> {
     const { parcel, from } = offer;
     const { items } = parcel;
     const { outlets } = this.#roster;
-    if (this.#unknown?.room === 0) return false;
-    const { taken, deliveries } = this.#decide(items, from, outlets);
+    const room = this.#unknownRoom();
+    if (room === 0) return false;
+    const { taken, deliveries } =
+      items.length - from > room
+        ? this.#decide(items.slice(from, from + room), 0, outlets)
+        : this.#decide(items, from, outlets);
     if (taken === 0) return false;
     offer.from = from + taken;
     const isAll = offer.from === items.length;
+    // Before anything is set off that may fail, or put something before it.
+    if (isAll) this.#offers.splice(this.#offers.indexOf(offer), 1);
     const pieces = deliveries.length + (isAll ? 0 : 1);
     if (pieces === 0) parcel.settle();
     else if (pieces > 1) parcel.retain(pieces - 1);
     for (const { outlet, items: share } of deliveries) {
       const piece = new Parcel(share, parcel.receipt, false, null);
-      if (outlet === UNROUTED) this.#refuse(piece);
+      if (outlet === UNROUTED) this.#refuse(piece, this.#config.thrown());
       else this.#deliver(outlets[outlet] as Outlet<T>, piece);
     }
     return isAll;
@@ -128,7 +133,7 @@ export class Exchange<T> {
     const { strategy, isCustom, name } = this.#config;
     try {
       const dispatch = strategy.dispatch(items, from, outlets);
-      if (isCustom) checkDispatch(strategy.name, dispatch, items.length - from, outlets);
+      if (isCustom) checkDispatch(strategy.name, dispatch, items, from, outlets);
       return dispatch;
     } catch (error) {
       this.#host.fail(
@@ -147,24 +152,67 @@ export class Exchange<T> {
     try {
       outlet.accept(piece);
     } catch (error) {
-      this.#host.refused(outlet, piece, error);
+      if (this.#config.hash === undefined || outlet.isClosed) this.#host.refused(outlet, piece, error);
+      else this.#sortOut(outlet, piece, this.#config.hash, error);
     }
   }
 
-  #refuse(piece: Parcel<T>): void {
-    const { onUnknown, partitions, thrown, name } = this.#config;
+  /** A key that cannot be had is the fault of its item alone: it fits nowhere, and the others go on. */
+  #sortOut(outlet: Outlet<T>, piece: Parcel<T>, hash: (item: T) => number, error: unknown): void {
+    const fit: T[] = [];
+    const unfit: T[] = [];
+    for (const item of piece.items) {
+      try {
+        hash(item);
+        fit.push(item);
+      } catch {
+        unfit.push(item);
+      }
+    }
+    if (unfit.length === 0) {
+      this.#host.refused(outlet, piece, error);
+      return;
+    }
+    if (fit.length > 0) {
+      piece.retain(1);
+      const rest = new Parcel(fit, piece.receipt, false, null);
+      try {
+        outlet.accept(rest);
+      } catch (again) {
+        this.#host.refused(outlet, rest, again);
+      }
+    }
+    this.#refuse(new Parcel(unfit, piece.receipt, false, null), { error });
+  }
+
+  /** How many items that fit nowhere could be taken now. */
+  #unknownRoom(): number {
+    const { onUnknown, bufferSize } = this.#config;
+    if (typeof onUnknown === 'string') return Number.POSITIVE_INFINITY;
+    return this.#unknown?.room ?? bufferSize ?? DEFAULT_BUFFER;
+  }
+
+  /** @param cause what a route or a key threw, if it did. */
+  #refuse(piece: Parcel<T>, cause: { readonly error: unknown } | undefined): void {
+    const { onUnknown, partitions, name } = this.#config;
     if (onUnknown === 'drop') {
       this.dropped += piece.items.length;
       piece.settle();
     } else if (onUnknown === 'fail') {
-      const cause = thrown();
       piece.fail();
+      const what =
+        cause === undefined
+          ? 'An item was routed to a partition that does not exist'
+          : 'The route or key of an item threw; its error is the cause';
+      const advice =
+        partitions === undefined
+          ? 'The strategy must choose an outlet for each item it takes.'
+          : `The partitions are ${listNames(partitions)}. Mend the route, or choose onUnknown: 'drop' or a sink for such items.`;
       this.#host.fail(
-        new StreamWeldError(
-          'SW_PARTITION_UNKNOWN',
-          `${cause === undefined ? 'An item was routed to a partition that does not exist' : 'The route of an item threw; its error is the cause'}. The partitions are ${listNames(partitions ?? [])}. Mend the route, or choose onUnknown: 'drop' or a sink for such items.`,
-          { stage: name, ...(cause === undefined ? {} : { cause: cause.error }) },
-        ),
+        new StreamWeldError('SW_PARTITION_UNKNOWN', `${what}. ${advice}`, {
+          stage: name,
+          ...(cause === undefined ? {} : { cause: cause.error }),
+        }),
       );
     } else {
       this.#unknown ??= this.#host.unknownOutlet();

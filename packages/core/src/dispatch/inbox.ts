@@ -12,6 +12,7 @@ export class Offer<T> {
   /** How far it is dispatched. */
   from = 0;
   #isAccepted = false;
+  #rejection: { error: unknown } | undefined;
   #answer: Deferred | undefined;
 
   constructor(parcel: Parcel<T>, feed: object | undefined) {
@@ -26,12 +27,14 @@ export class Offer<T> {
   }
 
   reject(error: unknown): void {
+    this.#rejection = { error };
     this.#answer?.reject(error);
   }
 
-  /** Settles when it is accepted: nothing, if it is already. */
+  /** Settles when it is accepted: nothing, if it is already. Throws if it was rejected before anybody asked. */
   answer(): Awaitable<void> {
     if (this.#isAccepted) return undefined;
+    if (this.#rejection !== undefined) throw this.#rejection.error;
     this.#answer = new Deferred();
     return this.#answer.promise;
   }

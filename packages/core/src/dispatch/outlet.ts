@@ -35,9 +35,10 @@ export class Outlet<T> implements OutletState<T> {
   #seats: readonly Seat[] = [];
   selector: ((item: T) => boolean) | undefined;
   overflow: Overflow = 'wait';
+  /** Is told what an overflow dropped, when it is done. It must not throw. */
   onDrop: ((items: readonly T[]) => void) | undefined;
-  /** Items that an overflow has dropped. */
-  dropped = 0;
+  /** Nothing comes in any more. */
+  isClosed = false;
 
   constructor(options: OutletOptions<T>) {
     this.name = options.name;
@@ -103,8 +104,11 @@ export class Outlet<T> implements OutletState<T> {
     this.#seats = this.#seats.filter((other) => other !== seat);
   }
 
-  /** Takes items in; what does not fit is the overflow policy's. @throws StreamWeldError SW_CHANNEL_FULL */
+  /** Takes items in; what does not fit is the overflow policy's. @throws StreamWeldError SW_CHANNEL_FULL, SW_CHANNEL_CLOSED */
   accept(parcel: Parcel<T>): void {
+    if (this.isClosed) {
+      throw new StreamWeldError('SW_CHANNEL_CLOSED', `'${this.name}' has left.`, { stage: this.name });
+    }
     const excess = parcel.items.length - this.#queue.room;
     if (excess > 0 && this.overflow !== 'wait') this.#acceptFull(parcel);
     else this.#queue.push(parcel);
@@ -127,29 +131,34 @@ export class Outlet<T> implements OutletState<T> {
     if (this.overflow === 'dropNewest') {
       const fits = this.room;
       const kept = fits === 0 ? undefined : parcel.cut(0, fits);
-      this.#drop(parcel.cut(fits, length));
+      const late = parcel.cut(fits, length);
       if (kept !== undefined) this.#queue.push(kept);
+      this.#drop([late]);
       return;
     }
     // The oldest first: what waits, then the front of what came. What is being written is not taken back.
     const queue = this.#queue as BatchChannel<Parcel<T>>;
+    const dropped: Parcel<T>[] = [];
     while (queue.room < length) {
       const oldest = queue.discard(length - queue.room);
       if (oldest === undefined) break;
-      this.#drop(oldest);
+      dropped.push(oldest);
     }
     const excess = length - this.room;
     if (excess >= length) {
-      this.#drop(parcel);
-      return;
+      dropped.push(parcel);
+    } else {
+      if (excess > 0) dropped.push(parcel.cut(0, excess));
+      queue.push(excess > 0 ? parcel.cut(excess, length) : parcel);
     }
-    if (excess > 0) this.#drop(parcel.cut(0, excess));
-    queue.push(excess > 0 ? parcel.cut(excess, length) : parcel);
+    this.#drop(dropped);
   }
 
-  #drop(parcel: Parcel<T>): void {
-    this.dropped += parcel.items.length;
-    parcel.settle();
-    this.onDrop?.(parcel.items);
+  /** Last of all, because whoever is told may do anything. */
+  #drop(parcels: readonly Parcel<T>[]): void {
+    for (const parcel of parcels) {
+      parcel.settle();
+      this.onDrop?.(parcel.items);
+    }
   }
 }

@@ -16,6 +16,9 @@ export interface RosterOptions<T> {
   readonly onRoom: () => void;
 }
 
+/** The buffer of whoever names none. */
+export const DEFAULT_BUFFER = 1000;
+
 /** How many of those that left are remembered. */
 const MOST_DEPARTED = 100;
 
@@ -58,9 +61,14 @@ export class Roster<T> {
     if (!this.outlets.includes(outlet)) this.outlets = [...this.outlets, outlet];
   }
 
-  /** No items go to it any more; the outlet of a partition stays. */
+  /** No items go to it any more; the outlet of a partition stays, and waits for the next sink. */
   leave(outlet: Outlet<T>): void {
-    if (!this.isPartitioned) this.outlets = this.outlets.filter((other) => other !== outlet);
+    if (this.isPartitioned) {
+      outlet.overflow = 'wait';
+      outlet.onDrop = undefined;
+    } else {
+      this.outlets = this.outlets.filter((other) => other !== outlet);
+    }
   }
 
   forget(subscription: SinkSubscription<T>): void {
@@ -127,7 +135,7 @@ export class Roster<T> {
     return new Outlet<T>({
       name,
       partition,
-      capacity: this.#options.bufferSize ?? 1000,
+      capacity: this.#options.bufferSize ?? DEFAULT_BUFFER,
       hash: partition === undefined ? undefined : this.#options.hash,
       onRoom: this.#options.onRoom,
     });

@@ -16,6 +16,8 @@ import type { Intake } from '../task/intake.ts';
 
 /** Enough that a few seats seldom want the same, few enough that a batch is not cut to dust. */
 const SLOTS = 64;
+/** The highest bits of a hash choose its slot: the lowest may be those that chose the partition, and are all alike. */
+const SHIFT = 26;
 
 interface Slot<T> {
   readonly queued: BatchDeque<Parcel<T>>;
@@ -75,7 +77,7 @@ export class SlotQueue<T> implements Intake<T> {
     const whole = parcel.unify();
     const bySlot = new Map<Slot<T>, T[]>();
     for (const item of whole.items) {
-      const slot = this.#slots[this.#hash(item) & (SLOTS - 1)] as Slot<T>;
+      const slot = this.#slots[this.#hash(item) >>> SHIFT] as Slot<T>;
       const items = bySlot.get(slot);
       if (items === undefined) bySlot.set(slot, [item]);
       else items.push(item);

@@ -6,11 +6,13 @@
  */
 
 import { Deferred } from '../deferred.ts';
+import { wrapError } from '../errors.ts';
 import type { Turn } from '../runtime.ts';
-import type { Sink } from '../sink.ts';
+import type { Sink, SinkLike } from '../sink.ts';
 import type { Intake } from '../task/intake.ts';
 import { SinkTask } from '../task/sink-task.ts';
 import type { Outlet } from './outlet.ts';
+import { sinkError } from './dispatch-errors.ts';
 import type { SubscribeOptions } from './subscribe-options.ts';
 
 export type SubscriptionState = 'opening' | 'open' | 'draining' | 'closed' | 'detached';
@@ -65,6 +67,8 @@ export interface SubscriptionHost<T> {
 }
 
 export interface SubscriptionPlan<T> {
+  /** What the user gave, and the sink that was made of it. */
+  readonly given: SinkLike<T>;
   readonly sink: Sink<T>;
   readonly outlet: Outlet<T>;
   readonly options: SubscribeOptions<T>;
@@ -114,8 +118,12 @@ export class SinkSubscription<T> implements Subscription {
   readonly #intake: LeavingIntake<T>;
   readonly #tasks: readonly SinkTask<T>[];
   #state: SubscriptionState = 'opening';
+  #capacity: number | undefined;
   #failed = 0;
+  #dropped = 0;
   #error: unknown;
+  #isHalted = false;
+  #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
   readonly #gone = new Deferred();
 
@@ -130,6 +138,10 @@ export class SinkSubscription<T> implements Subscription {
     this.#intake = new LeavingIntake(outlet.intake);
     const seats = plan.isKeyed ? this.#concurrency : 1;
     this.#tasks = Array.from({ length: seats }, () => this.#createTask());
+  }
+
+  get given(): SinkLike<T> {
+    return this.#plan.given;
   }
 
   get partition(): string | number | undefined {
@@ -169,7 +181,7 @@ export class SinkSubscription<T> implements Subscription {
       highWaterMark: this.outlet.highWater,
       delivered,
       failed: this.#failed,
-      dropped: this.outlet.dropped,
+      dropped: this.#dropped,
       waitedMs,
       ...(this.#error === undefined ? {} : { error: this.#error }),
     };
@@ -190,7 +202,8 @@ export class SinkSubscription<T> implements Subscription {
     this.#state = 'open';
     this.outlet.selector = options.selector;
     this.outlet.overflow = options.overflow ?? 'wait';
-    this.outlet.onDrop = options.onDrop;
+    this.outlet.onDrop = this.#countDropped;
+    if (this.#capacity !== undefined) this.outlet.capacity = this.#capacity;
     for (const task of this.#tasks) this.outlet.seat(task);
     for (const task of this.#tasks) task.pump();
   }
@@ -199,8 +212,8 @@ export class SinkSubscription<T> implements Subscription {
   resize(batchSize: number): void {
     const maxItems = this.sink.batching?.maxItems ?? batchSize;
     const { bufferSize, isSharedOut } = this.#plan;
-    if (bufferSize !== undefined) this.outlet.capacity = bufferSize;
-    else if (isSharedOut) this.outlet.capacity = 2 * maxItems * this.#concurrency;
+    this.#capacity = bufferSize ?? (isSharedOut ? 2 * maxItems * this.#concurrency : undefined);
+    if (this.#state === 'open' && this.#capacity !== undefined) this.outlet.capacity = this.#capacity;
     for (const task of this.#tasks) task.maxItems = maxItems;
   }
 
@@ -209,10 +222,11 @@ export class SinkSubscription<T> implements Subscription {
     if (this.#state === 'open') for (const task of this.#tasks) task.hurry();
   }
 
-  /** Takes no more than `items` more; resolves when they are written. */
+  /** Takes no more than `items` more; resolves when they are written, or when it was halted. */
   drain(items: number): Promise<void> {
     this.#state = 'draining';
     this.#intake.left = items;
+    if (this.#isHalted) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained = resolve;
       for (const task of this.#tasks) task.hurry();
@@ -223,8 +237,23 @@ export class SinkSubscription<T> implements Subscription {
   /** No new writes. Resolves when those outstanding have ended. */
   async halt(): Promise<void> {
     this.#release();
+    this.#drained?.();
     await Promise.all(this.#tasks.map((task) => task.idle()));
     this.#gone.resolve();
+  }
+
+  /** Closes the sink, once: whoever asks again gets the answer of the first. @throws StreamWeldError SW_SINK_FAILED */
+  close(reason?: unknown): Promise<void> {
+    this.#closing ??= this.#close(reason);
+    return this.#closing;
+  }
+
+  async #close(reason: unknown): Promise<void> {
+    try {
+      await this.sink.close?.(reason);
+    } catch (error) {
+      throw sinkError(this.name, 'close', error);
+    }
   }
 
   /** Counts items that were lost with it. */
@@ -261,7 +290,25 @@ export class SinkSubscription<T> implements Subscription {
     });
   }
 
+  readonly #countDropped = (items: readonly T[]): void => {
+    this.#dropped += items.length;
+    try {
+      this.#plan.options.onDrop?.(items);
+    } catch (error) {
+      this.#host.failed(
+        this,
+        wrapError(
+          'SW_SINK_FAILED',
+          this.name,
+          `The onDrop of '${this.name}' threw; its error is the cause.`,
+          error,
+        ),
+      );
+    }
+  };
+
   #release(): void {
+    this.#isHalted = true;
     for (const task of this.#tasks) {
       task.halt();
       this.outlet.unseat(task);

@@ -17,7 +17,8 @@ import { outlet, StrategyTable } from './strategy-table.ts';
 
 useVirtualClock();
 
-/** A logger that keeps its lines. */
+const letters = (text: string): string[] => text.split('');
+
 const builder = <T>(): DispatchedPipelineBuilder<T> => new DispatchedPipelineBuilder<T>({ logger: null });
 
 describe('Dispatcher by demand', () => {
@@ -65,7 +66,7 @@ describe('Dispatcher by demand', () => {
     expect(table.dispatch(['a'])).toEqual({ deliveries: [['a', ['a']]], left: [] });
     expect(table.demands).toEqual({ a: 2 });
     table.ask('a', 3);
-    expect(table.dispatch([...'bcdefgh'])).toEqual({
+    expect(table.dispatch(letters('bcdefgh'))).toEqual({
       deliveries: [['a', ['b', 'c', 'd', 'e', 'f']]],
       left: ['g', 'h'],
     });
@@ -89,11 +90,11 @@ describe('Dispatcher by demand', () => {
 
   it('[GenStage D6] gives to the one with more first, and to equals in turn', () => {
     const table = new StrategyTable(new DemandStrategy<string>(), [outlet('1', 3), outlet('2', 2)]);
-    expect(table.dispatch([...'abcde']).deliveries).toEqual([
+    expect(table.dispatch(letters('abcde')).deliveries).toEqual([
       ['1', ['a', 'b', 'c']],
       ['2', ['d', 'e']],
     ]);
-    expect(table.dispatch([...'fgh'])).toEqual({ deliveries: [], left: ['f', 'g', 'h'] });
+    expect(table.dispatch(letters('fgh'))).toEqual({ deliveries: [], left: ['f', 'g', 'h'] });
     const equals = new StrategyTable(new DemandStrategy<string>(), [outlet('1', 3), outlet('2', 3)]);
     expect(equals.dispatch(['a', 'b']).deliveries).toEqual([['1', ['a', 'b']]]);
     expect(equals.dispatch(['c', 'd']).deliveries).toEqual([['2', ['c', 'd']]]);
