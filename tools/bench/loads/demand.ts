@@ -1,5 +1,6 @@
 /** One source, and each item to whichever of four sinks has room. RxJS has nothing of the kind. */
 
+import { once } from 'node:events';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { DispatchedPipelineBuilder } from '@streamweld/core';
@@ -14,7 +15,7 @@ export const demand: Load = {
   title: 'one source, each item to whichever of four sinks has room',
   sinks: WAYS,
   expects: 'shared',
-  aims: { 'Node streams': 4 },
+  aims: { 'Node streams': 4, 'Node streams, no router': 4 },
   contestants: [
     {
       name: 'StreamWeld',
@@ -28,6 +29,21 @@ export const demand: Load = {
       name: 'Node streams',
       run: (items, tallies) =>
         pipeline(readIntegers(items), toFirstWithRoom(fourItemSinks(tallies).map(writeItems), BUFFER)),
+    },
+    {
+      name: 'Node streams, no router',
+      run: async (items, tallies) => {
+        const streams = fourItemSinks(tallies).map(writeItems);
+        const source = readIntegers(items);
+        for (const stream of streams) stream.on('drain', () => source.resume());
+        source.on('data', (item: number) => {
+          const stream = streams.find(({ writableNeedDrain }) => !writableNeedDrain) as Writable;
+          if (!stream.write(item) && streams.every(({ writableNeedDrain }) => writableNeedDrain))
+            source.pause();
+        });
+        await once(source, 'end');
+        await endAll(streams);
+      },
     },
     {
       name: 'Node streams of arrays',
@@ -101,8 +117,8 @@ function toFirstWithRoom(streams: readonly Writable[], highWaterMark: number): W
     write(chunk: unknown, _encoding, done) {
       for (const stream of streams) {
         if (stream.writableNeedDrain) continue;
-        stream.write(chunk);
-        if (streams.every(({ writableNeedDrain }) => writableNeedDrain)) waiting = done;
+        if (!stream.write(chunk) && streams.every(({ writableNeedDrain }) => writableNeedDrain))
+          waiting = done;
         else done();
         return;
       }
