@@ -215,16 +215,22 @@ export class SinkTask<T> implements WriteOwner {
     this.#uncommitted += count;
     durable.then(
       () => {
-        this.#uncommitted -= count;
+        this.#decided(count);
         parcel.settle();
-        if (this.#flush === 'done' && this.#uncommitted < this.#options.maxUncommitted) this.#flush = 'none';
         this.pump();
       },
       (error: unknown) => {
-        this.#uncommitted -= count;
+        this.#decided(count);
         this.#lose(parcel, error);
+        this.pump();
       },
     );
+  }
+
+  /** So many items are durable or lost: they count towards the limit no more. */
+  #decided(count: number): void {
+    this.#uncommitted -= count;
+    if (this.#flush === 'done' && this.#uncommitted < this.#options.maxUncommitted) this.#flush = 'none';
   }
 
   #failed(write: Write<T>, error: unknown): void {
