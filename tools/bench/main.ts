@@ -56,7 +56,7 @@ if (values.check) {
   }
 }
 
-/** A process of its own: what one load taught the compiler does not make another slow. */
+/** A process of its own: what one load taught the compiler is nothing to the next, and their order does not matter. */
 function inChild(load: Load): Summary {
   const options = ['--in-process', '--json', '--load', load.name];
   const sizes = ['--rounds', String(method.rounds), '--items', String(method.items), '--clock', method.clock];

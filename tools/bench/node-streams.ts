@@ -5,7 +5,7 @@ import { Readable, Writable } from 'node:stream';
 import { BATCH, BUFFER } from './load.ts';
 import type { BatchSink, ItemSink } from './sinks.ts';
 
-/** Pushes as long as there is room: several times as fast as `Readable.from` over an iterator. */
+/** Pushes as long as there is room, which is faster than `Readable.from` over a generator. */
 export function readIntegers(items: number): Readable {
   let next = 0;
   return new Readable({
