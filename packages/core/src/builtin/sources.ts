@@ -1,6 +1,6 @@
 /** Sources that need nothing but themselves. */
 
-import { isThenable } from '../deferred.ts';
+import { ignoreRejection, isThenable } from '../deferred.ts';
 import { OptionError } from '../errors.ts';
 import { checkCount, checkFunction, checkOptions } from '../options.ts';
 import type { Awaitable, Positioned, Source, SourceContext } from '../source.ts';
@@ -76,6 +76,8 @@ export function generate<T>(
       if (isThenable(made)) {
         // What is there goes first; the promise is the next pull's.
         if (items.length > 0) {
+          // It may fail before that comes.
+          ignoreRejection(made);
           pending = made;
           return items;
         }

@@ -27,13 +27,18 @@ export interface Claim {
 }
 
 /** Several claims as one: each is settled when the last piece of the whole is. */
-class ClaimGroup implements Claim {
-  readonly parts: readonly Part[];
+export class ClaimGroup implements Claim {
+  readonly #parts: Part[];
   #pieces = 1;
   #isLost = false;
 
   constructor(parts: readonly Part[]) {
-    this.parts = parts;
+    this.#parts = [...parts];
+  }
+
+  /** Takes more claims in, as long as the whole is not settled. */
+  add(parts: readonly Part[]): void {
+    for (const part of parts) this.#parts.push(part);
   }
 
   retain(pieces: number): void {
@@ -56,7 +61,7 @@ class ClaimGroup implements Claim {
   #end(): void {
     this.#pieces -= 1;
     if (this.#pieces > 0) return;
-    for (const { receipt } of this.parts) {
+    for (const { receipt } of this.#parts) {
       if (this.#isLost) receipt.fail();
       else receipt.settle();
     }
@@ -176,9 +181,19 @@ export class Parcel<T> implements Batch {
   }
 }
 
+/** As many arguments as a call surely takes. */
+const MAX_ARGUMENTS = 10_000;
+
+/** The items of several parcels, in order, in a new array. */
+export function concatItems<T>(parcels: readonly Parcel<T>[]): readonly T[] {
+  return parcels.length <= MAX_ARGUMENTS
+    ? ([] as T[]).concat(...parcels.map((parcel) => parcel.items as T[]))
+    : parcels.flatMap((parcel) => parcel.items);
+}
+
 /** Several parcels, in order, as one: their claims go over to it. */
 export function joinParcels<T>(parcels: readonly Parcel<T>[]): Parcel<T> {
-  return joinAs(parcels, ([] as T[]).concat(...parcels.map((parcel) => parcel.items as T[])));
+  return joinAs(parcels, concatItems(parcels));
 }
 
 /** Several parcels, in order, as one item made of all of theirs. */

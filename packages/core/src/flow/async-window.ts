@@ -13,7 +13,9 @@ import { joinParcels, type Parcel } from '../delivery/parcel.ts';
 import type { Awaitable } from '../source.ts';
 import type { Stage } from './stage.ts';
 
-interface Entry<O> {
+interface Entry<I, O> {
+  /** What its call was made with, while it runs. */
+  item: Parcel<I> | undefined;
   /** What it came to; nothing while the call runs. */
   result: Parcel<O> | undefined;
   failed: boolean;
@@ -31,13 +33,15 @@ export interface AsyncWindowOptions<I, O> {
 
 export class AsyncWindow<I, O> {
   readonly #options: AsyncWindowOptions<I, O>;
-  #entries: Entry<O>[] = [];
+  #entries: Entry<I, O>[] = [];
   #running = 0;
   /** What was pulled and not yet launched, from `#at` on. */
   #rest: Parcel<I> | undefined;
   #at = 0;
   #pulling = false;
+  /** Nothing more comes, or nothing more is wanted. */
   #ended = false;
+  #isLeft = false;
   #inputError: { error: unknown } | undefined;
   #progress: Deferred | undefined;
   /** What is left of the last demand: the room downstream that what waits here may fill. */
@@ -54,7 +58,7 @@ export class AsyncWindow<I, O> {
     answer: PromiseLike<unknown>,
     rest: Parcel<I> | undefined,
   ): void {
-    if (done !== undefined) this.#entries.push({ result: done, failed: false, error: undefined });
+    if (done !== undefined) this.#entries.push(ended(done));
     this.#wait(item, answer);
     this.#rest = rest;
     this.#at = 0;
@@ -77,6 +81,22 @@ export class AsyncWindow<I, O> {
     }
   }
 
+  /** @see Stage.leave. Calls that run are not waited for. */
+  leave(): void {
+    for (const { item, result } of this.#entries) (item ?? result)?.settle();
+    const rest = this.#rest;
+    if (rest !== undefined) rest.cut(this.#at, rest.items.length).settle();
+    this.#isLeft = true;
+    this.close();
+  }
+
+  /** No more calls, and no more pulls. */
+  close(): void {
+    this.#entries = [];
+    this.#rest = undefined;
+    this.#ended = true;
+  }
+
   #launch(): void {
     const { concurrency, call } = this.#options;
     const most = Math.max(concurrency, this.#room);
@@ -86,8 +106,7 @@ export class AsyncWindow<I, O> {
       if (at === rest.items.length) {
         // All launched, or it came without items: then it goes through as it is.
         this.#rest = undefined;
-        if (at === 0)
-          this.#entries.push({ result: rest as unknown as Parcel<O>, failed: false, error: undefined });
+        if (at === 0) this.#entries.push(ended(rest as unknown as Parcel<O>));
         return;
       }
       const item = rest.cut(at, at + 1);
@@ -96,20 +115,20 @@ export class AsyncWindow<I, O> {
       try {
         const answer = call(item.items[0] as I);
         if (isThenable(answer)) this.#wait(item, answer);
-        else
-          this.#entries.push({ result: this.#options.finish(item, answer), failed: false, error: undefined });
+        else this.#entries.push(ended(this.#options.finish(item, answer)));
       } catch (error) {
-        this.#entries.push({ result: undefined, failed: true, error });
+        this.#entries.push({ item: undefined, result: undefined, failed: true, error });
       }
     }
   }
 
   #wait(item: Parcel<I>, answer: PromiseLike<unknown>): void {
-    const entry: Entry<O> = { result: undefined, failed: false, error: undefined };
+    const entry: Entry<I, O> = { item, result: undefined, failed: false, error: undefined };
     this.#entries.push(entry);
     this.#running += 1;
     answer.then(
       (value) => {
+        entry.item = undefined;
         try {
           entry.result = this.#options.finish(item, value);
         } catch (error) {
@@ -119,6 +138,7 @@ export class AsyncWindow<I, O> {
         this.#ran();
       },
       (error: unknown) => {
+        entry.item = undefined;
         entry.failed = true;
         entry.error = error;
         this.#ran();
@@ -161,6 +181,10 @@ export class AsyncWindow<I, O> {
 
   #fetched(parcel: Parcel<I> | undefined): void {
     this.#pulling = false;
+    if (this.#ended) {
+      if (this.#isLeft) parcel?.settle();
+      return;
+    }
     if (parcel === undefined) {
       this.#ended = true;
       return;
@@ -179,10 +203,10 @@ export class AsyncWindow<I, O> {
   #gather(demand: number): Parcel<O> | undefined {
     const ready: Parcel<O>[] = [];
     let items = 0;
-    const keep: Entry<O>[] = [];
+    const keep: Entry<I, O>[] = [];
     let at = 0;
     for (; at < this.#entries.length && items < demand; at++) {
-      const entry = this.#entries[at] as Entry<O>;
+      const entry = this.#entries[at] as Entry<I, O>;
       if (entry.failed) {
         if (ready.length > 0) break;
         throw entry.error;
@@ -210,4 +234,8 @@ export class AsyncWindow<I, O> {
     this.#progress?.resolve();
     this.#progress = undefined;
   }
+}
+
+function ended<I, O>(result: Parcel<O>): Entry<I, O> {
+  return { item: undefined, result, failed: false, error: undefined };
 }

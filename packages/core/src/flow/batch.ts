@@ -1,7 +1,7 @@
 /** batch: arrays of up to `size` items, each counting as one item from then on. */
 
 import { Deferred, isThenable } from '../deferred.ts';
-import { gatherParcels, type Parcel } from '../delivery/parcel.ts';
+import { concatItems, gatherParcels, type Parcel } from '../delivery/parcel.ts';
 import { runtime } from '../runtime.ts';
 import type { Awaitable } from '../source.ts';
 import { type FlowRun, Stage } from './stage.ts';
@@ -18,6 +18,7 @@ export class BatchStage<T> extends Stage<readonly T[]> {
   #ended = false;
   #error: { error: unknown } | undefined;
   #isDue = false;
+  #isLeft = false;
   #timer: unknown;
   #progress: Deferred | undefined;
 
@@ -39,6 +40,14 @@ export class BatchStage<T> extends Stage<readonly T[]> {
     return this.#hand();
   }
 
+  override leave(): void {
+    this.#isLeft = true;
+    this.#clearTimer();
+    for (const parcel of this.#gathered) parcel.settle();
+    this.#gathered = [];
+    super.leave();
+  }
+
   override close(): void {
     this.#clearTimer();
     this.#gathered = [];
@@ -55,29 +64,28 @@ export class BatchStage<T> extends Stage<readonly T[]> {
   }
 
   #isReady(): boolean {
-    return this.#count >= this.size || this.#ended || (this.#isDue && this.#count > 0);
+    if (this.#count >= this.size || this.#ended) return true;
+    // Batches that were emptied on the way, before any item came, wait for nothing.
+    return this.#count > 0 ? this.#isDue : this.#gathered.length > 0;
   }
 
   #hand(): Parcel<readonly T[]> | undefined {
     this.#clearTimer();
     this.#isDue = false;
     if (this.#count === 0) {
-      if (this.#error !== undefined) throw this.#error.error;
-      // Batches that were emptied on the way still have to be settled.
       const rest = this.#gathered;
       this.#gathered = [];
+      if (rest.length === 0 && this.#error !== undefined) throw this.#error.error;
+      // Batches that were emptied on the way still have to be settled.
       return rest.length === 0 ? undefined : gatherParcels<T, readonly T[]>(rest, []).narrow([false], []);
     }
-    const items = this.#gathered.length === 1 ? (this.#gathered[0] as Parcel<T>).items : this.#concat();
+    const items =
+      this.#gathered.length === 1 ? (this.#gathered[0] as Parcel<T>).items : concatItems(this.#gathered);
     const parcel = gatherParcels<T, readonly T[]>(this.#gathered, items);
     this.#gathered = [];
     this.#count = 0;
     this.emitted += 1;
     return parcel;
-  }
-
-  #concat(): readonly T[] {
-    return ([] as T[]).concat(...this.#gathered.map((parcel) => parcel.items as T[]));
   }
 
   /** Asks for what is missing; answers whether that was answered at once. */
@@ -112,6 +120,10 @@ export class BatchStage<T> extends Stage<readonly T[]> {
   };
 
   #accept(parcel: Parcel<T> | undefined): void {
+    if (this.#isLeft) {
+      parcel?.settle();
+      return;
+    }
     if (parcel === undefined) {
       this.#ended = true;
       return;

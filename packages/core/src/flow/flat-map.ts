@@ -1,6 +1,6 @@
 /** flatMap: a cursor over what the function answers, item by item, which stops where the demand ends. */
 
-import { isThenable } from '../deferred.ts';
+import { ignoreRejection, isThenable } from '../deferred.ts';
 import { Parcel } from '../delivery/parcel.ts';
 import type { Awaitable } from '../source.ts';
 import { type FlowRun, Stage } from './stage.ts';
@@ -29,6 +29,12 @@ export class FlatMapStage<I, O> extends Stage<O> {
     const ratio = Math.max(1, this.emitted / this.#pulled);
     const answer = this.#input.pull(this.#pulled === 0 ? 1 : Math.ceil(demand / ratio));
     return isThenable(answer) ? answer.then(this.#accept) : this.#accept(answer);
+  }
+
+  override leave(): void {
+    this.#parcel?.settle();
+    this.#parcel = undefined;
+    super.leave();
   }
 
   override close(): void {
@@ -63,6 +69,8 @@ export class FlatMapStage<I, O> extends Stage<O> {
     // What is ready goes on before anything is waited for; the next pull waits.
     if (waiting !== undefined) {
       if (out.length === 0) return this.#resume(parcel, waiting);
+      // It may fail before the next pull comes to see it.
+      ignoreRejection(waiting);
       this.#pending = waiting;
     }
     parcel.retain(1);

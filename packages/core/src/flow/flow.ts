@@ -5,7 +5,7 @@
  */
 
 import { isThenable } from '../deferred.ts';
-import { StreamWeldError, suppress } from '../errors.ts';
+import { OptionError, StreamWeldError, suppress } from '../errors.ts';
 import { checkCount, checkDuration, checkFunction, checkOneOf, checkOptions } from '../options.ts';
 import type { Awaitable, Processor, SourceLike } from '../source.ts';
 import { BatchStage, type BatchOptions } from './batch.ts';
@@ -148,6 +148,7 @@ export class Flow<T> implements AsyncIterable<T> {
     checkCount('throttle items', items);
     const { perMs } = checkOptions('throttle', options, ['perMs']);
     checkDuration('throttle.perMs', perMs);
+    if (perMs === 0) throw new OptionError('throttle.perMs', 'a duration above 0 milliseconds', perMs);
     return this.#then((input, run) => new ThrottleStage(input, run, items, perMs));
   }
 

@@ -58,6 +58,15 @@ export abstract class ItemStage<I, O> extends Stage<O> {
     return isThenable(answer) ? answer.then(this.#apply) : this.#apply(answer);
   }
 
+  override leave(): void {
+    this.#window?.leave();
+    super.leave();
+  }
+
+  override close(): void {
+    this.#window?.close();
+  }
+
   readonly #apply = (parcel: Parcel<I> | undefined): Awaitable<Parcel<O> | undefined> => {
     if (parcel === undefined) return undefined;
     const kept: boolean[] | undefined = this.narrows && parcel.parts !== null ? [] : undefined;

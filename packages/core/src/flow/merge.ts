@@ -19,6 +19,8 @@ export class MergeStage<T> extends Stage<T> {
   /** Whose turn it is, so that a branch that always answers at once does not starve the others. */
   #turn = 0;
   #progress: Deferred | undefined;
+  /** What a branch still answers is wanted no more. */
+  #isLeft = false;
 
   constructor(inputs: readonly Stage<T>[], run: FlowRun) {
     super('merge', inputs as readonly Stage<unknown>[], run);
@@ -33,7 +35,7 @@ export class MergeStage<T> extends Stage<T> {
 
   override pull(demand: number): Awaitable<Parcel<T> | undefined> {
     const share = Math.max(1, Math.floor(demand / this.#branches.length));
-    return this.#poll(share) ?? (this.#hasEnded() ? undefined : this.#wait(share));
+    return this.#poll(share, demand) ?? (this.#hasEnded() ? undefined : this.#wait(share, demand));
   }
 
   override close(): void {
@@ -41,17 +43,25 @@ export class MergeStage<T> extends Stage<T> {
     this.#progress?.resolve();
   }
 
+  override leave(): void {
+    this.#isLeft = true;
+    for (const branch of this.#branches) {
+      branch.ready?.settle();
+      branch.ready = undefined;
+    }
+    super.leave();
+  }
+
   /** Asks every branch that is not being asked; answers what one of them has. */
-  #poll(share: number): Parcel<T> | undefined {
+  #poll(share: number, demand: number): Parcel<T> | undefined {
     const count = this.#branches.length;
     for (let i = 0; i < count; i++) {
       const at = (this.#turn + i) % count;
       const branch = this.#branches[at] as Branch<T>;
       if (branch.ready === undefined && !branch.isPulling && !branch.hasEnded) this.#ask(branch, share);
       if (branch.error !== undefined) throw branch.error.error;
-      const parcel = branch.ready;
-      if (parcel === undefined) continue;
-      branch.ready = undefined;
+      if (branch.ready === undefined) continue;
+      const parcel = takeReady(branch.ready, branch, demand);
       this.#turn = (at + 1) % count;
       this.emitted += parcel.items.length;
       return parcel;
@@ -63,11 +73,11 @@ export class MergeStage<T> extends Stage<T> {
     return this.#branches.every((branch) => branch.hasEnded);
   }
 
-  async #wait(share: number): Promise<Parcel<T> | undefined> {
+  async #wait(share: number, demand: number): Promise<Parcel<T> | undefined> {
     for (;;) {
       this.#progress = new Deferred();
       await this.#progress.promise;
-      const parcel = this.#poll(share);
+      const parcel = this.#poll(share, demand);
       if (parcel !== undefined) return parcel;
       if (this.#hasEnded()) return undefined;
     }
@@ -82,7 +92,8 @@ export class MergeStage<T> extends Stage<T> {
     branch.isPulling = true;
     answer.then(
       (parcel) => {
-        accept(branch, parcel);
+        if (this.#isLeft) parcel?.settle();
+        else accept(branch, parcel);
         this.#wake();
       },
       (error: unknown) => {
@@ -98,6 +109,18 @@ export class MergeStage<T> extends Stage<T> {
     this.#progress?.resolve();
     this.#progress = undefined;
   }
+}
+
+/** A branch may have been asked when there was more room than now: what is too much waits for the next pull. */
+function takeReady<T>(ready: Parcel<T>, branch: Branch<T>, demand: number): Parcel<T> {
+  const { length } = ready.items;
+  if (length <= demand) {
+    branch.ready = undefined;
+    return ready;
+  }
+  const parcel = ready.cut(0, demand);
+  branch.ready = ready.cut(demand, length);
+  return parcel;
 }
 
 function accept<T>(branch: Branch<T>, parcel: Parcel<T> | undefined): void {

@@ -26,6 +26,7 @@ export class TakeStage<T> extends Stage<T> {
     if (parcel !== undefined) {
       this.#left -= parcel.items.length;
       this.emitted += parcel.items.length;
+      if (this.#left === 0) this.input.leave();
     }
     return parcel;
   };

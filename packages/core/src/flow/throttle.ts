@@ -12,6 +12,7 @@ export class ThrottleStage<T> extends Stage<T> {
   #at = runtime.now();
   #timer: unknown;
   #wait: Deferred | undefined;
+  #isClosed = false;
 
   private readonly input: Stage<T>;
   private readonly items: number;
@@ -39,6 +40,7 @@ export class ThrottleStage<T> extends Stage<T> {
   override close(): void {
     if (this.#timer !== undefined) runtime.clearTimer(this.#timer);
     this.#timer = undefined;
+    this.#isClosed = true;
     this.#wait?.resolve();
   }
 
@@ -47,7 +49,7 @@ export class ThrottleStage<T> extends Stage<T> {
     this.#timer = runtime.setTimer(this.#wait.resolve, (missing * this.perMs) / this.items);
     await this.#wait.promise;
     this.#timer = undefined;
-    return this.pull(demand);
+    return this.#isClosed ? undefined : this.pull(demand);
   }
 
   #refill(): void {

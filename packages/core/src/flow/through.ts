@@ -1,15 +1,18 @@
 /** through: a stage of the user's own that turns batches into batches, and may hold items back. */
 
 import { isThenable } from '../deferred.ts';
-import { joinParcels, type Parcel } from '../delivery/parcel.ts';
+import { ClaimGroup, Parcel } from '../delivery/parcel.ts';
 import type { Awaitable, Processor } from '../source.ts';
 import { type FlowRun, Stage } from './stage.ts';
 
 export class ThroughStage<I, O> extends Stage<O> {
   readonly #input: Stage<I>;
   readonly #processor: Processor<I, O>;
-  /** The claims of what the processor has been given and not let out: nothing in them counts as done. */
-  #held: Parcel<O>[] = [];
+  /**
+   * The claims of all it was given since it last held nothing back. What came out meanwhile has a piece of them, and
+   * they are done when the last piece is: which item came from which batch only the processor knows.
+   */
+  #held: ClaimGroup | undefined;
   /** What it answered beyond the demand. */
   #ready: Parcel<O> | undefined;
   #at = 0;
@@ -30,10 +33,23 @@ export class ThroughStage<I, O> extends Stage<O> {
     return isThenable(answer) ? answer.then(this.#process) : this.#process(answer);
   }
 
-  override close(reason: unknown): Awaitable<void> {
-    this.#held = [];
+  override leave(): void {
+    this.#held?.settle();
+    this.#held = undefined;
+    const ready = this.#ready;
+    ready?.cut(this.#at, ready.items.length).settle();
     this.#ready = undefined;
-    return this.#processor.close?.(reason);
+    super.leave();
+  }
+
+  override async close(reason: unknown): Promise<void> {
+    this.#held = undefined;
+    this.#ready = undefined;
+    try {
+      await this.#processor.close?.(reason);
+    } catch (error) {
+      throw this.failure(error);
+    }
   }
 
   readonly #process = (parcel: Parcel<I> | undefined): Awaitable<Parcel<O> | undefined> => {
@@ -67,31 +83,25 @@ export class ThroughStage<I, O> extends Stage<O> {
   }
 
   readonly #finish = (items: readonly O[]): Parcel<O> | undefined => {
-    const held = this.#release();
-    return held.length === 0 && items.length === 0 ? undefined : this.#slice(this.#gather(held, items));
+    const held = this.#held ?? null;
+    this.#held = undefined;
+    return held === null && items.length === 0
+      ? undefined
+      : this.#slice(new Parcel(items, held, held !== null, null));
   };
 
   #accept(parcel: Parcel<I>, items: readonly O[]): Parcel<O> {
-    this.#held.push(parcel.narrow([], []).replace<O>([]));
     const holdsBack = this.#processor.holdsBack?.() ?? this.#processor.flush !== undefined;
-    return this.#slice(this.#gather(holdsBack ? [] : this.#release(), items));
-  }
-
-  #release(): Parcel<O>[] {
     const held = this.#held;
-    this.#held = [];
-    return held;
-  }
-
-  /** Items with the claims of everything they came from; claims that are still held cover the others. */
-  #gather(held: readonly Parcel<O>[], items: readonly O[]): Parcel<O> {
-    const only = held.length === 1 ? (held[0] as Parcel<O>) : undefined;
-    if (only !== undefined && only.parts === null) return only.replace(items);
-    const joined = joinParcels(held);
-    if (joined.parts === null) return joined.replace(items);
-    const last = joined.parts.length - 1;
-    joined.parts = joined.parts.map((part, index) => ({ ...part, items: index === last ? items.length : 0 }));
-    return joined.replace(items);
+    if (held === undefined && !holdsBack) return this.#slice(parcel.unify().replace(items));
+    const parts = parcel.listParts();
+    if (held === undefined) this.#held = parts.length === 0 ? undefined : new ClaimGroup(parts);
+    else held.add(parts);
+    const claims = this.#held ?? null;
+    if (!holdsBack) this.#held = undefined;
+    else if (items.length === 0) return new Parcel<O>([], null, false, null);
+    else claims?.retain(1);
+    return this.#slice(new Parcel(items, claims, parcel.end && !holdsBack, null));
   }
 
   #slice(parcel: Parcel<O>): Parcel<O> {
