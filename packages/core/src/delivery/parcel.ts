@@ -212,7 +212,9 @@ function joinAs<T>(parcels: readonly Parcel<T>[], items: readonly T[]): Parcel<T
   for (const parcel of parcels) {
     for (const part of parcel.listParts()) {
       const before = parts.at(-1);
-      if (before?.receipt === part.receipt) {
+      // A part without items goes with the item after it, and must not be drawn to the one before.
+      const isOnePiece = before?.receipt === part.receipt && (part.items > 0 || before.items === 0);
+      if (isOnePiece) {
         part.receipt.rejoin();
         parts[parts.length - 1] = { receipt: part.receipt, items: before.items + part.items, end: part.end };
       } else {

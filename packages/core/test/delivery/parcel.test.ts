@@ -144,6 +144,22 @@ describe('gatherParcels', () => {
   });
 });
 
+describe('joinParcels, after gatherParcels', () => {
+  it('leaves a claim with the item it goes with, where the item before holds a piece of the same batch', () => {
+    // Batch 1 is cut between two arrays: the first ends with a piece of it, the second begins with one.
+    const [a, b, c] = [parcelOf(0, 1), parcelOf(1, 2), parcelOf(2, 1)];
+    const front = b.parcel.cut(0, 1);
+    const back = b.parcel.cut(1, 2);
+    const first = gatherParcels<Item, string>([a.parcel, front], 'first');
+    const second = gatherParcels<Item, string>([back, c.parcel], 'second');
+    const joined = joinParcels([first, second]);
+    joined.cut(0, 1).settle();
+    expect([a, b, c].map(({ claim }) => claim.pieces)).toEqual([0, 1, 1]);
+    joined.cut(1, 2).settle();
+    expect([a, b, c].map(({ claim }) => claim.pieces)).toEqual([0, 0, 0]);
+  });
+});
+
 describe('Parcel.unify', () => {
   it('settles each claim when the last piece of the whole is settled, and fails all when one failed', () => {
     const [a, b] = [parcelOf(0, 1), parcelOf(1, 1)];
@@ -162,88 +178,93 @@ describe('Parcel.unify', () => {
 
 describe('Parcel, by property', () => {
   /** What is done to a row of parcels that stand in order, `at` and `with` choosing where. */
-  const step = fc.record({
-    kind: fc.constantFrom('cut', 'join', 'narrow', 'gather', 'unify', 'settle', 'replace'),
-    at: fc.nat(),
-    by: fc.nat(),
-  });
+  const all = ['cut', 'join', 'narrow', 'gather', 'unify', 'settle', 'replace'] as const;
+  // With few kinds, chance comes sooner to the long sequences in which pieces meet again.
+  const few = ['cut', 'join', 'gather', 'settle'] as const;
 
-  it('gives every claim back exactly once, and never before the last item it covers', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 6 }),
-        fc.array(step, { maxLength: 30 }),
-        (lengths, steps) => {
-          const made = lengths.map((length, name) => parcelOf(name, length));
-          const claims = made.map(({ claim }) => claim);
-          // An item of the row stands for all the original items that went into it.
-          let row: Parcel<readonly Item[]>[] = made.map(({ parcel }) =>
-            parcel.replace(parcel.items.map((item) => [item])),
-          );
-          const open = new Map<number, number>(lengths.map((length, name) => [name, length]));
-          const done = (items: readonly Item[]): void => {
-            for (const { of } of items) open.set(of, (open.get(of) as number) - 1);
-          };
-          for (const { kind, at, by } of steps) {
-            if (row.length === 0) break;
-            const index = at % row.length;
-            const parcel = row[index] as Parcel<readonly Item[]>;
-            const { length } = parcel.items;
-            switch (kind) {
-              case 'cut': {
-                if (length < 2) break;
-                const to = 1 + (by % (length - 1));
-                row.splice(index, 1, parcel.cut(0, to), parcel.cut(to, length));
-                break;
+  it.each([
+    ['all there is', all, 6],
+    ['cuts and joins', few, 3],
+  ] as const)(
+    'gives every claim back exactly once, and never before the last item it covers: %s',
+    (_, kinds, longest) => {
+      const step = fc.record({ kind: fc.constantFrom(...kinds), at: fc.nat(20), by: fc.nat(20) });
+      fc.assert(
+        fc.property(
+          fc.array(fc.integer({ min: 1, max: longest }), { minLength: 1, maxLength: longest }),
+          fc.array(step, { maxLength: 30 }),
+          (lengths, steps) => {
+            const made = lengths.map((length, name) => parcelOf(name, length));
+            const claims = made.map(({ claim }) => claim);
+            // An item of the row stands for all the original items that went into it.
+            let row: Parcel<readonly Item[]>[] = made.map(({ parcel }) =>
+              parcel.replace(parcel.items.map((item) => [item])),
+            );
+            const open = new Map<number, number>(lengths.map((length, name) => [name, length]));
+            const done = (items: readonly Item[]): void => {
+              for (const { of } of items) open.set(of, (open.get(of) as number) - 1);
+            };
+            for (const { kind, at, by } of steps) {
+              if (row.length === 0) break;
+              const index = at % row.length;
+              const parcel = row[index] as Parcel<readonly Item[]>;
+              const { length } = parcel.items;
+              switch (kind) {
+                case 'cut': {
+                  if (length < 2) break;
+                  const to = 1 + (by % (length - 1));
+                  row.splice(index, 1, parcel.cut(0, to), parcel.cut(to, length));
+                  break;
+                }
+                case 'join': {
+                  const count = 2 + (by % 3);
+                  const some = row.slice(index, index + count);
+                  if (some.length > 1) row.splice(index, some.length, joinParcels(some));
+                  break;
+                }
+                case 'narrow': {
+                  const kept = parcel.items.map((_, i) => (by >> (i % 16)) % 2 === 0);
+                  for (const [i, items] of parcel.items.entries()) if (!kept[i]) done(items);
+                  parcel.narrow(
+                    kept,
+                    parcel.items.filter((_, i) => kept[i]),
+                  );
+                  break;
+                }
+                case 'gather': {
+                  const count = 1 + (by % 3);
+                  const some = row.slice(index, index + count);
+                  const all = some.flatMap(({ items }) => items.flat());
+                  row.splice(index, some.length, gatherParcels<readonly Item[], readonly Item[]>(some, all));
+                  break;
+                }
+                case 'unify':
+                  parcel.unify();
+                  break;
+                case 'replace':
+                  parcel.replace(parcel.items.map((items) => items));
+                  break;
+                case 'settle': {
+                  row.splice(index, 1);
+                  parcel.settle();
+                  for (const items of parcel.items) done(items);
+                  break;
+                }
               }
-              case 'join': {
-                const count = 2 + (by % 3);
-                const some = row.slice(index, index + count);
-                if (some.length > 1) row.splice(index, some.length, joinParcels(some));
-                break;
-              }
-              case 'narrow': {
-                const kept = parcel.items.map((_, i) => (by >> (i % 16)) % 2 === 0);
-                for (const [i, items] of parcel.items.entries()) if (!kept[i]) done(items);
-                parcel.narrow(
-                  kept,
-                  parcel.items.filter((_, i) => kept[i]),
-                );
-                break;
-              }
-              case 'gather': {
-                const count = 1 + (by % 3);
-                const some = row.slice(index, index + count);
-                const all = some.flatMap(({ items }) => items.flat());
-                row.splice(index, some.length, gatherParcels<readonly Item[], readonly Item[]>(some, all));
-                break;
-              }
-              case 'unify':
-                parcel.unify();
-                break;
-              case 'replace':
-                parcel.replace(parcel.items.map((items) => items));
-                break;
-              case 'settle': {
-                row.splice(index, 1);
-                parcel.settle();
-                for (const items of parcel.items) done(items);
-                break;
+              const inRow = new Set(row.flatMap(({ items }) => items.flat().map(({ of }) => of)));
+              for (const claim of claims) {
+                // A claim ends once, and not while an item of its batch is still on its way.
+                if (inRow.has(claim.name)) expect(claim.pieces).toBeGreaterThan(0);
+                expect(claim.failed).toBe(0);
               }
             }
-            const inRow = new Set(row.flatMap(({ items }) => items.flat().map(({ of }) => of)));
-            for (const claim of claims) {
-              // A claim ends once, and not while an item of its batch is still on its way.
-              if (inRow.has(claim.name)) expect(claim.pieces).toBeGreaterThan(0);
-              expect(claim.failed).toBe(0);
-            }
-          }
-          for (const parcel of row) parcel.settle();
-          row = [];
-          expect(claims.map(({ pieces }) => pieces)).toEqual(claims.map(() => 0));
-        },
-      ),
-      { numRuns: 3000 },
-    );
-  });
+            for (const parcel of row) parcel.settle();
+            row = [];
+            expect(claims.map(({ pieces }) => pieces)).toEqual(claims.map(() => 0));
+          },
+        ),
+        { numRuns: 3000 },
+      );
+    },
+  );
 });

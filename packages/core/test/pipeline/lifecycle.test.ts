@@ -359,7 +359,7 @@ describe('ConcurrentPipeline.drain', () => {
       let written = 0;
       const pipeline: ConcurrentPipeline<number> = new ConcurrentPipeline<number>(flow, {
         open: () => here('sink.open'),
-        write: (batch) => {
+        write: (batch: readonly number[]) => {
           here('write');
           written += batch.length;
         },
