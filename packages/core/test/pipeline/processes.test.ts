@@ -11,7 +11,7 @@ afterEach(() => {
   for (const child of running.splice(0)) child.kill('SIGKILL');
 });
 
-/** A program of `children/`, and what it says. */
+/** A program of `../children/`, and what it says. */
 class Program {
   readonly child: ChildProcess;
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
@@ -20,7 +20,7 @@ class Program {
   #waiting: { text: string; seen: () => void } | undefined;
 
   constructor(name: string, ...args: readonly string[]) {
-    const path = fileURLToPath(new URL(`children/${name}.ts`, import.meta.url));
+    const path = fileURLToPath(new URL(`../children/pipeline-${name}.ts`, import.meta.url));
     this.child = spawn(process.execPath, ['--expose-gc', '--import', 'tsx', path, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1' },

@@ -4,8 +4,8 @@
  */
 
 import { setTimeout } from 'node:timers/promises';
-import { generate } from '../../../src/builtin/sources.ts';
-import { ConcurrentPipeline } from '../../../src/pipeline/concurrent-pipeline.ts';
+import { generate } from '../../src/builtin/sources.ts';
+import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 
 const isStuck = process.argv[2] === 'stuck';
 let written = 0;

@@ -1,10 +1,10 @@
 /** Runs ten million items through a pipeline and says how much the heap grew from the first million to the tenth. */
 
-import { range } from '../../../src/builtin/sources.ts';
-import { from } from '../../../src/flow/flow.ts';
-import { ConcurrentPipeline } from '../../../src/pipeline/concurrent-pipeline.ts';
-import type { Sink } from '../../../src/sink.ts';
-import type { Source } from '../../../src/source.ts';
+import { range } from '../../src/builtin/sources.ts';
+import { from } from '../../src/flow/flow.ts';
+import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
+import type { Sink } from '../../src/sink.ts';
+import type { Source } from '../../src/source.ts';
 
 const MILLION = 1_000_000;
 const collect = (globalThis as { gc?: () => void }).gc;
