@@ -92,7 +92,7 @@ export interface NodeWritableLike {
   write(chunk: never, callback?: (error?: Error | null) => void): boolean;
   end(callback?: () => void): unknown;
   on(event: string, listener: (...args: never[]) => void): unknown;
-  off(event: string, listener: (...args: never[]) => void): unknown;
+  off(event: string, listener: (argument: unknown) => void): unknown;
   destroy(error?: Error): unknown;
 }
 

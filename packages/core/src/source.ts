@@ -67,6 +67,9 @@ export interface Source<T, P = unknown> {
 
 /** A readable stream of Node, by its shape. */
 export interface NodeReadableLike<T = unknown> extends AsyncIterable<T> {
+  readonly readableEnded?: boolean | undefined;
+  readonly destroyed?: boolean | undefined;
+  readonly errored?: unknown;
   read(size?: number): T | null;
   on(event: string, listener: (...args: never[]) => void): unknown;
   destroy(error?: Error): unknown;

@@ -1,6 +1,6 @@
 /** Whatever is taken as a sink, as a Sink. */
 
-import { Deferred } from '../deferred.ts';
+import { Deferred, ignoreRejection } from '../deferred.ts';
 import { describe, StreamWeldError } from '../errors.ts';
 import { checkCount, checkDuration } from '../options.ts';
 import type {
@@ -65,7 +65,10 @@ class WebWritableSink<T> implements Sink<T> {
     const written: Promise<void>[] = [];
     for (const item of batch) {
       await writer.ready;
-      written.push(writer.write(item));
+      const done = writer.write(item);
+      // When one fails, the wait for room may end first, and nobody comes to see the others.
+      ignoreRejection(done);
+      written.push(done);
     }
     await Promise.all(written);
   }
@@ -84,6 +87,8 @@ class NodeWritableSink<T> implements Sink<T> {
   readonly concurrency = 1;
   #error: { error: unknown } | undefined;
   #waiting: Deferred | undefined;
+  /** Settles when the last chunk of the batch was taken over: a stream that is destroyed never says so itself. */
+  #taken: Deferred | undefined;
   #isClosing = false;
   #context: SinkContext | undefined;
 
@@ -103,6 +108,7 @@ class NodeWritableSink<T> implements Sink<T> {
   /** A batch is durable when the stream has taken its last chunk over, in order after all the others. */
   async write(batch: readonly T[]): Promise<void> {
     const taken = new Deferred();
+    this.#taken = taken;
     const last = batch.length - 1;
     for (let at = 0; at <= last; at++) {
       if (this.#error !== undefined) throw this.#error.error;
@@ -159,6 +165,7 @@ class NodeWritableSink<T> implements Sink<T> {
   readonly #failed = (error: unknown): void => {
     if (this.#error !== undefined) return;
     this.#error = { error };
+    this.#taken?.reject(error);
     this.#wake();
     if (!this.#isClosing) this.#context?.fail(error);
   };

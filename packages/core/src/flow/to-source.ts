@@ -116,7 +116,9 @@ function iteratorOf<T>(iterable: AsyncIterable<T>): Reader<T> {
 class NextSource<T> implements Source<T> {
   #reader: Reader<T> | undefined;
   #isReading = false;
+  /** It has come to its own end. */
   #ended = false;
+  #stopped = false;
   #error: { error: unknown } | undefined;
   #items: T[] = [];
   #demand = 0;
@@ -138,22 +140,19 @@ class NextSource<T> implements Source<T> {
     this.#demand = demand;
     this.#answer = new Deferred();
     const { promise } = this.#answer;
-    if (this.#items.length > 0 || this.#ended) this.#settle();
+    if (this.#items.length > 0 || this.#ended || this.#stopped) this.#settle();
     else if (!this.#isReading) this.#read();
     return promise;
   }
 
   stop(): void {
-    this.#ended = true;
+    this.#stopped = true;
     this.#settle();
   }
 
   async close(reason?: unknown): Promise<void> {
-    if (this.#error !== undefined) return;
-    const hadEnded = this.#ended && !this.#isReading;
-    this.#ended = true;
-    this.#settle();
-    if (!hadEnded || reason !== undefined) await this.#reader?.cancel(reason);
+    this.stop();
+    if (!this.#ended) await this.#reader?.cancel(reason);
   }
 
   #read(): void {
@@ -213,7 +212,9 @@ class NextSource<T> implements Source<T> {
 /** Reads what a Node stream has buffered, synchronously, and waits for its events otherwise. */
 class NodeReadableSource<T> implements Source<T> {
   readonly name = 'readable';
+  /** It has come to its own end. */
   #ended = false;
+  #stopped = false;
   #error: { error: unknown } | undefined;
   #readable: Deferred | undefined;
 
@@ -224,13 +225,15 @@ class NodeReadableSource<T> implements Source<T> {
   }
 
   open(): void {
-    this.stream.on('readable', this.#wake);
-    this.stream.on('end', this.#end);
-    this.stream.on('close', this.#end);
-    this.stream.on('error', (error: unknown) => {
-      this.#error ??= { error };
-      this.#end();
-    });
+    const { stream } = this;
+    stream.on('readable', this.#wake);
+    stream.on('end', this.#end);
+    stream.on('close', this.#closed);
+    stream.on('error', this.#failed);
+    // What was over before says nothing any more.
+    if (stream.errored !== undefined && stream.errored !== null) this.#failed(stream.errored);
+    else if (stream.readableEnded === true) this.#end();
+    else if (stream.destroyed === true) this.#closed();
   }
 
   pull(demand: number): Awaitable<readonly T[] | undefined> {
@@ -242,16 +245,18 @@ class NodeReadableSource<T> implements Source<T> {
     }
     if (items.length > 0) return items;
     if (this.#error !== undefined) throw this.#error.error;
-    if (this.#ended) return undefined;
+    if (this.#ended || this.#stopped) return undefined;
     this.#readable = new Deferred();
     return this.#readable.promise.then(() => this.pull(demand));
   }
 
   stop(): void {
-    this.#end();
+    this.#stopped = true;
+    this.#wake();
   }
 
   close(reason?: unknown): void {
+    this.#stopped = true;
     if (!this.#ended || reason !== undefined) this.stream.destroy();
   }
 
@@ -263,5 +268,20 @@ class NodeReadableSource<T> implements Source<T> {
   readonly #end = (): void => {
     this.#ended = true;
     this.#wake();
+  };
+
+  readonly #failed = (error: unknown): void => {
+    this.#error ??= { error };
+    this.#wake();
+  };
+
+  /** Closed and not at its end: what is missing would be lost without a word. */
+  readonly #closed = (): void => {
+    if (this.#ended || this.#stopped) return;
+    this.#failed(
+      new StreamWeldError('SW_SOURCE_FAILED', 'The stream was destroyed before it had come to its end.', {
+        stage: this.name,
+      }),
+    );
   };
 }
