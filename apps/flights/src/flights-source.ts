@@ -67,8 +67,13 @@ export class FlightsSource implements Source<Flight, number> {
   open({ positions, signal }: SourceContext<number>): void {
     const firstRow = positions.get('') ?? 0;
     const workerData: Assignment = { file: this.#file, firstRow, endRow: this.#endRow };
-    // The thread is plain JavaScript: without the loaders of this process it starts in a few milliseconds.
-    const worker = new Worker(new URL('./flights-worker.mjs', import.meta.url), { workerData, execArgv: [] });
+    const worker = new Worker(new URL('./flights-worker.mjs', import.meta.url), {
+      workerData,
+      // The thread is plain JavaScript: without the loaders of this process it starts in a few milliseconds.
+      execArgv: [],
+      // It has one row group at a time; told so, it collects what the last one has left behind.
+      resourceLimits: { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 16 },
+    });
     worker.on('message', (group: RowGroup | undefined) => this.#arrived(group));
     worker.on('error', (cause) => this.#failed(new Error('The flights could not be decoded.', { cause })));
     worker.on('exit', (code) =>

@@ -79,4 +79,6 @@ function failed(error: unknown): number {
   return EXIT.wrong;
 }
 
+// Whoever reads the report may have read enough, as `head` has: then there is nobody left to work for.
+process.stdout.on('error', () => process.exit(EXIT.wrong));
 process.exitCode = await main(process.argv.slice(2)).catch(failed);

@@ -86,8 +86,8 @@ describe('the demo', () => {
       'pipeline.ndjson.gz',
       'very-late.ndjson',
       'worker-1.ndjson.gz',
-      'worker-4.ndjson.gz',
       'worker-6.ndjson.gz',
+      'worker-8.ndjson.gz',
       'worker-9.ndjson.gz',
     ]);
     const airports = await readdir(join(folder, 'airports'));
