@@ -1,6 +1,6 @@
 /** Sinks that need nothing but themselves. */
 
-import { checkDuration, checkOptions } from '../options.ts';
+import { checkDuration, checkFunction, checkOptions } from '../options.ts';
 import { runtime } from '../runtime.ts';
 import type { Sink } from '../sink.ts';
 
@@ -42,6 +42,7 @@ export function count(): CountSink {
 
 /** Prints each item on the console. `format` makes the line; the default is what the console makes of the item. */
 export function print<T>(format?: (item: T) => unknown): Sink<T> {
+  if (format !== undefined) checkFunction('print', format);
   return {
     name: 'print',
     concurrency: 1,
@@ -68,6 +69,7 @@ export function throughput(options?: {
 }): ThroughputSink {
   const { everyMs = 1000, onReading } = checkOptions('throughput', options, ['everyMs', 'onReading']);
   checkDuration('throughput.everyMs', everyMs);
+  if (onReading !== undefined) checkFunction('throughput.onReading', onReading);
   let items = 0;
   let startedAt = runtime.now();
   let endedAt: number | undefined;
