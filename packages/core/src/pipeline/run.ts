@@ -317,8 +317,8 @@ export class Run<T> {
       return;
     }
     this.#beginDrain();
-    // A source that failed is not asked for its end.
-    if (!this.#source.isPulling) this.#channel.close();
+    // A source that failed is not asked for its end. Any other is, and hands on first what its operators hold.
+    if (this.#source.isHalted) this.#channel.close();
   };
 
   /** Stops everything at once; what is buffered is discarded. */

@@ -46,6 +46,11 @@ export class SourceTask<T> {
     return this.#isPulling;
   }
 
+  /** Whether it pulls no more: it failed, came to its end, or was told to. */
+  get isHalted(): boolean {
+    return this.#mode === 'halted';
+  }
+
   /** How long it waited for room, in milliseconds. */
   get waitedMs(): number {
     return this.#waitedMs + (this.#fullSince === undefined ? 0 : runtime.now() - this.#fullSince);
