@@ -23,18 +23,18 @@ export interface IndependentCount {
 /** One thing that must hold, and whether it does. */
 export interface Check {
   readonly holds: boolean;
+  /** The part of the demo that it is about. */
+  readonly of: string;
   readonly text: string;
 }
 
 export function checkCopies(flights: number, hashes: readonly [string, string]): Check {
   const [first, second] = hashes;
-  return {
-    holds: first === second,
-    text:
-      first === second
-        ? `act 1: both files hold the same ${whole(flights)} flights, byte for byte`
-        : 'act 1: the two files differ',
-  };
+  const holds = first === second;
+  const text = holds
+    ? `both files hold the same ${whole(flights)} flights, byte for byte`
+    : 'the two files differ';
+  return { of: 'act 1', holds, text };
 }
 
 export function checkBroadcast(
@@ -48,16 +48,19 @@ export function checkBroadcast(
   });
   return [
     {
+      of: 'broadcast',
       holds: [report.read, counted, written].every((count) => count === expected.rows),
-      text: `broadcast: ${whole(report.read)} flights in, ${whole(counted ?? 0)} to the statistics, ${whole(written ?? 0)} to the writer`,
+      text: `${whole(report.read)} in, ${whole(counted ?? 0)} counted, ${whole(written ?? 0)} written`,
     },
     {
+      of: 'broadcast',
       holds: alerted === expected.alerts,
-      text: `broadcast: ${whole(alerted ?? 0)} of ${whole(expected.alerts)} very late flights to the alerts`,
+      text: `${whole(alerted ?? 0)} of ${whole(expected.alerts)} very late flights told`,
     },
     {
+      of: 'broadcast',
       holds: equal === expected.airports.size && statistics.airports.size === equal,
-      text: `broadcast: flights, late ones and delays equal at ${equal} of ${expected.airports.size} airports`,
+      text: `flights, late ones and delays equal at ${equal} of ${expected.airports.size} airports`,
     },
   ];
 }
@@ -68,8 +71,9 @@ export function checkDemand({ report, sinks, ledger }: Demand, rows: number): Ch
   const doubled = ledger.doubled + ledger.beyond(rows);
   return [
     {
+      of: 'demand',
       holds: report.read === rows && taken === rows && lost === 0 && doubled === 0,
-      text: `demand: ${whole(report.read)} flights in, ${whole(taken)} taken by ${sinks.length} workers, ${whole(lost)} lost, ${whole(doubled)} doubled`,
+      text: `${whole(report.read)} in, ${whole(taken)} taken, ${whole(lost)} lost, ${whole(doubled)} doubled`,
     },
   ];
 }
@@ -95,20 +99,24 @@ export function checkPartition(
   const all = expected.airports.size;
   return [
     {
+      of: 'partition',
       holds: report.read === rows && total(sinks) === rows && readBack.flights === rows,
-      text: `partition: ${whole(report.read)} flights in, ${whole(total(sinks))} to ${sinks.length} partitions, ${whole(readBack.flights)} read back from ${files} files`,
+      text: `${whole(report.read)} in, ${whole(total(sinks))} dispatched, ${whole(readBack.flights)} read back from ${files} files`,
     },
     {
+      of: 'partition',
       holds: lost === 0 && doubled === 0 && readBack.outOfOrder === 0 && readBack.misplaced === 0,
-      text: `partition: ${whole(lost)} lost, ${whole(doubled)} doubled, ${whole(readBack.outOfOrder)} out of order, ${whole(readBack.misplaced)} in the wrong file`,
+      text: `${whole(lost)} lost, ${whole(doubled)} doubled, ${whole(readBack.outOfOrder)} out of order, ${whole(readBack.misplaced)} in the wrong file`,
     },
     {
+      of: 'partition',
       holds: counts === all && airports.size === all && files === all,
-      text: `partition: flights counted equal at ${counts} of ${all} airports`,
+      text: `flights equal at ${counts} of ${all} airports`,
     },
     {
+      of: 'partition',
       holds: longest === all,
-      text: `partition: longest on-time run equal at ${longest} of ${all} airports, which only order gives`,
+      text: `longest on-time run equal at ${longest} of ${all} airports: order was kept`,
     },
   ];
 }

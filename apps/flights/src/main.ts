@@ -49,7 +49,8 @@ async function perform(stage: Stage, act: Arguments['act']): Promise<Check[]> {
   if (isOn('2')) print(report.demandLines((done.demand = await demand(stage))));
   if (isOn('2')) print(report.partitionLines((done.partition = await partition(stage))));
   const checks = await prove(stage, done);
-  print([...report.checkLines(checks), ...report.answerLines(done.broadcast, done.partition)]);
+  print(report.checkLines(checks));
+  print(report.answerLines(done.broadcast, done.partition));
   return checks;
 }
 
@@ -63,6 +64,7 @@ async function prepare(folder: string): Promise<void> {
 }
 
 function print(lines: readonly string[]): void {
+  if (lines.length === 0) return;
   process.stdout.write(`${lines.join('\n')}\n\n`);
 }
 

@@ -9,7 +9,7 @@ import { latestAirport, longestRun } from './statistics.ts';
 
 export function comparisonLines({ oneByOne, concurrent }: Comparison): string[] {
   const lines = [
-    `Act 1 · ${whole(oneByOne.flights)} flights encoded, compressed, and synced to the disk, 5,000 at a time`,
+    `Act 1 · ${whole(oneByOne.flights)} flights: encode, compress, sync to the disk, 5,000 at a time`,
     timing('one after the other', oneByOne, 'take, write, take, write, …'),
   ];
   if (concurrent === undefined) return lines;
@@ -17,8 +17,9 @@ export function comparisonLines({ oneByOne, concurrent }: Comparison): string[] 
   return [
     ...lines,
     timing('ConcurrentPipeline', concurrent, `${times.toFixed(1)} times as fast`),
-    '  The same source, steps and sink. What differs is who waits: in the pipeline the disk, up to four',
-    '  compressions and the encoding of what comes next go on at once, as far as there are cores.',
+    '  The same source, steps and sink. What differs is who waits: in the pipeline the',
+    '  disk, up to four compressions and the encoding of what comes next go on at once,',
+    '  as far as there are cores for them.',
   ];
 }
 
@@ -71,8 +72,10 @@ export function partitionLines(result: Partition): string[] {
 
 export function checkLines(checks: readonly Check[]): string[] {
   return [
-    'Proof · the files read back, and a count of the source made without StreamWeld',
-    ...checks.map(({ holds, text }) => `  ${holds ? '✓' : '✗ WRONG:'} ${text}`),
+    'Proof · against a count of the source made without StreamWeld',
+    ...checks.map(
+      ({ holds, of, text }) => `  ${holds ? '✓' : '✗'} ${of.padEnd(9)}   ${holds ? '' : 'WRONG: '}${text}`,
+    ),
   ];
 }
 
@@ -86,13 +89,13 @@ export function answerLines(broadcast: Broadcast | undefined, partition: Partiti
     if (latest !== undefined) {
       const { airport, lateShare, averageDelay } = latest;
       lines.push(
-        `  The latest airport        ${airport}: ${(lateShare * 100).toFixed(1)} % of its flights 15 minutes late or more, ${averageDelay.toFixed(1)} minutes on average`,
+        `The latest airport        ${airport}: ${(lateShare * 100).toFixed(1)} % of flights late, ${averageDelay.toFixed(1)} minutes on average`,
       );
     }
   }
   const longest = longestRun(partition?.longestRuns ?? new Map());
   if (longest !== undefined) {
-    lines.push(`  The longest on-time run   ${longest.airport}: ${whole(longest.flights)} flights in a row`);
+    lines.push(`The longest on-time run   ${longest.airport}: ${whole(longest.flights)} flights in a row`);
   }
   return lines;
 }

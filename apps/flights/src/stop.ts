@@ -48,7 +48,7 @@ export class Stop {
       return;
     }
     this.#isWanted = true;
-    this.#say('Stopping: what is on its way is finished, then comes the report. Ctrl-C again aborts.');
+    this.#say('Stopping: what is on its way is finished and reported. Ctrl-C again aborts.');
     // Whoever waits for the run hears of a failure.
     this.#running?.drain().catch(() => {});
   };
