@@ -309,14 +309,14 @@ export class Run<T> {
   readonly #failed = (error: unknown): void => {
     if (this.#failure !== undefined || this.#isEnding()) {
       this.#note(error);
-      return;
+    } else {
+      this.#failure = { error };
+      if (this.#options.failFast || this.#state === 'opening') {
+        this.#abandon();
+        return;
+      }
+      this.#beginDrain();
     }
-    this.#failure = { error };
-    if (this.#options.failFast || this.#state === 'opening') {
-      this.#abandon();
-      return;
-    }
-    this.#beginDrain();
     // A source that failed is not asked for its end. Any other is, and hands on first what its operators hold.
     if (this.#source.isHalted) this.#channel.close();
   };

@@ -390,6 +390,20 @@ describe('ConcurrentPipeline.failFast(false)', () => {
     },
   );
 
+  it('[fault 15] ends when the source fails while it drains for an earlier failure', async () => {
+    const source = new ControlledSource<number>();
+    const sink = new ControlledSink<number>();
+    const run = rejection(new ConcurrentPipeline(source, sink).failFast(false).run());
+    await time().settle();
+    const [first, second] = [new Error('first'), new Error('second')];
+    // Asked to stop, it cannot even answer the outstanding pull.
+    source.stop = () => source.lastPull.fail(second);
+    sink.context?.fail(first);
+    const error = (await time().run(run)) as StreamWeldError;
+    expect([error.code, error.cause]).toEqual(['SW_SINK_FAILED', first]);
+    expect(error.suppressed).toEqual([expect.objectContaining({ code: 'SW_SOURCE_FAILED', cause: second })]);
+  });
+
   it('is overtaken by an abort', async () => {
     const source = new ControlledSource<number>();
     const sink = new ControlledSink<number>();
