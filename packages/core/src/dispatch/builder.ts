@@ -1,6 +1,7 @@
 /** How dispatchers are made. */
 
 import { OptionError } from '../errors.ts';
+import { toSink } from '../flow/to-sink.ts';
 import {
   checkBoolean,
   checkCount,
@@ -108,6 +109,7 @@ export class DispatchedPipelineBuilder<T> {
     const { key, onUnknown } = checkOptions('partition', options, ['key', 'onUnknown']);
     if (key !== undefined) checkFunction('partition.key', key);
     if (typeof onUnknown === 'string') checkOneOf('partition.onUnknown', onUnknown, ['fail', 'drop']);
+    else if (onUnknown !== undefined) toSink(onUnknown);
     const names = typeof namesOrCount === 'number' ? numbers(namesOrCount) : checkNames(namesOrCount);
     const strategy = new PartitionStrategy<T>(
       typeof namesOrCount === 'number'
