@@ -87,9 +87,11 @@ export interface Sink<T> {
   close?(reason?: unknown): Awaitable<void>;
 }
 
-/** A writable stream of Node, by its shape. */
+/**
+ * A writable stream of Node, by its shape. Its `write` is looked for at run time: named here, it would take the type of
+ * the batch from a sink that is written where it is used, `{ write: (batch) => … }`.
+ */
 export interface NodeWritableLike {
-  write(chunk: never, callback?: (error?: Error | null) => void): boolean;
   end(callback?: () => void): unknown;
   on(event: string, listener: (...args: never[]) => void): unknown;
   off(event: string, listener: (argument: unknown) => void): unknown;

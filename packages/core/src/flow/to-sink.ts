@@ -26,7 +26,7 @@ export function toSink<T>(sink: SinkLike<T>): Sink<T> {
     if (typeof shape.getWriter === 'function') return new WebWritableSink(sink as WebWritableLike<T>);
     if (typeof shape.write === 'function') {
       const isStream = typeof shape.end === 'function' && typeof shape.on === 'function';
-      if (isStream) return new NodeWritableSink(sink as NodeWritableLike);
+      if (isStream) return new NodeWritableSink(sink as NodeWritable);
       checkNumbers(sink as Sink<T>);
       return sink as Sink<T>;
     }
@@ -41,6 +41,10 @@ function checkNumbers({ concurrency, batching }: Sink<never>): void {
   if (concurrency !== undefined) checkCount('sink.concurrency', concurrency);
   if (batching?.maxItems !== undefined) checkCount('sink.batching.maxItems', batching.maxItems);
   if (batching?.lingerMs !== undefined) checkDuration('sink.batching.lingerMs', batching.lingerMs);
+}
+
+interface NodeWritable extends NodeWritableLike {
+  write(chunk: unknown, callback?: (error?: Error | null) => void): boolean;
 }
 
 type WebWriter<T> = ReturnType<WebWritableLike<T>['getWriter']>;
@@ -92,9 +96,9 @@ class NodeWritableSink<T> implements Sink<T> {
   #isClosing = false;
   #context: SinkContext | undefined;
 
-  private readonly stream: NodeWritableLike;
+  private readonly stream: NodeWritable;
 
-  constructor(stream: NodeWritableLike) {
+  constructor(stream: NodeWritable) {
     this.stream = stream;
   }
 
@@ -112,7 +116,7 @@ class NodeWritableSink<T> implements Sink<T> {
     const last = batch.length - 1;
     for (let at = 0; at <= last; at++) {
       if (this.#error !== undefined) throw this.#error.error;
-      const chunk = batch[at] as never;
+      const chunk = batch[at];
       const hasRoom =
         at < last
           ? this.stream.write(chunk)

@@ -106,6 +106,13 @@ test('a pipeline takes a sink of its items, and no other', () => {
     from(orders).map((order) => String(order.id)),
     textSink,
   );
+  new ConcurrentPipeline(from(orders), {
+    batching: { maxItems: 10 },
+    write: (batch, context) => {
+      expectTypeOf(batch).toEqualTypeOf<readonly Order[]>();
+      expectTypeOf(context.signal).toEqualTypeOf<AbortSignal>();
+    },
+  });
   new ConcurrentPipeline(from(orders), count());
   new ConcurrentPipeline(from(orders), collect());
   new ConcurrentPipeline(
