@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import type { Partition } from '../src/act-two.ts';
+import { checkCopies, checkPartition, type IndependentCount } from '../src/checks.ts';
+import type { Flight } from '../src/flight.ts';
+import { ReadBack } from '../src/read-back.ts';
+
+const flight = (row: number, origin: string, minute = row): Flight => ({
+  row,
+  date: `2001-01-01T00:0${minute}`,
+  delay: 0,
+  distance: 1,
+  origin,
+  destination: 'ZZZ',
+});
+
+/** Three flights from AAA and one from BBB, all on time. */
+const FLIGHTS = [flight(0, 'AAA'), flight(2, 'AAA'), flight(3, 'AAA'), flight(1, 'BBB')];
+
+const EXPECTED: IndependentCount = {
+  rows: 4,
+  alerts: 0,
+  airports: new Map([
+    ['AAA', { flights: 3, late: 0, delay: 0, longestRun: 3 }],
+    ['BBB', { flights: 1, late: 0, delay: 0, longestRun: 1 }],
+  ]),
+};
+
+/** Which of the checks hold, of files with these flights. */
+function holds(flights: readonly Flight[], { files = 2, longestOfAaa = 3, read = 4 } = {}): boolean[] {
+  const readBack = new ReadBack();
+  readBack.add(flights);
+  const partition = {
+    report: { read },
+    sinks: [{ delivered: 3 }, { delivered: 1 }],
+    longestRuns: new Map([
+      ['AAA', longestOfAaa],
+      ['BBB', 1],
+    ]),
+  } as unknown as Partition;
+  return checkPartition(partition, files, readBack, EXPECTED).map((check) => check.holds);
+}
+
+describe('checkPartition', () => {
+  it('holds where every flight is in its file, once and in order', () => {
+    expect(holds(FLIGHTS)).toEqual([true, true, true, true]);
+  });
+
+  it('sees a flight that is lost', () => {
+    expect(holds(FLIGHTS.slice(1))).toEqual([false, false, false, true]);
+  });
+
+  it('sees a flight that came twice in the place of another', () => {
+    expect(holds([flight(0, 'AAA'), flight(2, 'AAA'), flight(2, 'AAA'), flight(1, 'BBB')])[1]).toBe(false);
+  });
+
+  it('sees rows, or dates, out of order', () => {
+    const [first, second, third, fourth] = FLIGHTS as [Flight, Flight, Flight, Flight];
+    expect(holds([first, third, second, fourth])).toEqual([true, false, true, true]);
+    expect(holds([first, second, flight(3, 'AAA', 1), fourth])).toEqual([true, false, true, true]);
+  });
+
+  it('sees a flight in the file of another airport', () => {
+    const [first, second, third, fourth] = FLIGHTS as [Flight, Flight, Flight, Flight];
+    expect(holds([first, second, fourth, third])[1]).toBe(false);
+  });
+
+  it('sees a file too many, a wrong run, and a source that came short', () => {
+    expect(holds(FLIGHTS, { files: 3 })).toEqual([true, true, false, true]);
+    expect(holds(FLIGHTS, { longestOfAaa: 2 })).toEqual([true, true, true, false]);
+    expect(holds(FLIGHTS, { read: 3 })).toEqual([false, true, true, true]);
+  });
+});
+
+describe('checkCopies', () => {
+  it('holds for equal fingerprints alone', () => {
+    expect(checkCopies(1, ['a', 'a']).holds).toBe(true);
+    expect(checkCopies(1, ['a', 'b'])).toMatchObject({ holds: false, text: 'the two files differ' });
+  });
+});
