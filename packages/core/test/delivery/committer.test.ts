@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { Deferred } from '../../src/deferred.ts';
 import { Committer } from '../../src/delivery/committer.ts';
 import { LaneBook } from '../../src/delivery/lane.ts';
 import { rejection } from '../controlled.ts';
@@ -9,100 +8,136 @@ import { useVirtualClock } from '../virtual-clock.ts';
 const time = useVirtualClock();
 useLeakCheck(time);
 
-/** A lane whose batches are done as soon as they come. */
-function setUp(commit: (position: unknown) => void | Promise<void>): {
-  readonly committer: Committer;
-  readonly done: (position: number, items: number) => void;
-  readonly failures: unknown[];
-} {
+interface Pending {
+  readonly positions: ReadonlyMap<string, unknown>;
+  done(): void;
+  fail(error: unknown): void;
+}
+
+/** A committer over a book, with commits that are settled by hand. */
+function setUp(policy: { items: number; ms: number }, mode: 'held' | 'sync' = 'held') {
+  const commits: Pending[] = [];
   const failures: unknown[] = [];
-  const lanes: LaneBook = new LaneBook((items) => committer.moved(items));
+  const book = new LaneBook((items) => committer.moved(items));
   const committer: Committer = new Committer(
-    { items: 10, ms: 1000 },
-    lanes,
-    (positions) => commit(positions.get('')),
-    (error) => void failures.push(error),
+    policy,
+    book,
+    (positions) => {
+      if (mode === 'sync') {
+        commits.push({ positions, done: () => {}, fail: () => {} });
+        return undefined;
+      }
+      return new Promise<void>((resolve, reject) => {
+        commits.push({ positions, done: resolve, fail: reject });
+      });
+    },
+    (error) => failures.push(error),
   );
-  return { committer, failures, done: (position, items) => lanes.issue('', position, items).settle() };
+  let next = 0;
+  return {
+    book,
+    committer,
+    commits,
+    failures,
+    settle: (items: number): void => {
+      next += items;
+      book.issue('', next, items).settle();
+    },
+    committed: (): unknown[] => commits.map(({ positions }) => positions.get('')),
+  };
 }
 
 describe('Committer', () => {
-  it('commits by count and by time, whichever comes first', async () => {
-    const commits: unknown[] = [];
-    const { committer, done } = setUp((position) => void commits.push(position));
-    done(10, 10);
-    expect(commits).toEqual([10]);
-    done(11, 1);
-    await time().advance(999);
-    expect(commits).toEqual([10]);
-    await time().advance(1);
-    expect(commits).toEqual([10, 11]);
-    await committer.last();
-    expect(commits).toEqual([10, 11]);
+  it('commits when so many items became done', () => {
+    const { settle, committed } = setUp({ items: 10, ms: 1000 }, 'sync');
+    settle(6);
+    expect(committed()).toEqual([]);
+    settle(4);
+    expect(committed()).toEqual([10]);
+    settle(10);
+    expect(committed()).toEqual([10, 20]);
   });
 
-  it('has one commit at a time, and takes with the next what moved meanwhile', async () => {
-    const commits: unknown[] = [];
-    const running: Deferred[] = [];
-    const { committer, done } = setUp((position) => {
-      commits.push(position);
-      running.push(new Deferred());
-      return running.at(-1)?.promise;
-    });
-    done(10, 10);
-    done(20, 10);
-    done(30, 10);
-    expect(commits).toEqual([10]);
-    running[0]?.resolve();
+  it('commits so long after the first item became done, and not while nothing moves', async () => {
+    const { settle, committed, committer } = setUp({ items: 100, ms: 1000 }, 'sync');
+    settle(1);
+    await time().advance(600);
+    settle(1);
+    expect(committed()).toEqual([]);
+    await time().advance(400);
+    expect(committed()).toEqual([2]);
+    expect(time().activeTimers).toBe(0);
+    await time().advance(10_000);
+    expect(committed()).toEqual([2]);
+    committer.stop();
+  });
+
+  it('runs one commit at a time, and then what moved meanwhile', async () => {
+    const { settle, committed, commits } = setUp({ items: 1, ms: 1000 });
+    settle(1);
+    settle(1);
+    settle(1);
+    expect(committed()).toEqual([1]);
+    commits[0]?.done();
     await time().settle();
-    expect(commits).toEqual([10, 30]);
-    done(31, 1);
+    expect(committed()).toEqual([1, 3]);
+    commits[1]?.done();
+    await time().settle();
+    expect(committed()).toEqual([1, 3]);
+  });
+
+  it('waits with the last commit for the one under way', async () => {
+    const { settle, committed, commits, committer } = setUp({ items: 1, ms: 1000 });
+    settle(1);
+    settle(1);
     const last = committer.last();
     await time().settle();
-    expect(commits).toEqual([10, 30]);
-    running[1]?.resolve();
+    expect(committed()).toEqual([1]);
+    commits[0]?.done();
     await time().settle();
-    expect(commits).toEqual([10, 30, 31]);
-    running[2]?.resolve();
+    expect(committed()).toEqual([1, 2]);
+    commits[1]?.done();
     await last;
   });
 
-  it.each(['at once', 'later'])(
-    'tells of a commit that fails %s, and tries again at the end',
-    async (when) => {
-      const cause = new Error('store gone');
-      let isBroken = true;
-      const commits: unknown[] = [];
-      const { committer, done, failures } = setUp((position) => {
-        if (isBroken && when === 'at once') throw cause;
-        if (isBroken) return Promise.reject(cause);
-        commits.push(position);
-      });
-      done(10, 10);
-      await time().settle();
-      expect(failures).toEqual([cause]);
-      isBroken = false;
-      await committer.last();
-      expect(commits).toEqual([10]);
-    },
-  );
-
-  it('rejects with a last commit that fails', async () => {
-    const cause = new Error('store gone');
-    const { committer, done } = setUp(() => Promise.reject(cause));
-    done(1, 1);
-    expect(await rejection(committer.last())).toBe(cause);
+  it('does not commit at the end what did not move', async () => {
+    const { settle, committed, committer } = setUp({ items: 1, ms: 1000 }, 'sync');
+    settle(1);
+    await committer.last();
+    expect(committed()).toEqual([1]);
   });
 
-  it('commits nothing by itself once it is stopped', async () => {
-    const commits: unknown[] = [];
-    const { committer, done } = setUp((position) => void commits.push(position));
-    done(1, 1);
+  it('tells a failure, and tries what failed again with the last commit', async () => {
+    const { settle, committed, commits, committer, failures } = setUp({ items: 1, ms: 1000 });
+    const error = new Error('no');
+    settle(1);
+    commits[0]?.fail(error);
+    await time().settle();
+    expect(failures).toEqual([error]);
+    const last = committer.last();
+    await time().settle();
+    expect(committed()).toEqual([1, 1]);
+    commits[1]?.done();
+    await last;
+  });
+
+  it('rejects the last commit with its failure', async () => {
+    const { settle, commits, committer } = setUp({ items: 100, ms: 1000 });
+    settle(1);
+    const last = committer.last();
+    await time().settle();
+    const error = new Error('no');
+    commits[0]?.fail(error);
+    expect(await rejection(last)).toBe(error);
+  });
+
+  it('commits nothing by itself once it is stopped, and takes its timer back', async () => {
+    const { settle, committed, committer } = setUp({ items: 2, ms: 1000 }, 'sync');
+    settle(1);
     committer.stop();
-    done(20, 19);
+    expect(time().activeTimers).toBe(0);
+    settle(5);
     await time().advance(5000);
-    expect(commits).toEqual([]);
-    await committer.last();
-    expect(commits).toEqual([20]);
+    expect(committed()).toEqual([]);
   });
 });

@@ -1,209 +1,270 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Claim, ClaimGroup, gatherParcels, joinParcels, Parcel } from '../../src/delivery/parcel.ts';
-import { chance } from '../flow/instruments.ts';
+import { type Claim, gatherParcels, joinParcels, Parcel } from '../../src/delivery/parcel.ts';
 
-/** A claim that counts, and knows when it is settled too often. */
-class CountingClaim implements Claim {
+/** A claim that keeps count, and throws where one is given back that is not there. */
+class CountedClaim implements Claim {
+  readonly name: number;
   pieces = 1;
+  settled = 0;
   failed = 0;
-  readonly breaches: string[] = [];
+
+  constructor(name: number) {
+    this.name = name;
+  }
 
   retain(pieces: number): void {
-    if (this.pieces === 0) this.breaches.push('retained after the end');
+    if (this.pieces === 0) throw new Error(`claim ${this.name} retained after its end`);
     this.pieces += pieces;
   }
 
   rejoin(): void {
+    if (this.pieces < 2) throw new Error(`claim ${this.name} rejoined to nothing`);
     this.pieces -= 1;
-    if (this.pieces === 0) this.breaches.push('rejoined the last piece');
   }
 
   settle(): void {
-    if (this.pieces === 0) this.breaches.push('settled too often');
+    if (this.pieces === 0) throw new Error(`claim ${this.name} settled too often`);
     this.pieces -= 1;
+    this.settled += 1;
   }
 
   fail(): void {
-    if (this.pieces === 0) this.breaches.push('failed too often');
+    if (this.pieces === 0) throw new Error(`claim ${this.name} failed too often`);
     this.pieces -= 1;
     this.failed += 1;
   }
-
-  get isDone(): boolean {
-    return this.pieces === 0 && this.failed === 0;
-  }
 }
 
-interface Tagged {
-  readonly batch: number;
+/** An item that knows its claim, so that a test can follow it. */
+interface Item {
+  readonly of: number;
   readonly n: number;
 }
 
-/** What a piece holds, whether or not it was gathered into arrays. */
-function places(items: readonly unknown[]): Tagged[] {
-  return items.flatMap((item) => (Array.isArray(item) ? places(item) : [item as Tagged]));
+function parcelOf(name: number, length: number): { parcel: Parcel<Item>; claim: CountedClaim } {
+  const claim = new CountedClaim(name);
+  const items = Array.from({ length }, (_, n) => ({ of: name, n }));
+  return { parcel: new Parcel(items, claim, true, null), claim };
 }
 
-function batchOf(claim: Claim, batch: number, count: number): Parcel<unknown> {
-  const items = Array.from({ length: count }, (_, n): Tagged => ({ batch, n }));
-  return new Parcel<unknown>(items, claim, true, null);
-}
-
-describe('Parcel', () => {
-  it('settles every claim exactly once, and none before its last item, whatever became of it', () => {
-    fc.assert(
-      fc.property(fc.array(fc.nat({ max: 6 }), { minLength: 1, maxLength: 6 }), fc.nat(), (sizes, seed) => {
-        const draw = chance(seed);
-        const claims = sizes.map(() => new CountingClaim());
-        const dropped = new Set<string>();
-        let parcels = sizes.map((size, batch) => batchOf(claims[batch] as Claim, batch, size));
-        const key = ({ batch, n }: Tagged): string => `${batch}.${n}`;
-        for (let i = 0; i < 12; i++) {
-          // Neighbours, as in a stream: pieces are only ever joined in order.
-          const at = draw(parcels.length);
-          const parcel = parcels[at] as Parcel<unknown>;
-          const { length } = parcel.items;
-          switch (draw(6)) {
-            case 0: {
-              if (length < 2) break;
-              const middle = 1 + draw(length - 1);
-              parcels.splice(at, 1, parcel.cut(0, middle), parcel.cut(middle, length));
-              break;
-            }
-            case 1: {
-              const some = parcels.slice(at, at + 1 + draw(3));
-              parcels.splice(at, some.length, joinParcels(some));
-              break;
-            }
-            case 2: {
-              const some = parcels.slice(at, at + 1 + draw(3));
-              const items = some.flatMap((one) => one.items);
-              parcels.splice(
-                at,
-                some.length,
-                items.length === 0
-                  ? gatherParcels<unknown, unknown>(some, []).narrow([false], [])
-                  : gatherParcels<unknown, unknown>(some, items),
-              );
-              break;
-            }
-            case 3: {
-              const kept = parcel.items.map(() => draw(3) > 0);
-              for (const place of places(parcel.items.filter((_, n) => kept[n] !== true)))
-                dropped.add(key(place));
-              parcel.narrow(
-                kept,
-                parcel.items.filter((_, n) => kept[n] === true),
-              );
-              break;
-            }
-            case 4:
-              parcel.unify();
-              break;
-            default:
-              parcel.replace([...parcel.items]);
-          }
-        }
-        // Cut all the way, and settle in any order.
-        parcels = parcels.flatMap((parcel) => {
-          const { length } = parcel.items;
-          return length < 2 ? [parcel] : parcel.items.map((_, n) => parcel.cut(n, n + 1));
-        });
-        const alive = new Set(parcels.flatMap((parcel) => places(parcel.items).map(key)));
-        const everything = sizes.flatMap((size, batch) =>
-          Array.from({ length: size }, (_, n) => key({ batch, n })),
-        );
-        expect(everything.filter((place) => !alive.has(place) && !dropped.has(place))).toEqual([]);
-        while (parcels.length > 0) {
-          const [parcel] = parcels.splice(draw(parcels.length), 1);
-          parcel?.settle();
-          for (const place of places(parcel?.items ?? [])) alive.delete(key(place));
-          for (const [batch, claim] of claims.entries()) {
-            if (claim.isDone) expect([...alive].filter((place) => place.startsWith(`${batch}.`))).toEqual([]);
-          }
-        }
-        for (const claim of claims) {
-          expect(claim.breaches).toEqual([]);
-          expect(claim.isDone).toBe(true);
-        }
-      }),
-      { numRuns: 1500 },
-    );
-  });
-
-  it('is the very same when it is cut from end to end', () => {
-    const claim = new CountingClaim();
-    const parcel = batchOf(claim, 0, 3);
+describe('Parcel.cut', () => {
+  it('answers itself where nothing is cut off', () => {
+    const { parcel, claim } = parcelOf(0, 3);
     expect(parcel.cut(0, 3)).toBe(parcel);
     expect(claim.pieces).toBe(1);
   });
 
-  it('keeps the end of a source batch with its last piece', () => {
-    const parcel = batchOf(new CountingClaim(), 0, 3);
-    expect([parcel.cut(0, 2).end, parcel.cut(2, 3).end]).toEqual([false, true]);
+  it('retains a claim for what stays, and gives the end to the last piece', () => {
+    const { parcel, claim } = parcelOf(0, 5);
+    const first = parcel.cut(0, 2);
+    expect(claim.pieces).toBe(2);
+    const second = parcel.cut(2, 4);
+    const third = parcel.cut(4, 5);
+    expect(claim.pieces).toBe(3);
+    expect([first.end, second.end, third.end]).toEqual([false, false, true]);
+    expect([first, second, third].map(({ items }) => items.map(({ n }) => n))).toEqual([[0, 1], [2, 3], [4]]);
   });
 
-  it('leaves the batches it was made of as they were', () => {
-    const items = Object.freeze([1, 2, 3]);
-    const parcel = new Parcel<number>(items, null, true, null);
-    parcel.cut(0, 1);
-    parcel.narrow([true, false, true], [1, 3]);
-    expect(items).toEqual([1, 2, 3]);
+  it('gives each part of a joined parcel to the pieces that hold its items', () => {
+    const [a, b, c] = [parcelOf(0, 2), parcelOf(1, 2), parcelOf(2, 1)];
+    const joined = joinParcels([a.parcel, b.parcel, c.parcel]);
+    const first = joined.cut(0, 3);
+    const second = joined.cut(3, 5);
+    expect(first.listParts().map(({ items, end }) => ({ items, end }))).toEqual([
+      { items: 2, end: true },
+      { items: 1, end: false },
+    ]);
+    expect(second.listParts().map(({ items, end }) => ({ items, end }))).toEqual([
+      { items: 1, end: true },
+      { items: 1, end: true },
+    ]);
+    expect([a, b, c].map(({ claim }) => claim.pieces)).toEqual([1, 2, 1]);
   });
 
-  it('costs nothing where there are no positions', () => {
-    const joined = joinParcels([new Parcel([1], null, true, null), new Parcel([2], null, true, null)]);
-    expect(joined).toMatchObject({ items: [1, 2], receipt: null, parts: null });
-    expect(joined.unify().receipt).toBe(null);
-    joined.retain(3);
-    joined.settle();
-    joined.fail();
+  it('takes a part without items along with the item after it, or with the last piece', () => {
+    const emptied = (name: number): { parcel: Parcel<Item>; claim: CountedClaim } => {
+      const made = parcelOf(name, 1);
+      made.parcel.narrow([false], []);
+      return made;
+    };
+    const [a, b, c, d] = [emptied(0), parcelOf(1, 1), emptied(2), parcelOf(3, 1)];
+    const e = emptied(4);
+    const joined = joinParcels([a.parcel, b.parcel, c.parcel, d.parcel, e.parcel]);
+    const names = (parcel: Parcel<Item>): number[] =>
+      parcel.listParts().map(({ receipt }) => (receipt as CountedClaim).name);
+    expect(names(joined.cut(0, 1))).toEqual([0, 1]);
+    expect(names(joined.cut(1, 2))).toEqual([2, 3, 4]);
+    expect([a, b, c, d, e].map(({ claim }) => claim.pieces)).toEqual([1, 1, 1, 1, 1]);
   });
+});
 
-  it('fails every claim it holds, once', () => {
-    const claims = [new CountingClaim(), new CountingClaim()];
-    const joined = joinParcels(claims.map((claim, batch) => batchOf(claim, batch, 2)));
-    joined.fail();
-    for (const claim of claims) expect(claim).toMatchObject({ pieces: 0, failed: 1, breaches: [] });
+describe('Parcel.narrow', () => {
+  it('counts what is kept of each part', () => {
+    const [a, b] = [parcelOf(0, 2), parcelOf(1, 3)];
+    const joined = joinParcels([a.parcel, b.parcel]);
+    const kept = [false, true, true, false, false];
+    joined.narrow(
+      kept,
+      joined.items.filter((_, at) => kept[at]),
+    );
+    expect(joined.listParts().map(({ items }) => items)).toEqual([1, 1]);
+    expect(joined.items).toHaveLength(2);
   });
+});
 
-  it('makes one claim of two pieces of a batch that come together again', () => {
-    const claim = new CountingClaim();
-    const parcel = batchOf(claim, 0, 4);
+describe('joinParcels', () => {
+  it('puts two pieces of one batch together again, with one claim', () => {
+    const { parcel, claim } = parcelOf(0, 4);
     const pieces = [parcel.cut(0, 1), parcel.cut(1, 3), parcel.cut(3, 4)];
     expect(claim.pieces).toBe(3);
     const joined = joinParcels(pieces);
     expect(claim.pieces).toBe(1);
-    expect(joined).toMatchObject({ parts: null, end: true });
+    expect(joined.items.map(({ n }) => n)).toEqual([0, 1, 2, 3]);
+    expect(joined.end).toBe(true);
+    joined.settle();
+    expect(claim.settled).toBe(1);
   });
 
-  it('joins more parcels than a call takes arguments', () => {
-    const many = Array.from({ length: 200_000 }, (_, n) => new Parcel([n], null, true, null));
-    expect(joinParcels(many).items).toHaveLength(200_000);
+  it('needs no claims where there are none', () => {
+    const joined = joinParcels([new Parcel([1], null, true, null), new Parcel([2, 3], null, true, null)]);
+    expect(joined.items).toEqual([1, 2, 3]);
+    expect(joined.listParts()).toEqual([]);
   });
 });
 
-describe('ClaimGroup', () => {
-  it('settles all when the last piece is, also those it took in later', () => {
-    const claims = [new CountingClaim(), new CountingClaim()] as const;
-    const group = new ClaimGroup([{ receipt: claims[0], items: 1, end: true }]);
-    group.retain(2);
-    group.add([{ receipt: claims[1], items: 1, end: true }]);
-    group.settle();
-    group.rejoin();
-    expect(claims.map((claim) => claim.pieces)).toEqual([1, 1]);
-    group.settle();
-    expect(claims.map((claim) => claim.isDone)).toEqual([true, true]);
+describe('gatherParcels', () => {
+  it('lets all claims go with the one item', () => {
+    const [a, b] = [parcelOf(0, 2), parcelOf(1, 3)];
+    const gathered = gatherParcels<Item, string>([a.parcel, b.parcel], 'both');
+    expect(gathered.items).toEqual(['both']);
+    expect(gathered.listParts().map(({ items }) => items)).toEqual([0, 1]);
+    gathered.settle();
+    expect([a.claim.settled, b.claim.settled]).toEqual([1, 1]);
   });
+});
 
-  it('fails all when one piece is lost', () => {
-    const claim = new CountingClaim();
-    const group = new ClaimGroup([{ receipt: claim, items: 1, end: true }]);
-    group.retain(1);
-    group.fail();
-    expect(claim.failed).toBe(0);
-    group.settle();
-    expect(claim).toMatchObject({ pieces: 0, failed: 1 });
+describe('joinParcels, after gatherParcels', () => {
+  it('leaves a claim with the item it goes with, where the item before holds a piece of the same batch', () => {
+    // Batch 1 is cut between two arrays: the first ends with a piece of it, the second begins with one.
+    const [a, b, c] = [parcelOf(0, 1), parcelOf(1, 2), parcelOf(2, 1)];
+    const front = b.parcel.cut(0, 1);
+    const back = b.parcel.cut(1, 2);
+    const first = gatherParcels<Item, string>([a.parcel, front], 'first');
+    const second = gatherParcels<Item, string>([back, c.parcel], 'second');
+    const joined = joinParcels([first, second]);
+    joined.cut(0, 1).settle();
+    expect([a, b, c].map(({ claim }) => claim.pieces)).toEqual([0, 1, 1]);
+    joined.cut(1, 2).settle();
+    expect([a, b, c].map(({ claim }) => claim.pieces)).toEqual([0, 0, 0]);
   });
+});
+
+describe('Parcel.unify', () => {
+  it('settles each claim when the last piece of the whole is settled, and fails all when one failed', () => {
+    const [a, b] = [parcelOf(0, 1), parcelOf(1, 1)];
+    const whole = joinParcels([a.parcel, b.parcel]).unify();
+    whole.retain(2);
+    whole.settle();
+    whole.fail();
+    expect([a.claim.pieces, b.claim.pieces]).toEqual([1, 1]);
+    whole.settle();
+    expect([a.claim, b.claim].map(({ pieces, failed }) => [pieces, failed])).toEqual([
+      [0, 1],
+      [0, 1],
+    ]);
+  });
+});
+
+describe('Parcel, by property', () => {
+  /** What is done to a row of parcels that stand in order, `at` and `with` choosing where. */
+  const all = ['cut', 'join', 'narrow', 'gather', 'unify', 'settle', 'replace'] as const;
+  // With few kinds, chance comes sooner to the long sequences in which pieces meet again.
+  const few = ['cut', 'join', 'gather', 'settle'] as const;
+
+  it.each([
+    ['all there is', all, 6],
+    ['cuts and joins', few, 3],
+  ] as const)(
+    'gives every claim back exactly once, and never before the last item it covers: %s',
+    (_, kinds, longest) => {
+      const step = fc.record({ kind: fc.constantFrom(...kinds), at: fc.nat(20), by: fc.nat(20) });
+      fc.assert(
+        fc.property(
+          fc.array(fc.integer({ min: 1, max: longest }), { minLength: 1, maxLength: longest }),
+          fc.array(step, { maxLength: 30 }),
+          (lengths, steps) => {
+            const made = lengths.map((length, name) => parcelOf(name, length));
+            const claims = made.map(({ claim }) => claim);
+            // An item of the row stands for all the original items that went into it.
+            let row: Parcel<readonly Item[]>[] = made.map(({ parcel }) =>
+              parcel.replace(parcel.items.map((item) => [item])),
+            );
+            const open = new Map<number, number>(lengths.map((length, name) => [name, length]));
+            const done = (items: readonly Item[]): void => {
+              for (const { of } of items) open.set(of, (open.get(of) as number) - 1);
+            };
+            for (const { kind, at, by } of steps) {
+              if (row.length === 0) break;
+              const index = at % row.length;
+              const parcel = row[index] as Parcel<readonly Item[]>;
+              const { length } = parcel.items;
+              switch (kind) {
+                case 'cut': {
+                  if (length < 2) break;
+                  const to = 1 + (by % (length - 1));
+                  row.splice(index, 1, parcel.cut(0, to), parcel.cut(to, length));
+                  break;
+                }
+                case 'join': {
+                  const count = 2 + (by % 3);
+                  const some = row.slice(index, index + count);
+                  if (some.length > 1) row.splice(index, some.length, joinParcels(some));
+                  break;
+                }
+                case 'narrow': {
+                  const kept = parcel.items.map((_, i) => (by >> (i % 16)) % 2 === 0);
+                  for (const [i, items] of parcel.items.entries()) if (!kept[i]) done(items);
+                  parcel.narrow(
+                    kept,
+                    parcel.items.filter((_, i) => kept[i]),
+                  );
+                  break;
+                }
+                case 'gather': {
+                  const count = 1 + (by % 3);
+                  const some = row.slice(index, index + count);
+                  const all = some.flatMap(({ items }) => items.flat());
+                  row.splice(index, some.length, gatherParcels<readonly Item[], readonly Item[]>(some, all));
+                  break;
+                }
+                case 'unify':
+                  parcel.unify();
+                  break;
+                case 'replace':
+                  parcel.replace(parcel.items.map((items) => items));
+                  break;
+                case 'settle': {
+                  row.splice(index, 1);
+                  parcel.settle();
+                  for (const items of parcel.items) done(items);
+                  break;
+                }
+              }
+              const inRow = new Set(row.flatMap(({ items }) => items.flat().map(({ of }) => of)));
+              for (const claim of claims) {
+                // A claim ends once, and not while an item of its batch is still on its way.
+                if (inRow.has(claim.name)) expect(claim.pieces).toBeGreaterThan(0);
+                expect(claim.failed).toBe(0);
+              }
+            }
+            for (const parcel of row) parcel.settle();
+            row = [];
+            expect(claims.map(({ pieces }) => pieces)).toEqual(claims.map(() => 0));
+          },
+        ),
+        { numRuns: 3000 },
+      );
+    },
+  );
 });

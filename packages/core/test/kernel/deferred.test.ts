@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { Deferred, ignoreRejection, isThenable } from '../../src/deferred.ts';
+import { rejection } from '../controlled.ts';
+import { useLeakCheck } from '../leak-check.ts';
+
+const leaks = useLeakCheck();
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('Deferred', () => {
+  it('settles its promise from outside, once', async () => {
+    const deferred = new Deferred<number>();
+    deferred.resolve(5);
+    deferred.resolve(6);
+    deferred.reject(new Error('late'));
+    expect(await deferred.promise).toBe(5);
+  });
+
+  it('[fault 96] counts as handled from birth, and still rejects who awaits it', async () => {
+    const deferred = new Deferred();
+    deferred.reject('why');
+    await turn();
+    expect(leaks.unhandled).toEqual([]);
+    expect(await rejection(deferred.promise)).toBe('why');
+  });
+});
+
+describe('ignoreRejection', () => {
+  it('takes care of a promise, or of anything with a then', async () => {
+    ignoreRejection(Promise.reject(new Error('x')));
+    let handlers: unknown[] = [];
+    ignoreRejection({
+      then: (...given: unknown[]) => {
+        handlers = given;
+        return Promise.resolve() as never;
+      },
+    });
+    await turn();
+    expect(typeof handlers[1]).toBe('function');
+  });
+});
+
+describe('isThenable', () => {
+  it('knows a promise by its then', () => {
+    const callable = Object.assign(() => {}, { then: () => {} });
+    expect(
+      [Promise.resolve(), { then: () => {} }, callable].map((value) => isThenable(value as never)),
+    ).toEqual([true, true, true]);
+    for (const value of [undefined, null, 0, 'then', {}, [], { then: 5 }, () => {}]) {
+      expect(isThenable(value as never)).toBe(false);
+    }
+  });
+});
