@@ -16,8 +16,7 @@ function orderSchema(isAsync: boolean): StandardSchema<unknown, Order> {
   const check = (value: unknown): SchemaResult<Order> => {
     const order = value as { id: unknown; lines: { price: unknown }[] };
     const issues = [];
-    if (typeof value === 'string')
-      return { issues: [{ message: `Expected an order, got ${value}` }] };
+    if (typeof value === 'string') return { issues: [{ message: `Expected an order, got ${value}` }] };
     if (Number.isNaN(Number(order.id))) issues.push({ message: `Bad id ${String(order.id)}`, path: ['id'] });
     for (const [at, { price }] of order.lines.entries()) {
       if (typeof price !== 'number') {
