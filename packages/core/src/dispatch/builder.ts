@@ -18,7 +18,7 @@ import { DemandStrategy } from './demand.ts';
 import type { DispatcherConfig, OnUnknown } from './dispatch-core.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { hashKey, type Key } from './hash.ts';
-import { indexOfName, PartitionStrategy } from './partition.ts';
+import { PartitionStrategy, routeByName } from './partition.ts';
 import type { Logger } from './stall-watch.ts';
 import type { DispatchStrategy } from './strategy.ts';
 
@@ -113,8 +113,8 @@ export class DispatchedPipelineBuilder<T> {
     const names = typeof namesOrCount === 'number' ? numbers(namesOrCount) : checkNames(namesOrCount);
     const strategy = new PartitionStrategy<T>(
       typeof namesOrCount === 'number'
-        ? hashRoute(route as (item: T) => Key, namesOrCount)
-        : nameRoute(route, names),
+        ? { kind: 'hash', route: route as (item: T) => Key, count: namesOrCount }
+        : routeByName(route, names),
     );
     return new Dispatcher<T, string | number>({
       ...this.#config(strategy),
@@ -166,13 +166,4 @@ function checkNames(names: readonly (string | number)[]): readonly (string | num
   }
   if (new Set(names).size !== names.length) throw new OptionError('partition names', 'all different', names);
   return [...names];
-}
-
-function nameRoute<T>(route: (item: T) => unknown, names: readonly (string | number)[]): (item: T) => number {
-  const indexOf = indexOfName(names);
-  return (item) => indexOf(route(item));
-}
-
-function hashRoute<T>(route: (item: T) => Key, count: number): (item: T) => number {
-  return (item) => hashKey(route(item)) % count;
 }

@@ -35,7 +35,8 @@ function digits(key: number): string {
   return Number.isInteger(key) && !Number.isSafeInteger(key) ? String(BigInt(key)) : String(key);
 }
 
-function mix(value: number): number {
+/** The finaliser of MurmurHash3: 32 bits of a whole number that fits in 32. */
+export function mix(value: number): number {
   let h = value ^ (value >>> 16);
   h = Math.imul(h, 0x85ebca6b);
   h ^= h >>> 13;

@@ -321,7 +321,9 @@ describe('Dispatcher by partition', () => {
   });
 
   it('[GenStage P2] gives a partition what it has demand for, and keeps the rest', () => {
-    const table = new StrategyTable(new PartitionStrategy<number>(() => 0), [outlet('0', 3)]);
+    const table = new StrategyTable(new PartitionStrategy<number>({ kind: 'index', route: () => 0 }), [
+      outlet('0', 3),
+    ]);
     expect(table.dispatch([1]).deliveries).toEqual([['0', [1]]]);
     table.ask('0', 3);
     expect(table.dispatch([2, 5, 6, 7, 8, 9, 11])).toEqual({
@@ -343,7 +345,10 @@ describe('Dispatcher by partition', () => {
   });
 
   it('[GenStage P4] lets an item that fits nowhere cost no demand', () => {
-    const strategy = new PartitionStrategy<number>((n) => (n % 3 === 0 ? UNROUTED : n % 2));
+    const strategy = new PartitionStrategy<number>({
+      kind: 'index',
+      route: (n) => (n % 3 === 0 ? UNROUTED : n % 2),
+    });
     const table = new StrategyTable(strategy, [outlet('even', 4), outlet('odd', 4)]);
     const items = Array.from({ length: 15 }, (_, index) => index + 1);
     expect(table.dispatch(items)).toEqual({

@@ -4,8 +4,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BroadcastStrategy } from '../../src/dispatch/broadcast.ts';
 import { DemandStrategy } from '../../src/dispatch/demand.ts';
-import { hashKey } from '../../src/dispatch/hash.ts';
-import { indexOfName, PartitionStrategy } from '../../src/dispatch/partition.ts';
+import { hashKey, type Key } from '../../src/dispatch/hash.ts';
+import { PartitionStrategy, routeByName } from '../../src/dispatch/partition.ts';
 import { type DispatchStrategy, type OutletState, UNROUTED } from '../../src/dispatch/strategy.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { outlet, StrategyTable } from './strategy-table.ts';
@@ -183,7 +183,7 @@ describe('DemandStrategy.dispatch', () => {
 });
 
 describe('PartitionStrategy.dispatch', () => {
-  const byParity = new PartitionStrategy<number>((n) => n % 2);
+  const byParity = new PartitionStrategy<number>({ kind: 'index', route: (n) => n % 2 });
 
   it('gives each item to the outlet of its partition, in order', () => {
     expect(byParity.dispatch([1, 2, 3, 4, 5], 0, [outlet('even', 9), outlet('odd', 9)])).toEqual({
@@ -207,7 +207,7 @@ describe('PartitionStrategy.dispatch', () => {
 
   it('answers UNROUTED for what fits nowhere, in order, and what comes after it goes on', () => {
     const strange = [-1, 2, 0.5, Number.NaN, Number.POSITIVE_INFINITY, undefined, 'x', null];
-    const strategy = new PartitionStrategy<unknown>((item) => item as number);
+    const strategy = new PartitionStrategy<unknown>({ kind: 'index', route: (item) => item });
     expect(strategy.dispatch([...strange, 1], 0, [outlet('0', 9), outlet('1', 9)])).toEqual({
       taken: strange.length + 1,
       deliveries: [
@@ -219,9 +219,12 @@ describe('PartitionStrategy.dispatch', () => {
   });
 
   it('answers UNROUTED for an item whose route throws, and keeps the first that was thrown', () => {
-    const strategy = new PartitionStrategy<number>((n) => {
-      if (n < 0) throw new Error(`no ${n}`);
-      return 0;
+    const strategy = new PartitionStrategy<number>({
+      kind: 'index',
+      route: (n) => {
+        if (n < 0) throw new Error(`no ${n}`);
+        return 0;
+      },
     });
     expect(strategy.dispatch([1, -2, 3, -4], 0, [outlet('a', 9)])).toEqual({
       taken: 4,
@@ -236,15 +239,18 @@ describe('PartitionStrategy.dispatch', () => {
   });
 
   it('knows a throw of undefined from none', () => {
-    const strategy = new PartitionStrategy<number>(() => {
-      throw undefined;
+    const strategy = new PartitionStrategy<number>({
+      kind: 'index',
+      route: () => {
+        throw undefined;
+      },
     });
     strategy.dispatch([1], 0, [outlet('a', 9)]);
     expect(strategy.thrown).toEqual({ error: undefined });
   });
 
   it('takes what fits nowhere also while the partitions are full', () => {
-    const strategy = new PartitionStrategy<number>((n) => n);
+    const strategy = new PartitionStrategy<number>({ kind: 'index', route: (n) => n });
     expect(strategy.dispatch([7, 0, 7], 0, [outlet('0', 0)])).toEqual({
       taken: 1,
       deliveries: [{ outlet: UNROUTED, items: [7] }],
@@ -257,7 +263,7 @@ describe('PartitionStrategy.dispatch', () => {
   });
 });
 
-describe('indexOfName', () => {
+describe('routeByName', () => {
   it.each([
     ['a few names', ['odd', 'even']],
     ['many names', Array.from({ length: 30 }, (_, i) => `p${i}`)],
@@ -265,11 +271,28 @@ describe('indexOfName', () => {
     ['numbers in another order', [2, 0, 1]],
     ['numbers and strings', [1, '1', 'x']],
   ])('finds each of %s, and nothing else', (_, names) => {
-    const indexOf = indexOfName(names);
-    expect(names.map((name) => indexOf(name))).toEqual(names.map((__, index) => index));
-    for (const other of ['nobody', 77, -1, 0.5, Number.NaN, undefined, null, {}, 'toString']) {
-      expect(names[indexOf(other)]).toBeUndefined();
+    const strangers = ['nobody', 77, -1, 0.5, Number.NaN, undefined, null, {}, 'toString', '0'];
+    const outlets = names.map((name) => outlet(String(name), 9));
+    const strategy = new PartitionStrategy<unknown>(routeByName((item) => item, names));
+    const { deliveries } = strategy.dispatch([...strangers, ...names], 0, outlets);
+    expect(deliveries).toEqual([
+      ...names.map((name, index) => ({ outlet: index, items: [name] })),
+      { outlet: UNROUTED, items: strangers },
+    ]);
+  });
+
+  it.each([1, 2, 3, 4, 6, 8])('hashes keys onto %i partitions by the remainder of the hash', (count) => {
+    const keys = [...Array.from({ length: 100 }, (_, i) => i * 7 - 300), 'a', 'b', 2n ** 70n, 1.5, true];
+    const strategy = new PartitionStrategy<Key>({ kind: 'hash', route: (key) => key, count });
+    const { deliveries } = strategy.dispatch(
+      keys,
+      0,
+      Array.from({ length: count }, (_, i) => outlet(String(i), 999)),
+    );
+    for (const { outlet: index, items } of deliveries) {
+      expect(items).toEqual(keys.filter((key) => hashKey(key) % count === index));
     }
+    expect(deliveries.flatMap(({ items }) => items)).toHaveLength(keys.length);
   });
 });
 
@@ -289,12 +312,13 @@ const subjects: readonly Subject[] = [
   { name: 'demand with chance', make: (random) => new DemandStrategy<number>(random), isEverywhere: false },
   {
     name: 'partition',
-    make: () => new PartitionStrategy<number>((n) => (n % 7 === 0 ? -1 : n % PARTITIONS)),
+    make: () =>
+      new PartitionStrategy<number>({ kind: 'index', route: (n) => (n % 7 === 0 ? -1 : n % PARTITIONS) }),
     isEverywhere: false,
   },
   {
     name: 'partition by hash',
-    make: () => new PartitionStrategy<number>((n) => hashKey(n) % PARTITIONS),
+    make: () => new PartitionStrategy<number>({ kind: 'hash', route: (n) => n, count: PARTITIONS }),
     isEverywhere: false,
   },
 ];
