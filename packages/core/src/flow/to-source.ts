@@ -57,6 +57,7 @@ class IterableSource<T> implements Source<T> {
   readonly name = 'iterable';
   #iterator: Iterator<T> | undefined;
   #ended = false;
+  #error: { error: unknown } | undefined;
 
   private readonly iterable: Iterable<T>;
 
@@ -71,12 +72,20 @@ class IterableSource<T> implements Source<T> {
   pull(demand: number): readonly T[] | undefined {
     const iterator = this.#iterator as Iterator<T>;
     const items: T[] = [];
-    while (items.length < demand && !this.#ended) {
-      const next = iterator.next();
-      if (next.done === true) this.#ended = true;
-      else items.push(next.value);
+    try {
+      while (items.length < demand && !this.#ended) {
+        const next = iterator.next();
+        if (next.done === true) this.#ended = true;
+        else items.push(next.value);
+      }
+    } catch (error) {
+      // What came before it goes on first.
+      this.#ended = true;
+      this.#error = { error };
     }
-    return items.length === 0 ? undefined : items;
+    if (items.length > 0) return items;
+    if (this.#error !== undefined) throw this.#error.error;
+    return undefined;
   }
 
   close(): void {

@@ -113,6 +113,24 @@ describe('A generator as a source', () => {
     expect(returned).toBe(0);
   });
 
+  it('hands on what came before it throws', async () => {
+    const cause = new Error('half way');
+    const sink = collect<number>();
+    const items = function* (): Generator<number> {
+      yield* [1, 2];
+      throw cause;
+    };
+    const run = new ConcurrentPipeline(items(), sink).failFast(false).run();
+    await expect(run).rejects.toMatchObject({ code: 'SW_SOURCE_FAILED', cause });
+    expect(sink.items).toEqual([1, 2]);
+    const seen: number[] = [];
+    const loop = (async () => {
+      for await (const n of from(items())) seen.push(n);
+    })();
+    await expect(loop).rejects.toMatchObject({ code: 'SW_SOURCE_FAILED', cause });
+    expect(seen).toEqual([1, 2]);
+  });
+
   it('fails the run with what it throws', async () => {
     const cause = new Error('half way');
     const run = pipe(
