@@ -118,7 +118,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     this.#checkOpen();
     const checked = checkSubscribeOptions(
       options,
-      this.#config.strategy.name,
+      this.#config.isCustom ? 'custom' : this.#config.strategy.name,
       this.#config.hash !== undefined,
     );
     const target = toSink(sink);
@@ -180,7 +180,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     this.#checkOpen();
     const parcel =
       receipt instanceof Write
-        ? (receipt.parcel as Parcel<T>)
+        ? (receipt.handed as Parcel<T>)
         : new Parcel<T>(items, new ReceiptClaim(receipt), true, null);
     const offer = new Offer(parcel.unify(), feed);
     this.#exchange.offer(offer);
@@ -360,6 +360,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     this.#track(
       subscription.halt().then(async () => {
         await subscription.close(error).catch(() => {});
+        subscription.abandon();
         this.#roster.forget(subscription);
       }),
     );

@@ -21,7 +21,7 @@ export interface SubscribeOptions<T> {
   readonly overflow?: Overflow | undefined;
   /** Is given what an overflow dropped. */
   readonly onDrop?: ((items: readonly T[]) => void) | undefined;
-  /** Of a broadcast: which items it wants. It may be asked twice about an item. */
+  /** Of a broadcast, and of a custom strategy that looks at it: which items it wants. It may be asked twice about an item. */
   readonly selector?: ((item: T) => boolean) | undefined;
   /**
    * `'fail'`, the default: a failure of this sink fails the dispatcher and the runs that feed it. `'detach'`: it only
@@ -47,7 +47,7 @@ export function checkSubscribeOptions<T>(
   if (onDrop !== undefined) checkFunction('subscribeSink.onDrop', onDrop);
   if (selector !== undefined) checkFunction('subscribeSink.selector', selector);
   if (onError !== undefined) checkOneOf('subscribeSink.onError', onError, ['fail', 'detach']);
-  if (selector !== undefined && strategy !== 'broadcast') {
+  if (selector !== undefined && strategy !== 'broadcast' && strategy !== 'custom') {
     throw new OptionError('subscribeSink.selector', 'left out', selector, 'Only a broadcast has selectors.');
   }
   if (strategy === 'partition' && !hasKey && (maxConcurrency ?? 1) > 1) {

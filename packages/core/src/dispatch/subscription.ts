@@ -261,6 +261,11 @@ export class SinkSubscription<T> implements Subscription {
     this.#failed += items;
   }
 
+  /** It was detached, and its sink is closed: what that had taken over and did not settle counts as lost. */
+  abandon(): void {
+    for (const task of this.#tasks) task.abandon();
+  }
+
   detach(error: unknown): void {
     this.#state = 'detached';
     this.#error = error;
@@ -286,6 +291,7 @@ export class SinkSubscription<T> implements Subscription {
         this.#failed += items;
         this.#host.failed(this, error);
       },
+      onLost: (items) => this.lose(items),
       onQuiet: this.#quiet,
     });
   }

@@ -14,7 +14,7 @@ import { runtime, type Turn } from '../runtime.ts';
 import type { Accepted, Sink } from '../sink.ts';
 import type { Awaitable } from '../source.ts';
 import type { Intake } from './intake.ts';
-import { Write, type WriteOwner } from './write.ts';
+import { type ConsentedClaim, Write, type WriteOwner } from './write.ts';
 
 export interface SinkTaskOptions<T> {
   readonly name: string;
@@ -30,6 +30,8 @@ export interface SinkTaskOptions<T> {
   readonly turn: Turn;
   /** A write, a flush of its own, or what was accepted, failed; so many items are lost. */
   readonly onFail: (error: StreamWeldError, items: number) => void;
+  /** So many items, that a sink took into its own hands, are lost in part or all; their loss was consented to. */
+  readonly onLost?: ((items: number) => void) | undefined;
   /** Nothing is queued and no write is outstanding. Called again each time that comes about. */
   readonly onQuiet: () => void;
 }
@@ -57,9 +59,14 @@ export class SinkTask<T> implements WriteOwner {
   /** Writes that were accepted. */
   batches = 0;
 
+  /** What the sink took into its own hands, where its loss was consented to. */
+  readonly #claims = new Set<ConsentedClaim>();
+  readonly track: ((claim: ConsentedClaim) => void) | undefined;
+
   constructor(options: SinkTaskOptions<T>) {
     this.#options = options;
     this.#quietSince = runtime.now();
+    this.track = options.consentsToLoss === true ? this.#track : undefined;
   }
 
   get signal(): AbortSignal {
@@ -93,6 +100,19 @@ export class SinkTask<T> implements WriteOwner {
     if (this.#mode !== 'paused') return;
     this.#mode = 'running';
     this.pump();
+  }
+
+  readonly #track = (claim: ConsentedClaim): void => {
+    this.#claims.add(claim);
+    claim.onEnd = () => {
+      this.#claims.delete(claim);
+      if (claim.isLost) this.#options.onLost?.(claim.items);
+    };
+  };
+
+  /** The sink has ended, and its loss was consented to: what it took into its own hands and did not settle is lost. */
+  abandon(): void {
+    for (const claim of [...this.#claims]) claim.abandon();
   }
 
   /** No new writes, ever. What is outstanding still settles. */
@@ -236,7 +256,7 @@ export class SinkTask<T> implements WriteOwner {
   #failed(write: Write<T>, error: unknown): void {
     this.#ended(write.parcel);
     // What the sink took into its own hands is the sink's to settle, still.
-    if (write.isDeferred) this.lost(error, write.parcel.items.length);
+    if (write.isDeferred) this.lost(error, this.track === undefined ? write.parcel.items.length : 0);
     else this.#lose(write.parcel, error);
     this.#options.intake.release(write.parcel);
     this.pump();
