@@ -118,6 +118,29 @@ describe('ConcurrentPipeline.bufferSize', () => {
     expect(Math.min(...source.demands)).toBeGreaterThanOrEqual(25);
   });
 
+  it.each([1, 2, 10, 100, 1000])(
+    'bounds them with an async operator too, by what it may have in flight more: %i',
+    async (size) => {
+      for (const ordered of [true, false]) {
+        const watch = new Watch();
+        const source = watch.source(1000, undefined);
+        const wait = (): Promise<void> => time().sleep(time().random() * 10);
+        const flow = from(source).map((n) => wait().then(() => n), { concurrency: 8, ordered });
+        const report = await time().run(
+          new ConcurrentPipeline(
+            flow,
+            watch.sink(() => 3),
+          )
+            .bufferSize(size)
+            .run(),
+        );
+        expect(report.written).toBe(1000);
+        expect(watch.most).toBeLessThanOrEqual(size + 8);
+        expect(report.highWaterMark).toBeLessThanOrEqual(size);
+      }
+    },
+  );
+
   it('[fault 12] holds a source back for a sink that is a thousand times slower', async () => {
     const watch = new Watch();
     const source = watch.source(500, 1);
