@@ -17,7 +17,7 @@ export interface Arguments {
 /** An argument that cannot be meant. Its message says what was expected. */
 export class ArgumentError extends Error {}
 
-export const ALL_FLIGHTS = 3_000_000;
+const ALL_FLIGHTS = 3_000_000;
 const ACTS = ['all', '1', '2'] as const;
 const DEFAULT_FOLDER = join(tmpdir(), 'streamweld-flights');
 

@@ -6,7 +6,7 @@ import { whole } from './numbers.ts';
 import type { ReadBack } from './read-back.ts';
 
 /** What one airport comes to in the independent count. */
-export interface ExpectedAirport {
+interface ExpectedAirport {
   flights: number;
   late: number;
   delay: number;

@@ -21,8 +21,8 @@ import { AirportStatistics } from './statistics.ts';
 /** Flights that were so late, in minutes, that somebody should be told. */
 export const ALERT_MINUTES = 500;
 /** The compression that each worker of the demand dispatcher has been given: the higher, the slower. */
-export const WORKER_LEVELS = [1, 6, 8, 9] as const;
-export const PARTITIONS = 8;
+const WORKER_LEVELS = [1, 6, 8, 9] as const;
+const PARTITIONS = 8;
 
 const BUFFER_SIZE = 10_000;
 const BATCH_SIZE = 2000;

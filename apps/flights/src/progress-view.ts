@@ -40,13 +40,14 @@ export function liveLines(
     const color = isBuffer && share >= FULL ? 'red' : 'green';
     return paint(color, '█'.repeat(filled)) + paint('dim', '░'.repeat(width - filled));
   };
-  const fit = (text: string) => (text.length > columns ? `${text.slice(0, columns - 1)}…` : text);
-  /** The bar takes the room that the texts leave, so that a narrow terminal loses the bar first. */
+  const fit = (text: string, width = columns) =>
+    text.length > width ? `${text.slice(0, Math.max(0, width - 1))}…` : text;
+  // Bars take the room that the texts leave: a narrow terminal loses them first.
+  const barWidth = Math.min(24, columns - LABEL - TEXT - 4);
   const line = (label: string, share: number, isBuffer: boolean, text: string) => {
     const start = `  ${label.padEnd(LABEL)} `;
-    const width = Math.max(0, Math.min(24, columns - start.length - text.length - 1));
-    if (width < 4) return fit(start + text);
-    return `${start}${bar(share, width, isBuffer)} ${text}`;
+    if (barWidth < 4) return fit(start + text);
+    return `${start}${bar(share, barWidth, isBuffer)} ${fit(text, columns - start.length - barWidth - 1)}`;
   };
 
   const share = now.total === 0 ? 0 : now.items / now.total;
@@ -71,7 +72,9 @@ export function liveLines(
   return lines;
 }
 
+/** The room for the name of a line, and for what it says. */
 const LABEL = 16;
+const TEXT = 46;
 
 function howFar({ items, total }: Reading): string {
   return `${whole(items)} of ${whole(total)} flights, ${percent(total === 0 ? 0 : items / total)}`;
@@ -114,13 +117,15 @@ const THREAD = 'this thread';
 function fullest({ sinks }: DispatcherSnapshot): string | undefined {
   let name: string | undefined;
   let most = 0;
+  let full = 0;
   for (const { name: each, buffered, inFlight, bufferSize } of sinks) {
     const level = (buffered + inFlight) / bufferSize;
+    if (level >= FULL) full += 1;
     if (level <= most) continue;
     most = level;
     name = each;
   }
-  return name;
+  return full > 1 && full === sinks.length ? 'all of them' : name;
 }
 
 function waitedShare(
