@@ -188,9 +188,9 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     return offer.answer();
   }
 
-  flush(): Promise<void> {
+  flush(isWanted: () => boolean): Promise<void> {
     // One after the other, whether the one before it succeeded or not.
-    const flush = this.#flushes.then(() => this.#flushAll());
+    const flush = this.#flushes.then(() => this.#flushAll(isWanted));
     this.#flushes = flush.catch(() => {});
     return flush;
   }
@@ -227,12 +227,13 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   }
 
   unsubscribe(subscription: SinkSubscription<T>): Promise<void> {
-    if (subscription.state !== 'open') return Promise.resolve();
+    if (subscription.state !== 'open') return subscription.left ?? this.#closing ?? Promise.resolve();
     const { outlet } = subscription;
     this.#roster.leave(outlet);
     // At a partition, what waits is left to the other sinks of it, if there are any.
     const items = this.#roster.isShared(subscription) ? 0 : outlet.buffered;
     const leaving = this.#leave(subscription, this.#roster.isPartitioned ? items : Number.MAX_SAFE_INTEGER);
+    subscription.left = leaving;
     this.#pump();
     return leaving;
   }
@@ -280,11 +281,16 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
 
   // ── flushing, failing, closing ─────────────────────────────────────────────────────────────────────────────────
 
-  async #flushAll(): Promise<void> {
+  async #flushAll(isWanted: () => boolean): Promise<void> {
     this.#exchange.isBarred = true;
     try {
       for (const subscription of this.#roster.subscriptions) subscription.hurry();
       await this.#empty();
+      // Closed meanwhile: its sinks are abandoned.
+      if (!this.isOpen) return;
+      // What is being abandoned is not made durable.
+      if (this.#state !== 'open') throw this.#failure?.error ?? closedError(this.name);
+      if (!isWanted()) return;
       const flushes = this.#roster.subscriptions.map((subscription) => this.#flush(subscription));
       await Promise.all([...flushes, ...this.#leaving]);
       if (this.#failure !== undefined) throw this.#failure.error;
@@ -310,6 +316,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   async #flush(subscription: SinkSubscription<T>): Promise<void> {
     if (subscription.state !== 'open') return;
     try {
+      await subscription.idle();
       await this.#flushSink(subscription);
     } catch (error) {
       this.failed(subscription, error);

@@ -6,10 +6,12 @@ import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import { type DispatchStrategy, UNROUTED } from '../../src/dispatch/strategy.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Sink } from '../../src/sink.ts';
+import { useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
 import { GatedSink, HandFeed, numbers, Recorder, rejection, tick } from './instruments.ts';
 
 const time = useVirtualClock();
+useLeakCheck();
 const builder = <T>(bufferSize?: number): DispatchedPipelineBuilder<T> =>
   new DispatchedPipelineBuilder<T>({ logger: null, bufferSize });
 
@@ -633,7 +635,14 @@ describe('DispatchedPipelineBuilder.custom', () => {
       /D4/,
       () => ({ taken: 2, deliveries: [{ outlet: 0, items: [1] }, first] }),
     ],
-    ['D5: it changed the items', /D2/, (answer, items) => ((items as number[])[0] = 99) && answer],
+    [
+      'D5: it changed the items',
+      /D2/,
+      (answer, items) => {
+        (items as number[])[0] = 99;
+        return answer;
+      },
+    ],
     ['D6: it did not answer at once', /D1/, (answer) => Promise.resolve(answer)],
     ['D6: it answered nothing', /threw/, () => undefined],
     [

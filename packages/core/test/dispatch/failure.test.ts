@@ -7,10 +7,12 @@ import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import { isStreamWeldError } from '../../src/errors.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Positioned } from '../../src/source.ts';
+import { useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
 import { GatedSink, HandFeed, numbers, Recorder, rejection, tick } from './instruments.ts';
 
 const time = useVirtualClock();
+useLeakCheck();
 const builder = <T>(bufferSize?: number): DispatchedPipelineBuilder<T> =>
   new DispatchedPipelineBuilder<T>({ logger: null, bufferSize });
 const KINDS = ['broadcast', 'demand'] as const;
@@ -72,7 +74,7 @@ describe('Dispatcher, when a sink fails', () => {
 
   it.each(['throws', 'rejects'])('takes undefined for a failure too, where it %s', async (how) => {
     const dispatcher = builder<number>().broadcast();
-    await dispatcher.subscribeSink((_: readonly number[]): Promise<void> => {
+    await dispatcher.subscribeSink((): Promise<void> => {
       if (how === 'throws') throw undefined;
       return Promise.reject(undefined as unknown as Error);
     });

@@ -11,11 +11,13 @@ import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import { DemandStrategy } from '../../src/dispatch/demand.ts';
 import { PartitionStrategy } from '../../src/dispatch/partition.ts';
 import { UNROUTED } from '../../src/dispatch/strategy.ts';
+import { useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock, VirtualClock } from '../virtual-clock.ts';
 import { GatedSink, HandFeed, Recorder, rejection, tick } from './instruments.ts';
 import { outlet, StrategyTable } from './strategy-table.ts';
 
 useVirtualClock();
+useLeakCheck();
 
 const letters = (text: string): string[] => text.split('');
 

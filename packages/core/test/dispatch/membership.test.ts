@@ -5,10 +5,12 @@ import { range } from '../../src/builtin/sources.ts';
 import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Sink } from '../../src/sink.ts';
+import { useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
 import { GatedSink, HandFeed, numbers, Recorder, rejection, tick } from './instruments.ts';
 
 const time = useVirtualClock();
+useLeakCheck();
 const builder = <T>(bufferSize?: number): DispatchedPipelineBuilder<T> =>
   new DispatchedPipelineBuilder<T>({ logger: null, bufferSize });
 
