@@ -20,7 +20,7 @@
  *      purpose. It holds only the lanes that moved since the last commit. One commit at a time.
  *  S9  `stop` may come while a pull is outstanding, and that pull must then settle soon, with what there is.
  *  S10 `close` is called once, also after a failure, and nothing is called after it. A reason means that the run failed
- *      or was aborted.
+ *      or was aborted; a run that drained before it failed, with failFast(false), gives none.
  *  S11 What a pull answers after the run was aborted is discarded and stays unacknowledged.
  */
 

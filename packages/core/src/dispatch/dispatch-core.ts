@@ -286,8 +286,6 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     try {
       for (const subscription of this.#roster.subscriptions) subscription.hurry();
       await this.#empty();
-      // Closed meanwhile: its sinks are abandoned.
-      if (!this.isOpen) return;
       // What is being abandoned is not made durable.
       if (this.#state !== 'open') throw this.#failure?.error ?? closedError(this.name);
       if (!isWanted()) return;

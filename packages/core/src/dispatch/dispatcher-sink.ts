@@ -10,7 +10,8 @@ import type { Awaitable } from '../source.ts';
 export interface FeedHost<T> {
   readonly name: string;
   offer(feed: DispatcherSink<T>, items: readonly T[], receipt: DeferredReceipt): Awaitable<void>;
-  flush(): Promise<void>;
+  /** @param isWanted answers false once the run that asked was aborted: what it abandons is not made durable. */
+  flush(isWanted: () => boolean): Promise<void>;
   /** The run of this feed was aborted: what it offered and nobody has is no longer offered. */
   withdraw(feed: DispatcherSink<T>, reason: unknown): void;
   end(feed: DispatcherSink<T>, reason: unknown): Promise<void>;
@@ -62,7 +63,7 @@ export class DispatcherSink<T> implements Sink<T> {
   flush(): Promise<void> {
     const flushing = new Deferred();
     this.#flushing = flushing;
-    this.host.flush().then(flushing.resolve, flushing.reject);
+    this.host.flush(() => this.#context?.signal.aborted !== true).then(flushing.resolve, flushing.reject);
     return flushing.promise;
   }
 

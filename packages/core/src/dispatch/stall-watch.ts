@@ -36,7 +36,11 @@ export class StallWatch {
   }
 
   readonly #due = (): void => {
-    this.#logger?.warn(this.#describe());
+    try {
+      this.#logger?.warn(this.#describe());
+    } catch {
+      // A logger that fails must not end the process.
+    }
     // Ever more seldom: it is a reminder, not a flood.
     this.#nextMs = Math.min(this.#nextMs * 2, 300_000);
     this.#timer = runtime.setTimer(this.#due, this.#nextMs);

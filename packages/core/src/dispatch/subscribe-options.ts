@@ -17,7 +17,12 @@ export interface SubscribeOptions<T> {
    * dispatcher with a `key`, where it is kept per key.
    */
   readonly maxConcurrency?: number | undefined;
-  /** What happens when its buffer is full. Default `'wait'`: backpressure. */
+  /**
+   * How many items its sink may have accepted and not yet made durable: then it is flushed. Default 100,000. Not used
+   * where there is a key.
+   */
+  readonly maxUncommitted?: number | undefined;
+  /** What happens when its buffer is full. Default `'wait'`: backpressure. A demand dispatcher has no other. */
   readonly overflow?: Overflow | undefined;
   /** Is given what an overflow dropped. */
   readonly onDrop?: ((items: readonly T[]) => void) | undefined;
@@ -30,7 +35,16 @@ export interface SubscribeOptions<T> {
   readonly onError?: 'fail' | 'detach' | undefined;
 }
 
-const KNOWN = ['name', 'bufferSize', 'maxConcurrency', 'overflow', 'onDrop', 'selector', 'onError'] as const;
+const KNOWN = [
+  'name',
+  'bufferSize',
+  'maxConcurrency',
+  'maxUncommitted',
+  'overflow',
+  'onDrop',
+  'selector',
+  'onError',
+] as const;
 
 /** @throws OptionError */
 export function checkSubscribeOptions<T>(
@@ -39,10 +53,11 @@ export function checkSubscribeOptions<T>(
   hasKey: boolean,
 ): SubscribeOptions<T> {
   const checked = checkOptions('subscribeSink', options, KNOWN);
-  const { name, bufferSize, maxConcurrency, overflow, onDrop, selector, onError } = checked;
+  const { name, bufferSize, maxConcurrency, maxUncommitted, overflow, onDrop, selector, onError } = checked;
   if (name !== undefined) checkText('subscribeSink.name', name);
   if (bufferSize !== undefined) checkCount('subscribeSink.bufferSize', bufferSize);
   if (maxConcurrency !== undefined) checkCount('subscribeSink.maxConcurrency', maxConcurrency);
+  if (maxUncommitted !== undefined) checkCount('subscribeSink.maxUncommitted', maxUncommitted);
   if (overflow !== undefined) checkOneOf('subscribeSink.overflow', overflow, OVERFLOWS);
   if (onDrop !== undefined) checkFunction('subscribeSink.onDrop', onDrop);
   if (selector !== undefined) checkFunction('subscribeSink.selector', selector);
@@ -56,6 +71,14 @@ export function checkSubscribeOptions<T>(
       '1 at a partition without a key',
       maxConcurrency,
       'The order of a partition would be lost. Give the builder a key: partition(names, route, { key }).',
+    );
+  }
+  if (strategy === 'demand' && overflow !== undefined && overflow !== 'wait') {
+    throw new OptionError(
+      'subscribeSink.overflow',
+      "'wait' at a demand dispatcher",
+      overflow,
+      'A sink that never says it is full would be given everything.',
     );
   }
   if (hasKey && overflow !== undefined && overflow !== 'wait') {

@@ -126,6 +126,8 @@ export class SinkSubscription<T> implements Subscription {
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
   readonly #gone = new Deferred();
+  /** Settles when it has left, once it was told to. */
+  left: Promise<void> | undefined;
 
   constructor(plan: SubscriptionPlan<T>, host: SubscriptionHost<T>) {
     const { sink, outlet, options } = plan;
@@ -214,7 +216,8 @@ export class SinkSubscription<T> implements Subscription {
     const { bufferSize, isSharedOut } = this.#plan;
     this.#capacity = bufferSize ?? (isSharedOut ? 2 * maxItems * this.#concurrency : undefined);
     if (this.#state === 'open' && this.#capacity !== undefined) this.outlet.capacity = this.#capacity;
-    for (const task of this.#tasks) task.maxItems = maxItems;
+    // A write that lingers until it is full has to be able to be.
+    for (const task of this.#tasks) task.maxItems = Math.min(maxItems, this.outlet.capacity);
   }
 
   /** What waits is written without waiting for more. */
@@ -256,6 +259,11 @@ export class SinkSubscription<T> implements Subscription {
     }
   }
 
+  /** Resolves when no write is outstanding, nor a flush of its own. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#tasks.map((task) => task.idle()));
+  }
+
   /** Counts items that were lost with it. */
   lose(items: number): void {
     this.#failed += items;
@@ -283,7 +291,10 @@ export class SinkSubscription<T> implements Subscription {
       sink: this.sink,
       intake: this.#intake,
       concurrency: this.#plan.isKeyed ? 1 : this.#concurrency,
-      maxUncommitted: Number.POSITIVE_INFINITY,
+      // Seats share their sink, and none may flush it while another writes.
+      maxUncommitted: this.#plan.isKeyed
+        ? Number.POSITIVE_INFINITY
+        : (this.#plan.options.maxUncommitted ?? 100_000),
       consentsToLoss: this.consentsToLoss,
       signal: this.#host.signal,
       turn: this.#host.turn,

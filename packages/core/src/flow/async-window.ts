@@ -41,6 +41,8 @@ export class AsyncWindow<I, O> {
   #pulling = false;
   /** Nothing more comes, or nothing more is wanted. */
   #ended = false;
+  /** A call failed: no more are made. */
+  #hasFailed = false;
   #isLeft = false;
   #inputError: { error: unknown } | undefined;
   #progress: Deferred | undefined;
@@ -100,7 +102,12 @@ export class AsyncWindow<I, O> {
   #launch(): void {
     const { concurrency, call } = this.#options;
     const most = Math.max(concurrency, this.#room);
-    while (this.#rest !== undefined && this.#running < concurrency && this.#entries.length < most) {
+    while (
+      this.#rest !== undefined &&
+      !this.#hasFailed &&
+      this.#running < concurrency &&
+      this.#entries.length < most
+    ) {
       const rest = this.#rest;
       const at = this.#at;
       if (at === rest.items.length) {
@@ -117,6 +124,7 @@ export class AsyncWindow<I, O> {
         if (isThenable(answer)) this.#wait(item, answer);
         else this.#entries.push(ended(this.#options.finish(item, answer)));
       } catch (error) {
+        this.#hasFailed = true;
         this.#entries.push({ item: undefined, result: undefined, failed: true, error });
       }
     }
@@ -133,6 +141,7 @@ export class AsyncWindow<I, O> {
           entry.result = this.#options.finish(item, value);
         } catch (error) {
           entry.failed = true;
+          this.#hasFailed = true;
           entry.error = error;
         }
         this.#ran();
@@ -140,6 +149,7 @@ export class AsyncWindow<I, O> {
       (error: unknown) => {
         entry.item = undefined;
         entry.failed = true;
+        this.#hasFailed = true;
         entry.error = error;
         this.#ran();
       },

@@ -94,6 +94,8 @@ class NodeWritableSink<T> implements Sink<T> {
   /** Settles when the last chunk of the batch was taken over: a stream that is destroyed never says so itself. */
   #taken: Deferred | undefined;
   #isClosing = false;
+  /** It has taken everything, and its end. */
+  #hasFinished = false;
   #context: SinkContext | undefined;
 
   private readonly stream: NodeWritable;
@@ -103,6 +105,13 @@ class NodeWritableSink<T> implements Sink<T> {
   }
 
   open(context: SinkContext): void {
+    const { errored, destroyed, writableEnded } = this.stream as {
+      errored?: unknown;
+      destroyed?: unknown;
+      writableEnded?: unknown;
+    };
+    if (errored instanceof Error) throw errored;
+    if (destroyed === true || writableEnded === true) throw this.#closedError();
     this.#context = context;
     this.stream.on('drain', this.#wake);
     this.stream.on('close', this.#closed);
@@ -147,7 +156,11 @@ class NodeWritableSink<T> implements Sink<T> {
     }
     const ended = new Deferred();
     this.#waiting = ended;
-    this.stream.end(() => ended.resolve());
+    this.stream.end((error?: Error | null) => {
+      if (error !== undefined && error !== null) this.#failed(error);
+      this.#hasFinished = true;
+      ended.resolve();
+    });
     await ended.promise;
     if (this.#error !== undefined) throw (this.#error as { error: unknown }).error;
   }
@@ -158,13 +171,16 @@ class NodeWritableSink<T> implements Sink<T> {
   };
 
   readonly #closed = (): void => {
-    if (this.#isClosing) return;
-    this.#failed(
-      new StreamWeldError('SW_SINK_FAILED', 'The stream was closed before everything was written to it.', {
-        stage: this.name,
-      }),
-    );
+    if (!this.#hasFinished) this.#failed(this.#closedError());
   };
+
+  #closedError(): StreamWeldError {
+    return new StreamWeldError(
+      'SW_SINK_FAILED',
+      'The stream was closed before everything was written to it. Give each run a stream that is open.',
+      { stage: this.name },
+    );
+  }
 
   readonly #failed = (error: unknown): void => {
     if (this.#error !== undefined) return;

@@ -117,6 +117,23 @@ function iteratorOf<T>(iterable: AsyncIterable<T>): Reader<T> {
   };
 }
 
+/** How long a reader that is waiting for an item is waited for when it is closed, in milliseconds. */
+const LAST_ITEM_MS = 500;
+
+/**
+ * Waits for a promise, but not for ever: an async generator only ends when the item that it is waiting for has come, and
+ * that may be never.
+ */
+function within(ms: number, promise: PromiseLike<unknown>): Promise<void> {
+  const ended = new Deferred();
+  const timer = runtime.setTimer(ended.resolve, ms);
+  promise.then(
+    () => ended.resolve(),
+    (error: unknown) => ended.reject(error),
+  );
+  return ended.promise.finally(() => runtime.clearTimer(timer));
+}
+
 /**
  * One item a promise, gathered into batches: as long as items come within one turn of the event loop they belong
  * together, and what is there when the turn is over is answered. So a fast iterable is moved in large batches, and a
@@ -161,7 +178,11 @@ class NextSource<T> implements Source<T> {
 
   async close(reason?: unknown): Promise<void> {
     this.stop();
-    if (!this.#ended) await this.#reader?.cancel(reason);
+    if (this.#ended) return;
+    const cancelled = this.#reader?.cancel(reason);
+    if (cancelled === undefined) return;
+    if (this.#isReading) await within(LAST_ITEM_MS, cancelled);
+    else await cancelled;
   }
 
   #read(): void {
