@@ -178,3 +178,30 @@ describe('A Node stream as a sink', () => {
     },
   );
 });
+
+describe('A Node Writable that is over', () => {
+  const discard = (_chunk: unknown, _encoding: string, taken: () => void): void => taken();
+
+  it.each([
+    ['was destroyed', (stream: Writable) => stream.destroy()],
+    ['was ended', (stream: Writable) => stream.end()],
+  ])('fails the run at once when it %s before', async (_, finish) => {
+    const stream = new Writable({ objectMode: true, write: discard });
+    finish(stream);
+    await new Promise((resolve) => stream.once('close', resolve));
+    const error = await rejection(new ConcurrentPipeline(upTo(50), stream).run());
+    expect(error).toMatchObject({ code: 'SW_SINK_FAILED' });
+  });
+
+  it('fails the run when it is destroyed while it takes its end', async () => {
+    const stream = new Writable({
+      objectMode: true,
+      write: discard,
+      final() {
+        this.destroy();
+      },
+    });
+    const error = await rejection(new ConcurrentPipeline(upTo(50), stream).run());
+    expect(error).toMatchObject({ code: 'SW_SINK_FAILED' });
+  });
+});
