@@ -122,6 +122,17 @@ describe('Dispatcher.subscribeSink', () => {
 });
 
 describe('Subscription.unsubscribe', () => {
+  it('leaves a trace of the last hundred alone', async () => {
+    const dispatcher = builder<number>().broadcast();
+    for (let at = 0; at < 250; at++) {
+      const subscription = await dispatcher.subscribeSink(() => {}, undefined, { name: `sink ${at}` });
+      await subscription.unsubscribe();
+    }
+    await dispatcher.subscribeSink(() => {}, undefined, { name: 'here' });
+    const names = dispatcher.sinks().map(({ name }) => name);
+    expect(names).toEqual(['here', ...numbers(100, 150).map((at) => `sink ${at}`)]);
+  });
+
   it('gives the sink what is in its buffer, then flushes and closes it, while items flow on', async () => {
     const dispatcher = builder<number>().broadcast();
     const feed = new HandFeed(dispatcher);
