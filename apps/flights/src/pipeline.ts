@@ -137,7 +137,7 @@ function feeding(source: Source<Flight, number>, sink: Sink<Flight>): Concurrent
   return (
     new ConcurrentPipeline(source, sink)
       .bufferSize(BUFFER_SIZE)
-      // Files are made durable once, at the end: syncing all of them now and then would only cost time here.
+      // Each sink of a dispatcher is flushed at a bound of its own; this one would flush all of them at once.
       .maxUncommitted(Number.MAX_SAFE_INTEGER)
   );
 }
