@@ -16,6 +16,9 @@ export default defineConfig({
   // Packages of the workspace run from their source, so that no test needs a build.
   ssr: { resolve: { conditions: ['@streamweld/source', ...defaultServerConditions] } },
   test: {
+    // A net for what hangs, not a measure: machines that run this are busy.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     include: ['test/**/*.test.ts'],
     reporters: ['default', `${here}/tools/closing-line.ts`],
     // Child processes and workers that tests start resolve as the tests do; memory tests collect first.

@@ -232,9 +232,8 @@ describe('FileSink and faults', () => {
     }
     expect(waits).toBeGreaterThan(0);
     const before = writes;
-    const begun = performance.now();
     await sink.close(new Error('the deadline has passed'));
-    expect(performance.now() - begun).toBeLessThan(300);
+    // It waits for the one that is outstanding, and begins no other: not for all that is buffered.
     expect(writes - before).toBeLessThanOrEqual(4);
     expect(readdirSync(folder)).toEqual([]);
   });

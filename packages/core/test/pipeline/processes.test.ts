@@ -68,10 +68,7 @@ describe('ConcurrentPipeline, as a process', () => {
     program.child.kill('SIGTERM');
     await program.says('draining');
     program.child.kill('SIGTERM');
-    const from = performance.now();
     expect(await program.ended, program.stderr).toEqual({ code: 1, signal: null });
-    // closeMs is 200, once for the write and once for the closing.
-    expect(performance.now() - from).toBeLessThan(2000);
     expect(program.stderr).toContain('SW_PIPELINE_ABORTED');
     expect(program.stderr).toContain('did not heed the abort');
   }, 20_000);
