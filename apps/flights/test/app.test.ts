@@ -139,13 +139,13 @@ describe('the demo', () => {
     expect(demo.stderr).toContain(message);
     expect(demo.stderr).toContain('--limit N');
     expect(demo.stdout).toBe('');
-  });
+  }, 60_000);
 
   it('explains itself', async () => {
     const demo = new Demo('--help');
     expect(await demo.code).toBe(0);
     expect(demo.stdout).toContain('--limit N');
-  });
+  }, 60_000);
 });
 
 async function linesOf(path: string): Promise<number> {
