@@ -7,7 +7,7 @@ import { type DispatchStrategy, UNROUTED } from '../../src/dispatch/strategy.ts'
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Sink } from '../../src/sink.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock, withVirtualClock } from '../virtual-clock.ts';
 import { GatedSink, HandFeed, numbers, Recorder, rejection, tick } from './instruments.ts';
 
 const time = useVirtualClock();
@@ -125,6 +125,24 @@ describe('Dispatcher, demand', () => {
       );
       for (const { items } of sinks) expect(Math.abs(items.length - 500)).toBeLessThanOrEqual(20);
     }
+  });
+
+  it('breaks ties by chance where it is told to, and by turns where it is not', async () => {
+    const firsts = async (shuffle: boolean): Promise<string[]> => {
+      const names: string[] = [];
+      for (let seed = 1; seed <= 12; seed++) {
+        await withVirtualClock({ seed }, async () => {
+          const dispatcher = builder<number>(5).demand({ shuffle });
+          for (const name of ['a', 'b']) {
+            await dispatcher.subscribeSink(() => void names.push(name), undefined, { name });
+          }
+          await new HandFeed(dispatcher).write(1);
+        });
+      }
+      return names;
+    };
+    expect(new Set(await firsts(true))).toEqual(new Set(['a', 'b']));
+    expect(new Set(await firsts(false))).toEqual(new Set(['a']));
   });
 
   it('writes as many batches at once as a subscription allows, up to what the sink does', async () => {
@@ -245,6 +263,19 @@ describe('Dispatcher.run into it', () => {
     expect(sink.items).toEqual([]);
     await feed.flush().promise;
     expect([sink.items, time().elapsed]).toEqual([[1, 2], 0]);
+  });
+
+  it('settles what no sink wants', async () => {
+    const dispatcher = builder<number>().broadcast();
+    const sink = new Recorder<number>();
+    await dispatcher.subscribeSink(sink, undefined, { selector: (n) => n > 2 });
+    const feed = new HandFeed(dispatcher);
+    const writes = [await feed.write(1, 2), await feed.write(3)];
+    expect(writes.map(({ receipt, pieces }) => [receipt, pieces])).toEqual([
+      ['settled', 0],
+      ['settled', 0],
+    ]);
+    expect(sink.items).toEqual([3]);
   });
 
   it('settles a position only when what was accepted is durable in every sink', async () => {
@@ -457,6 +488,22 @@ describe('A dispatcher that nobody serves', () => {
     await dispatcher.subscribeSink(new Recorder<number>(), 'c');
     await time().run(run);
     expect([lines.length, time().activeTimers]).toEqual([1, 0]);
+  });
+
+  it('is as patient the second time as it was the first', async () => {
+    const { lines, make } = logging(100);
+    const dispatcher = make.demand();
+    const feed = new HandFeed(dispatcher);
+    await feed.write(1);
+    await time().advance(100 + 200);
+    expect(lines).toHaveLength(2);
+    await (await dispatcher.subscribeSink(new Recorder<number>())).unsubscribe();
+    await feed.write(2);
+    await time().advance(99);
+    expect(lines).toHaveLength(2);
+    await time().advance(1);
+    expect(lines).toHaveLength(3);
+    await dispatcher.abort();
   });
 
   it('says so also where only the end of a run waits', async () => {

@@ -7,7 +7,7 @@ import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import { isStreamWeldError } from '../../src/errors.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Positioned } from '../../src/source.ts';
-import { useLeakCheck } from '../leak-check.ts';
+import { listenersOf, useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
 import { GatedSink, HandFeed, numbers, Recorder, rejection, tick } from './instruments.ts';
 
@@ -318,6 +318,26 @@ describe("onError: 'detach'", () => {
     expect(new Set(good.items).size).toBe(98);
   });
 
+  it('of demand moves what it gives on before all else, in the midst of a flush too', async () => {
+    const dispatcher = builder<number>().demand();
+    const [feed, other] = [new HandFeed(dispatcher), new HandFeed(dispatcher)];
+    const bad = new GatedSink<number>('bad', { maxItems: 1 });
+    await dispatcher.subscribeSink(bad, undefined, { onError: 'detach', bufferSize: 3 });
+    await feed.write(1, 2, 3);
+    const late = await other.write(4, 5);
+    const flush = feed.flush();
+    await tick();
+    await bad.fail(new Error('no'));
+    const good = new GatedSink<number>('good', { maxItems: 1 });
+    await dispatcher.subscribeSink(good, undefined, { bufferSize: 3 });
+    await tick();
+    expect([good.held, late.state]).toEqual([[2], 'waiting']);
+    await good.release(2);
+    await flush.promise;
+    await good.releaseAll();
+    expect([good.items, late.state]).toEqual([[2, 3, 4, 5], 'accepted']);
+  });
+
   it('of a partition leaves what waits to the next sink, and loses only what it failed on', async () => {
     const dispatcher = builder<number>().partition(2, (n) => n);
     const feed = new HandFeed(dispatcher);
@@ -452,6 +472,39 @@ describe('A run into a dispatcher, aborted', () => {
       if (what !== 'an absent sink') expect(never.reason).toBe(error);
     },
   );
+
+  it('has its flush and its write rejected with the reason, and leaves no listener', async () => {
+    const dispatcher = builder<number>(1).broadcast();
+    await dispatcher.subscribeSink(new GatedSink<number>('never'));
+    for (const what of ['flush', 'write'] as const) {
+      const feed = new HandFeed(dispatcher);
+      const write = await feed.write(1, 2);
+      const flush = what === 'flush' ? feed.flush() : undefined;
+      await tick();
+      expect(listenersOf(feed.signal)).toBe(1);
+      const reason = new Error('enough');
+      feed.abort(reason);
+      await tick();
+      expect([write.state, write.error]).toEqual(['rejected', reason]);
+      if (flush !== undefined) expect([flush.isDone, flush.error]).toEqual([true, reason]);
+      const ended = new HandFeed(dispatcher);
+      expect(listenersOf(ended.signal)).toBe(1);
+      await ended.close();
+      expect([feed, ended].map(({ signal }) => listenersOf(signal))).toEqual([0, 0]);
+    }
+  });
+
+  it('lets the sinks finish well, though it is the last to end, where another run did', async () => {
+    const dispatcher = builder<number>().broadcast();
+    const sink = new Recorder<number>();
+    await dispatcher.subscribeSink(sink);
+    const [sound, doomed] = [new HandFeed(dispatcher), new HandFeed(dispatcher)];
+    await sound.write(1);
+    await sound.flush().promise;
+    await sound.close();
+    await doomed.close(new Error('enough'));
+    expect(sink.calls).toEqual(['open', 'flush', 'close']);
+  });
 
   it('abandons the sinks with its reason where it is the only one', async () => {
     const dispatcher = builder<number>().broadcast();

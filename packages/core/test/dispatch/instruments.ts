@@ -243,6 +243,10 @@ export class HandFeed<T> {
     return flush;
   }
 
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
   abort(reason: unknown): void {
     this.#controller.abort(reason);
   }
