@@ -606,6 +606,47 @@ describe('ConcurrentPipeline.abort', () => {
     expect(pipeline.report.read).toBe(0);
   });
 
+  it('hears nothing of a pull that answers while a write is still waited for, and keeps nothing in the buffer', async () => {
+    const source = new ControlledSource<number>();
+    const mapped = vi.fn((n: number) => n);
+    const sink = new ControlledSink<number>();
+    const pipeline = new ConcurrentPipeline(from(source).map(mapped), sink);
+    const run = start(pipeline);
+    await time().settle();
+    source.lastPull.answer([1, 2]);
+    await time().settle();
+    source.lastPull.answer([3, 4]);
+    await time().settle();
+    void pipeline.abort();
+    expect(pipeline.snapshot().edges.at(-1)?.buffer).toMatchObject({ queued: 0, inFlight: 2 });
+    source.lastPull.answer([5]);
+    await time().settle();
+    expect(mapped).toHaveBeenCalledTimes(4);
+    expect(pipeline.report.read).toBe(4);
+    sink.writes[0]?.accept();
+    await time().run(rejection(run));
+    expect(source.breaches).toEqual([]);
+  });
+
+  it('commits once more, when nothing is waited for any longer, and not by the clock meanwhile', async () => {
+    const source = new ControlledSource<number>();
+    const sink = new ControlledSink<number>();
+    const committedAt: number[] = [];
+    source.commit = () => void committedAt.push(time().elapsed);
+    const pipeline = new ConcurrentPipeline(source, sink).commitEvery({ ms: 5 }).closeMs(100);
+    const run = start(pipeline);
+    await time().settle();
+    source.lastPull.answer({ items: [1], position: 1 });
+    await time().settle();
+    source.lastPull.answer({ items: [2], position: 2 });
+    await time().settle();
+    sink.writes[0]?.accept();
+    await time().settle();
+    await time().run(pipeline.abort());
+    await rejection(run);
+    expect(committedAt).toEqual([100]);
+  });
+
   it('during opening closes what was opened or tried to, and pulls nothing', async () => {
     const source = new ControlledSource<number>();
     let opened = (): void => {};
