@@ -39,7 +39,7 @@ afterEach(async () => {
   for (const source of opened.splice(0)) await source.close();
 });
 
-describe('FlightsSource', () => {
+describe('FlightsSource', { timeout: 60_000 }, () => {
   it('answers flights with their row, local date, numbers and airports', async () => {
     const source = open(new FlightsSource({ limit: 10 }));
     expect(await source.pull(2)).toEqual({
