@@ -133,13 +133,17 @@ describe('the demo', () => {
     [['--out', ''], '--out: expected the path of a folder'],
     [['--fast'], "Unknown option '--fast'"],
     [['surprise'], "Unexpected argument 'surprise'"],
-  ])('answers %j with what it expects', async (args, message) => {
-    const demo = new Demo(...args);
-    expect(await demo.code).toBe(2);
-    expect(demo.stderr).toContain(message);
-    expect(demo.stderr).toContain('--limit N');
-    expect(demo.stdout).toBe('');
-  }, 60_000);
+  ])(
+    'answers %j with what it expects',
+    async (args, message) => {
+      const demo = new Demo(...args);
+      expect(await demo.code).toBe(2);
+      expect(demo.stderr).toContain(message);
+      expect(demo.stderr).toContain('--limit N');
+      expect(demo.stdout).toBe('');
+    },
+    60_000,
+  );
 
   it('explains itself', async () => {
     const demo = new Demo('--help');
