@@ -130,7 +130,10 @@ describe('Dispatcher, when a sink fails', () => {
     await dispatcher.subscribeSink(sink);
     await feed.write(1, 2);
     const error = new Error('no');
+    const pending = feed.flush();
+    await tick();
     await sink.fail(error);
+    expect([pending.isDone, pending.error]).toMatchObject([true, { cause: error }]);
     expect(sink.waiting).toEqual([]);
     expect(await feed.write(3)).toMatchObject({ state: 'rejected', error: { cause: error } });
     const flush = feed.flush();

@@ -224,6 +224,18 @@ describe('The faults of dispatchers', () => {
     expect(subscription.status.highWaterMark).toBeLessThanOrEqual(200);
   });
 
+  it('[fault 24] nor where there is a single seat: slots take turns', async () => {
+    const dispatcher = builder<number>().partition(1, () => 0, { key: (n) => n < 0 });
+    const feed = new HandFeed(dispatcher);
+    const sink = new GatedSink<number>('one seat', { maxItems: 2 });
+    await dispatcher.subscribeSink(sink, 0);
+    await feed.write(...numbers(20), -1);
+    await sink.release(2);
+    expect([...sink.items, ...sink.held]).toContain(-1);
+    await sink.releaseAll();
+    expect(sink.items.filter((n) => n >= 0)).toEqual(numbers(20));
+  });
+
   it('[fault 24] a hot partition stops the source only when its own buffer is full', async () => {
     const dispatcher = builder<number>().partition(['hot', 'idle'], (n) => (n % 100 === 99 ? 'idle' : 'hot'));
     const [hot, idle] = [new GatedSink<number>('hot', { maxItems: 10 }), new Recorder<number>()];

@@ -194,6 +194,44 @@ describe('Subscription.unsubscribe', () => {
     }
   });
 
+  it('brings what a dispatch that is under way still gives it', async () => {
+    const dispatcher = builder<number>().broadcast();
+    const feed = new HandFeed(dispatcher);
+    const leaver = new GatedSink<number>('leaver', { maxItems: 1 });
+    const leaving: Promise<void>[] = [];
+    const first = new Recorder<number>({ check: () => leaving.push(subscription.unsubscribe()) });
+    await dispatcher.subscribeSink(first);
+    const subscription = await dispatcher.subscribeSink(leaver);
+    const write = await feed.write(1, 2, 3);
+    await leaver.releaseAll();
+    await Promise.all(leaving);
+    expect([leaver.items, leaver.calls, write.receipt]).toEqual([
+      [1, 2, 3],
+      ['open', 'flush', 'close'],
+      'settled',
+    ]);
+  });
+
+  it('is over where the sink is detached on its way out, and does not flush it', async () => {
+    const dispatcher = builder<number>().broadcast();
+    const feed = new HandFeed(dispatcher);
+    const sink = new GatedSink<number>('leaver', { maxItems: 1 });
+    const subscription = await dispatcher.subscribeSink(sink, undefined, { onError: 'detach' });
+    await dispatcher.subscribeSink(new Recorder<number>());
+    const write = await feed.write(1, 2, 3);
+    const leaving = subscription.unsubscribe();
+    await sink.release();
+    await sink.fail(new Error('no'));
+    await leaving;
+    await tick();
+    expect([sink.calls, subscription.status.state, subscription.status.failed, write.receipt]).toEqual([
+      ['open', 'close: reason'],
+      'detached',
+      2,
+      'settled',
+    ]);
+  });
+
   it('leaves with the last sink, and what comes then waits for another', async () => {
     const dispatcher = builder<number>().demand();
     const feed = new HandFeed(dispatcher);
