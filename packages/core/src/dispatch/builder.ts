@@ -44,7 +44,7 @@ export interface PartitionOptions<T> {
    * it a partition may have several sinks, and each may write several batches at once.
    */
   readonly key?: ((item: T) => Key) | undefined;
-  /** What becomes of an item that fits no partition, or whose route throws. Default `'fail'`. */
+  /** What becomes of an item that fits no partition, or whose route or key throws. Default `'fail'`. */
   readonly onUnknown?: OnUnknown<T> | undefined;
 }
 
