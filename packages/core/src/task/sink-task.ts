@@ -8,7 +8,7 @@
  */
 
 import { Deferred, isThenable } from '../deferred.ts';
-import type { Parcel } from '../delivery/parcel.ts';
+import { Parcel } from '../delivery/parcel.ts';
 import { isStreamWeldError, StreamWeldError, wrapError } from '../errors.ts';
 import { runtime, type Turn } from '../runtime.ts';
 import type { Accepted, Sink } from '../sink.ts';
@@ -232,16 +232,18 @@ export class SinkTask<T> implements WriteOwner {
 
   #awaitDurable(parcel: Parcel<T>, durable: Promise<void>): void {
     const count = parcel.items.length;
+    // Only the claims are still needed: the items are the sink's, and are not kept for the sake of their receipt.
+    const claims = new Parcel<T>([], parcel.receipt, parcel.end, parcel.parts);
     this.#uncommitted += count;
     durable.then(
       () => {
         this.#decided(count);
-        parcel.settle();
+        claims.settle();
         this.pump();
       },
       (error: unknown) => {
         this.#decided(count);
-        this.#lose(parcel, error);
+        this.#lose(claims, count, error);
         this.pump();
       },
     );
@@ -257,15 +259,15 @@ export class SinkTask<T> implements WriteOwner {
     this.#ended(write.parcel);
     // What the sink took into its own hands is the sink's to settle, still.
     if (write.isDeferred) this.lost(error, this.track === undefined ? write.parcel.items.length : 0);
-    else this.#lose(write.parcel, error);
+    else this.#lose(write.parcel, write.parcel.items.length, error);
     this.#options.intake.release(write.parcel);
     this.pump();
   }
 
-  #lose(parcel: Parcel<T>, error: unknown): void {
-    if (this.#options.consentsToLoss === true) parcel.settle();
-    else parcel.fail();
-    this.lost(error, parcel.items.length);
+  #lose(claims: Parcel<T>, items: number, error: unknown): void {
+    if (this.#options.consentsToLoss === true) claims.settle();
+    else claims.fail();
+    this.lost(error, items);
   }
 
   #ended(parcel: Parcel<T>): void {
