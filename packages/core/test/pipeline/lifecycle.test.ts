@@ -80,7 +80,7 @@ describe('ConcurrentPipeline.run', () => {
     await time().run(pipeline.run());
     expect(await rejection(pipeline.run())).toMatchObject({
       code: 'SW_PIPELINE_STARTED',
-      message: /Make a new one/,
+      message: expect.stringMatching(/Make a new one/),
     });
   });
 
@@ -387,7 +387,7 @@ describe('ConcurrentPipeline.drain', () => {
     expect(error).toMatchObject({
       code: 'SW_DRAIN_TIMEOUT',
       stage: 'controlled sink',
-      message: /2 items in the buffer and 3 being written to 'controlled sink'/,
+      message: expect.stringMatching(/2 items in the buffer and 3 being written to 'controlled sink'/),
     });
     expect((error as StreamWeldError).suppressed).toEqual([
       expect.objectContaining({ message: expect.stringContaining("writing to 'controlled sink'") }),
@@ -405,7 +405,7 @@ describe('ConcurrentPipeline.drain', () => {
     await time().settle();
     expect(await time().run(rejection(pipeline.drain({ deadlineMs: 10 })))).toMatchObject({
       code: 'SW_DRAIN_TIMEOUT',
-      message: /a pull unanswered/,
+      message: expect.stringMatching(/a pull unanswered/),
     });
     await rejection(run);
   });
