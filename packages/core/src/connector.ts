@@ -1,6 +1,7 @@
 /** The authors' door: what a connector is written against, beside the contracts in `@streamweld/core`. */
 
 export { onAbort } from './abort.ts';
+export type { CheckpointStore } from './checkpoint.ts';
 export { Deferred, ignoreRejection, isThenable } from './deferred.ts';
 export { describe, OptionError, StreamWeldError, suppress, WriteError, wrapError } from './errors.ts';
 export {

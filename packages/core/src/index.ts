@@ -2,6 +2,7 @@
 
 // Moving items
 export { ConcurrentPipeline } from './pipeline/concurrent-pipeline.ts';
+export type { CheckpointStore } from './checkpoint.ts';
 export type { RunReport } from './pipeline/report.ts';
 export type {
   BufferSnapshot,

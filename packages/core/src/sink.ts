@@ -25,6 +25,12 @@
  *  K9  The signal of the context aborts when the run does. A write that ignores it cannot hold the run: it is named,
  *      and may still land.
  *  K10 A write that called `context.defer()` is settled by the sink itself, each piece exactly once.
+ *  K11 A sink that `keepsPositions` and finds a `checkpoint` in the context of its `open` keeps the positions of each
+ *      write together with its items, in one step and under that name: after any crash it holds both or neither.
+ *      `positions()`, asked once after `open`, answers what it holds.
+ *  K12 It is then given whole source batches, in order, one write at a time; each attempt of a write carries the same
+ *      positions. It does not answer `{ durable }` and does not defer. Items that cannot be written are isolated by the
+ *      sink inside its own step, and named by `WriteError.failed`.
  */
 
 import type { Awaitable } from './source.ts';
@@ -33,6 +39,11 @@ import type { Awaitable } from './source.ts';
 export interface SinkContext {
   /** Aborts when the run does. It is the run's own: it has few listeners and lives as long as the run. */
   readonly signal: AbortSignal;
+  /**
+   * The name under which a sink that `keepsPositions` keeps them (K11): the run was given `checkpoint(store, name)` and
+   * delivers exactly once through this sink. Undefined otherwise: then there are no positions to keep.
+   */
+  readonly checkpoint?: string | undefined;
   /** For a sink that learns between two writes that it cannot go on: fails the run. */
   fail(error: unknown): void;
 }
@@ -54,6 +65,11 @@ export interface WriteContext {
   readonly signal: AbortSignal;
   /** 1 for the first try. */
   readonly attempt: number;
+  /**
+   * Where the source stands with this write: the lanes that it moves, each with the position after its last item here.
+   * Only for a sink that keeps them (K11), and empty where the source has none.
+   */
+  readonly positions?: ReadonlyMap<string, unknown> | undefined;
   /** Takes the settling of this write into the sink's own hands (K10). Call it before the write returns. */
   defer(): DeferredReceipt;
 }
@@ -77,8 +93,12 @@ export interface Sink<T> {
   readonly concurrency?: number | undefined;
   /** A write that rejects has written nothing. */
   readonly atomic?: boolean | undefined;
+  /** It can keep positions with its items, and so write each item exactly once (K11, K12). */
+  readonly keepsPositions?: boolean | undefined;
   readonly batching?: Batching | undefined;
   open?(context: SinkContext): Awaitable<void>;
+  /** The positions it holds, by lane; empty on a first run (K11). */
+  positions?(): Awaitable<ReadonlyMap<string, unknown>>;
   /** Returning nothing means: accepted and durable (rules K2 to K6). */
   write(batch: readonly T[], context: WriteContext): Awaitable<void | Accepted>;
   /** Makes all that was accepted durable. */
