@@ -112,7 +112,7 @@ describe('the demo', () => {
     expect(await linesOf(join(folder, 'flights.csv.gz'))).toBe(Number(flights.replaceAll(',', '')) + 1);
   }, 60_000);
 
-  it('aborts at a second Ctrl-C, and leaves no file that was not finished', async () => {
+  it('aborts at a second Ctrl-C, and shows no file that was not finished', async () => {
     const demo = new Demo('--act', '2', '--slow', '--progress', 'plain', '--out', folder);
     await demo.says(/Act 2, broadcast: [1-9]/);
     demo.child.kill('SIGINT');
@@ -121,7 +121,10 @@ describe('the demo', () => {
     expect(await demo.code, demo.stderr).toBe(130);
     expect(demo.stderr).toContain('Aborted by a second Ctrl-C');
     expect(demo.stdout).not.toContain('Proof');
-    expect(await readdir(folder)).toEqual(['airports']);
+    // A sink that was flushed before the second Ctrl-C has promised what it holds: it keeps it, out of sight, under a
+    // name of a temporary. One that was not has removed it. Which of the two it was depends on who was quicker.
+    const isKept = (name: string): boolean => /^\.(flights\.csv\.gz|very-late\.ndjson)\.\w{8}\.tmp$/.test(name);
+    expect((await readdir(folder)).filter((name) => !isKept(name))).toEqual(['airports']);
     expect(await readdir(join(folder, 'airports'))).toEqual([]);
   }, 60_000);
 
