@@ -123,7 +123,8 @@ describe('the demo', () => {
     expect(demo.stdout).not.toContain('Proof');
     // A sink that was flushed before the second Ctrl-C has promised what it holds: it keeps it, out of sight, under a
     // name of a temporary. One that was not has removed it. Which of the two it was depends on who was quicker.
-    const isKept = (name: string): boolean => /^\.(flights\.csv\.gz|very-late\.ndjson)\.\w{8}\.tmp$/.test(name);
+    const isKept = (name: string): boolean =>
+      /^\.(flights\.csv\.gz|very-late\.ndjson)\.\w{8}\.tmp$/.test(name);
     expect((await readdir(folder)).filter((name) => !isKept(name))).toEqual(['airports']);
     expect(await readdir(join(folder, 'airports'))).toEqual([]);
   }, 60_000);
