@@ -23,6 +23,9 @@ export const FILE_ERROR_CODES = {
   SW_FILE_CROSS_DEVICE: 'A temporary could not be renamed, because its target lies on another device.',
   SW_FILE_PATH_INVALID: 'A path cannot name a file.',
   SW_FILE_PATH_ESCAPES: 'A path leads out of the folder it has to stay in.',
+  SW_FILE_CHECKPOINT_DAMAGED: 'No version of a checkpoint is whole.',
+  SW_FILE_CHECKPOINT_NEWER: 'A later version of this package wrote a checkpoint.',
+  SW_FILE_CHECKPOINT_VALUE: 'A position holds something that a file cannot give back as it was.',
 } as const;
 
 export type FileErrorCode = keyof typeof FILE_ERROR_CODES;

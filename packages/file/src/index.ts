@@ -7,6 +7,9 @@ export type { FileIdentity, FilePosition } from './source-file.ts';
 // Writing
 export { FileSink, type FilePath, type FileSinkConstructor } from './sink.ts';
 
+// Positions
+export { FileCheckpointStore, type FileCheckpointStoreOptions } from './checkpoint-store.ts';
+
 // Options
 export type { Compression, FileSinkOptions, FileSourceOptions } from './options.ts';
 

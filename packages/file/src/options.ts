@@ -154,7 +154,7 @@ export function checkSinkOptions(
   };
 }
 
-function checkClient(client: FileSystem | undefined): FileSystem {
+export function checkClient(client: FileSystem | undefined): FileSystem {
   const fs = client ?? nodeFileSystem;
   for (const call of ['open', 'stat', 'readdir', 'mkdir', 'rename', 'unlink'] as const) {
     checkFunction(`client.${call}`, fs?.[call]);

@@ -14,6 +14,9 @@ test('the table of codes and the README hold the same', () => {
 test('every code is made somewhere', () => {
   const source = [
     'errors',
+    'checkpoint-store',
+    'checkpoint-values',
+    'checkpoint-versions',
     'source-file',
     'source-files',
     'sink-path',
