@@ -18,14 +18,17 @@ export interface CsvLayout {
 export class CsvEncoder implements Encoder<CsvRecord | CsvRow> {
   readonly #header: boolean | readonly string[];
   readonly #delimiter: string;
+  /** Whether the document names its columns, in its first record. */
+  readonly #isNamed: boolean;
   /** What makes quotes necessary; a byte order mark would be stripped at the beginning. */
   readonly #special: RegExp;
   #columns: readonly string[] | undefined;
   /** Fields of each record, once the first is written. */
   #width: number | undefined;
 
-  constructor({ header, delimiter }: CsvLayout) {
+  constructor({ header, delimiter }: CsvLayout, isNamed: boolean) {
     this.#header = header;
+    this.#isNamed = isNamed;
     this.#delimiter = delimiter;
     const class_ = delimiter.replace(/[\\\]^-]/, '\\$&');
     this.#special = new RegExp(`^\\ufeff|["\\r\\n${class_}]`);
@@ -55,6 +58,10 @@ export class CsvEncoder implements Encoder<CsvRecord | CsvRow> {
 
   end(): Uint8Array {
     return new Uint8Array(0);
+  }
+
+  get header(): readonly string[] | undefined {
+    return this.#isNamed ? this.#columns : undefined;
   }
 
   #record(fields: CsvRow, index: number): string {

@@ -8,7 +8,7 @@ import { CsvRecordEnds } from './csv-records.ts';
 import { type Problem, plainRows, quotedRows, type Rows } from './csv-rows.ts';
 import { Cutter } from './cutter.ts';
 import { FormatError } from './errors.ts';
-import type { Decoder, DecoderOptions, Encoder, Format } from './format.ts';
+import type { Decoder, DecoderOptions, Encoder, EncoderOptions, Format } from './format.ts';
 import {
   type CheckedTextOptions,
   type CsvOptions,
@@ -45,7 +45,13 @@ export function csv(options?: CsvOptions): Format<Record<string, string> | strin
       const start = checkStart(at);
       return new BlockDecoder(new CsvBlocks(layout, start, at?.header), start);
     },
-    encoder: (): Encoder<CsvRecord | CsvRow> => new CsvEncoder(layout),
+    encoder: (at?: EncoderOptions): Encoder<CsvRecord | CsvRow> =>
+      new CsvEncoder(
+        at?.header === undefined || layout.header !== true
+          ? layout
+          : { ...layout, header: checkHeader(at.header) },
+        layout.header === true,
+      ),
   };
 }
 

@@ -15,7 +15,16 @@ export interface Format<T, I = T> {
   /** The media type, for those who store what they write under one. */
   readonly contentType: string;
   decoder(options?: DecoderOptions): Decoder<T>;
-  encoder(): Encoder<I>;
+  encoder(options?: EncoderOptions): Encoder<I>;
+}
+
+/** Where an encoder starts. Without it: at the beginning of a document. */
+export interface EncoderOptions {
+  /**
+   * The `header` of the encoder, or of a decoder, of the same document: what is encoded goes behind what it holds. A CSV
+   * then has these columns, and does not name them again.
+   */
+  readonly header?: readonly string[] | undefined;
 }
 
 /** Where a decoder starts. Without it: at the beginning of the stream. */
@@ -63,4 +72,6 @@ export interface Encoder<I> {
   encode(items: readonly I[]): Uint8Array;
   /** What closes the document, often nothing. */
   end(): Uint8Array;
+  /** The columns of a CSV that names them, once they are known: what an encoder that goes on behind it is given. */
+  readonly header?: readonly string[] | undefined;
 }

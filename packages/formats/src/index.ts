@@ -1,7 +1,7 @@
 /** Bytes to items and back, whatever they come from: lines, NDJSON, CSV, bytes, gzip. Nothing here reads or writes. */
 
 // The contract
-export type { Decoder, DecoderOptions, Encoder, Format, FormatName } from './format.ts';
+export type { Decoder, DecoderOptions, Encoder, EncoderOptions, Format, FormatName } from './format.ts';
 export {
   type FormatInput,
   type FormatItem,

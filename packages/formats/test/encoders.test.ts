@@ -104,4 +104,20 @@ describe('encoder of csv', () => {
     );
     expectFailure(() => csv({ header: false }).encoder().encode([[]]), 'SW_FORMAT_INVALID_ITEM', 0);
   });
+
+  it('goes on behind a document of which it is given the header, and says the header it has', () => {
+    const first = csv().encoder();
+    expect(first.header).toBeUndefined();
+    expect(text(first, [{ a: 1, b: 2 }])).toBe('a,b\n1,2\n');
+    expect(first.header).toEqual(['a', 'b']);
+    const second = csv().encoder({ header: ['a', 'b'] });
+    expect(text(second, [{ b: 4, a: 3 }])).toBe('3,4\n');
+    expectFailure(() => second.encode([{ c: 1 }]), 'SW_FORMAT_INVALID_ITEM', 0);
+    expect(second.header).toEqual(['a', 'b']);
+    expect(() => csv().encoder({ header: ['a', 'a'] })).toThrow(/header must be/);
+    // Columns that the file does not name are those of the format, whatever it is given.
+    const unnamed = csv({ header: ['b', 'a'] }).encoder({ header: ['x'] });
+    expect(text(unnamed, [{ a: 1, b: 2 }])).toBe('2,1\n');
+    expect([unnamed.header, csv({ header: false }).encoder().header]).toEqual([undefined, undefined]);
+  });
 });
