@@ -3,6 +3,7 @@
 // Moving items
 export { ConcurrentPipeline } from './pipeline/concurrent-pipeline.ts';
 export type { CheckpointStore } from './checkpoint.ts';
+export { MemoryCheckpointStore } from './delivery/memory-checkpoint-store.ts';
 export type { RunReport } from './pipeline/report.ts';
 export type {
   BufferSnapshot,

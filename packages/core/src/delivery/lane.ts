@@ -12,7 +12,7 @@
 
 import { Deferred } from '../deferred.ts';
 import { StreamWeldError } from '../errors.ts';
-import type { Claim } from './parcel.ts';
+import { type Claim, NO_ORIGINS, type Part } from './parcel.ts';
 
 /** One batch of a source, on its way. Also the link in its lane's list. */
 export class Receipt implements Claim {
@@ -21,13 +21,25 @@ export class Receipt implements Claim {
   #poisoned = false;
 
   readonly lane: Lane;
+  /** The position of the batch before it: where it would be read again from. Undefined for the first of a run. */
+  readonly after: unknown;
   readonly position: unknown;
   readonly items: number;
 
-  constructor(lane: Lane, position: unknown, items: number) {
+  constructor(lane: Lane, after: unknown, position: unknown, items: number) {
     this.lane = lane;
+    this.after = after;
     this.position = position;
     this.items = items;
+  }
+
+  get pieces(): number {
+    return this.#pieces;
+  }
+
+  /** It stands for no other claim. */
+  get origins(): readonly Part[] {
+    return NO_ORIGINS;
   }
 
   get isDone(): boolean {
@@ -51,6 +63,7 @@ export class Receipt implements Claim {
     if (this.#pieces === 0) throw overSettled();
     this.#pieces -= 1;
     if (this.#pieces === 0 && !this.#poisoned) this.lane.advance();
+    this.lane.book.onSettled?.();
   }
 
   fail(): void {
@@ -68,6 +81,8 @@ export class Lane {
   #passed = 0;
   #waiting: { upTo: number; deferred: Deferred }[] | undefined;
   #ended = false;
+  /** The position of the batch that was handed out last. */
+  #latest: unknown;
   position: unknown;
   /** Whether the position moved since it was last taken for a commit. */
   hasMoved = false;
@@ -75,9 +90,22 @@ export class Lane {
   readonly name: string;
   readonly book: LaneBook;
 
-  constructor(name: string, book: LaneBook) {
+  /** @param resumed where it stood when the run began, if it is known. */
+  constructor(name: string, book: LaneBook, resumed: unknown) {
     this.name = name;
     this.book = book;
+    this.position = resumed;
+    this.#latest = resumed;
+  }
+
+  /** The name that positions are kept under: unlike that of any lane of another source of the run. */
+  get label(): string {
+    return this.book.prefix + this.name;
+  }
+
+  /** The oldest batch that is not done. */
+  get head(): Receipt | undefined {
+    return this.#head;
   }
 
   get isEmpty(): boolean {
@@ -86,7 +114,8 @@ export class Lane {
 
   /** The next batch of the lane goes on its way. */
   issue(position: unknown, items: number): Receipt {
-    const receipt = new Receipt(this, position, items);
+    const receipt = new Receipt(this, this.#latest, position, items);
+    this.#latest = position;
     if (this.#tail === undefined) this.#head = receipt;
     else this.#tail.next = receipt;
     this.#tail = receipt;
@@ -145,6 +174,10 @@ export class LaneBook {
 
   /** @param onMoved is told how many items became done, when a lane's position moved. */
   readonly onMoved: (items: number) => void;
+  /** Is told of every piece that is settled, where somebody waits to have all pieces of a batch. */
+  onSettled: (() => void) | undefined;
+  /** What the names of its lanes begin with, where a run has several sources. */
+  prefix = '';
 
   constructor(onMoved: (items: number) => void) {
     this.onMoved = onMoved;
@@ -155,12 +188,17 @@ export class LaneBook {
     if (lane === undefined || lane.name !== laneName) {
       lane = this.#lanes.get(laneName);
       if (lane === undefined) {
-        lane = new Lane(laneName, this);
+        lane = new Lane(laneName, this, undefined);
         this.#lanes.set(laneName, lane);
       }
       this.#last = lane;
     }
     return lane.issue(position, items);
+  }
+
+  /** The run resumes at these positions: they count until a lane moves on. */
+  resume(positions: ReadonlyMap<string, unknown>): void {
+    for (const [name, position] of positions) this.#lanes.set(name, new Lane(name, this, position));
   }
 
   settled(laneName: string): Promise<void> {
@@ -198,11 +236,11 @@ export class LaneBook {
     }
   }
 
-  /** Every lane's position, where it has one yet. */
+  /** Every lane's position, where it has one yet, by label. */
   positions(): Map<string, unknown> {
     const positions = new Map<string, unknown>();
     for (const lane of this.#lanes.values())
-      if (lane.position !== undefined) positions.set(lane.name, lane.position);
+      if (lane.position !== undefined) positions.set(lane.label, lane.position);
     return positions;
   }
 }

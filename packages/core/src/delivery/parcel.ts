@@ -16,6 +16,10 @@ import type { Batch } from '../channel/batch-deque.ts';
 
 /** A claim on source batches: a receipt, or several as one. */
 export interface Claim {
+  /** Pieces that are not settled yet. */
+  readonly pieces: number;
+  /** The claims it stands for, of each of which it holds one piece; none where it is the receipt of a source batch. */
+  readonly origins: readonly Part[];
   /** There are `pieces` more pieces to settle than before. */
   retain(pieces: number): void;
   /** Two pieces became one again: one claim less, and never the last. */
@@ -26,6 +30,9 @@ export interface Claim {
   fail(): void;
 }
 
+/** Of a claim that stands for no other. */
+export const NO_ORIGINS: readonly Part[] = [];
+
 /** Several claims as one: each is settled when the last piece of the whole is. */
 export class ClaimGroup implements Claim {
   readonly #parts: Part[];
@@ -34,6 +41,14 @@ export class ClaimGroup implements Claim {
 
   constructor(parts: readonly Part[]) {
     this.#parts = [...parts];
+  }
+
+  get pieces(): number {
+    return this.#pieces;
+  }
+
+  get origins(): readonly Part[] {
+    return this.#parts;
   }
 
   /** Takes more claims in, as long as the whole is not settled. */

@@ -1,7 +1,7 @@
 /** What waits to be dispatched: one offer per feed, and what a departed sink handed back. */
 
 import { Deferred } from '../deferred.ts';
-import type { Claim, Parcel } from '../delivery/parcel.ts';
+import { type Claim, NO_ORIGINS, type Parcel, type Part } from '../delivery/parcel.ts';
 import type { DeferredReceipt } from '../sink.ts';
 import type { Awaitable } from '../source.ts';
 
@@ -48,6 +48,14 @@ export class ReceiptClaim implements Claim {
 
   constructor(receipt: DeferredReceipt) {
     this.#receipt = receipt;
+  }
+
+  get pieces(): number {
+    return this.#pieces;
+  }
+
+  get origins(): readonly Part[] {
+    return NO_ORIGINS;
   }
 
   retain(pieces: number): void {

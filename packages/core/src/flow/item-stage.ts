@@ -23,6 +23,7 @@ export interface Suspended {
 }
 
 export abstract class ItemStage<I, O> extends Stage<O> {
+  override readonly isOrdered: boolean;
   readonly #input: Stage<I>;
   readonly #options: AsyncOptions;
   readonly #run: FlowRun;
@@ -31,6 +32,7 @@ export abstract class ItemStage<I, O> extends Stage<O> {
 
   constructor(name: string, input: Stage<I>, run: FlowRun, options: AsyncOptions) {
     super(name, [input as Stage<unknown>], run);
+    this.isOrdered = options.ordered ?? true;
     this.#input = input;
     this.#options = options;
     this.#run = run;

@@ -17,6 +17,8 @@ export class SourceStage<T> extends Stage<T> {
   readonly lanes: LaneBook = new LaneBook((items) => this.onMoved(items));
   /** Told when positions moved; set by whoever commits them. */
   onMoved: (items: number) => void = () => {};
+  /** Every batch must have a position: the run keeps them. */
+  needsPositions = false;
   #demand = 0;
   #ended = false;
   #isAbandoned = false;
@@ -93,6 +95,7 @@ export class SourceStage<T> extends Stage<T> {
     }
     if (Array.isArray(answer)) {
       this.#check(answer as readonly T[], false);
+      if (this.needsPositions) throw this.#noPositions();
       return new Parcel(answer as readonly T[], null, true, null);
     }
     const { items, position, lane } = (answer ?? NO_ANSWER) as Positioned<T>;
@@ -122,6 +125,14 @@ export class SourceStage<T> extends Stage<T> {
       );
     }
     this.emitted += count;
+  }
+
+  #noPositions(): StreamWeldError {
+    return new StreamWeldError(
+      'SW_CHECKPOINT_NO_POSITIONS',
+      `The run has a checkpoint, and the source '${this.name}' answered items without a position: there would be nothing to resume from. Leave checkpoint out, or take a source that answers { items, position }.`,
+      { stage: this.name },
+    );
   }
 
   protected override failure(cause: unknown): StreamWeldError {

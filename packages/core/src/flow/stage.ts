@@ -29,6 +29,8 @@ export abstract class Stage<T> {
   /** How many items it has handed on. */
   emitted = 0;
 
+  /** Whether it hands items on in the order in which they came. */
+  readonly isOrdered: boolean = true;
   readonly name: string;
   readonly inputs: readonly Stage<unknown>[];
 

@@ -1,11 +1,21 @@
 /** ConcurrentPipeline: the face. What it does while it runs is in run.ts. */
 
+import type { CheckpointStore } from '../checkpoint.ts';
 import type { CommitPolicy } from '../delivery/committer.ts';
 import { StreamWeldError } from '../errors.ts';
 import { type Flow, from, type SourceLikeOrFlow } from '../flow/flow.ts';
 import { toSink } from '../flow/to-sink.ts';
-import { checkBoolean, checkCount, checkDuration, checkOptions, checkSignal, checkText } from '../options.ts';
+import {
+  checkBoolean,
+  checkCount,
+  checkDuration,
+  checkFunction,
+  checkOptions,
+  checkSignal,
+  checkText,
+} from '../options.ts';
 import type { Sink, SinkLike } from '../sink.ts';
+import type { CheckpointPlan } from './checkpoint.ts';
 import type { RunReport } from './report.ts';
 import { abortError, Run } from './run.ts';
 import type { PipelineSnapshot, PipelineState } from './snapshot.ts';
@@ -26,6 +36,7 @@ export class ConcurrentPipeline<T> {
   #closeMs = 2000;
   #maxUncommitted = 100_000;
   #commitEvery: CommitPolicy = { items: 10_000, ms: 1000 };
+  #checkpoint: CheckpointPlan | undefined;
   #run: Run<T> | undefined;
   #draining: Promise<RunReport> | undefined;
   #aborting: Promise<void> | undefined;
@@ -96,6 +107,19 @@ export class ConcurrentPipeline<T> {
     return this;
   }
 
+  /**
+   * Keeps the positions of the source in `store` under `name`, and resumes from there. With a sink that keeps positions,
+   * they are kept there, together with the items, and each is written exactly once. A position wins in this order: the
+   * sink's own, the store's, the source's.
+   */
+  checkpoint(store: CheckpointStore, name: string): this {
+    this.#checkIdle('checkpoint');
+    checkFunction('checkpoint.store.load', store?.load);
+    checkFunction('checkpoint.store.save', store.save);
+    this.#checkpoint = { store, name: checkText('checkpoint.name', name) };
+    return this;
+  }
+
   get state(): PipelineState {
     return this.#run?.state ?? 'idle';
   }
@@ -118,6 +142,7 @@ export class ConcurrentPipeline<T> {
       closeMs: this.#closeMs,
       maxUncommitted: this.#maxUncommitted,
       commitEvery: this.#commitEvery,
+      checkpoint: this.#checkpoint,
     });
     // Known before it begins: whatever it opens may already drain, pause or abort it.
     this.#run = run;

@@ -13,6 +13,8 @@ import { onAbort } from '../abort.ts';
 import { BatchChannel } from '../channel/batch-channel.ts';
 import { Deferred, isThenable } from '../deferred.ts';
 import { Committer, type CommitPolicy } from '../delivery/committer.ts';
+import { Persistence } from '../delivery/persistence.ts';
+import type { LaneBook } from '../delivery/lane.ts';
 import type { Parcel } from '../delivery/parcel.ts';
 import { isStreamWeldError, StreamWeldError, suppress, wrapError } from '../errors.ts';
 import type { Flow } from '../flow/flow.ts';
@@ -23,8 +25,10 @@ import type { Sink } from '../sink.ts';
 import type { Awaitable } from '../source.ts';
 import { DeadlineGuard, GivenUp } from '../task/deadline-guard.ts';
 import { ChannelIntake } from '../task/intake.ts';
+import { WholeIntake } from '../task/whole-intake.ts';
 import { SinkTask } from '../task/sink-task.ts';
 import { SourceTask } from '../task/source-task.ts';
+import { Checkpoint, type CheckpointPlan, shareOut } from './checkpoint.ts';
 import type { RunReport } from './report.ts';
 import type { PipelineSnapshot, PipelineState, StageSnapshot } from './snapshot.ts';
 
@@ -36,6 +40,7 @@ export interface RunOptions {
   readonly closeMs: number;
   readonly maxUncommitted: number;
   readonly commitEvery: CommitPolicy;
+  readonly checkpoint: CheckpointPlan | undefined;
 }
 
 export class Run<T> {
@@ -48,6 +53,10 @@ export class Run<T> {
   readonly #source: SourceTask<T>;
   readonly #writer: SinkTask<T>;
   readonly #committers: Committer[] = [];
+  readonly #persistence = new Persistence();
+  readonly #checkpoint: Checkpoint | undefined;
+  /** Whether the sink keeps the positions itself, in one step with the items: each is written exactly once. */
+  readonly #isExactlyOnce: boolean;
   readonly #guard = new DeadlineGuard();
   readonly #controller = new AbortController();
   readonly #startedAt = runtime.now();
@@ -83,14 +92,28 @@ export class Run<T> {
       },
     };
     this.#stage = flow.build(this.#flow);
+    labelLanes(this.#flow.sources);
     this.#channel = new BatchChannel<Parcel<T>>(options.bufferSize);
     const turn = new Turn();
-    const concurrency = Math.min(options.maxConcurrency, sink.concurrency ?? Number.POSITIVE_INFINITY);
+    const books = this.#books();
+    const { checkpoint } = options;
+    this.#checkpoint =
+      checkpoint === undefined ? undefined : new Checkpoint(checkpoint, books, this.#persistence);
+    this.#isExactlyOnce = checkpoint !== undefined && sink.keepsPositions === true;
+    const concurrency = this.#isExactlyOnce
+      ? 1
+      : Math.min(options.maxConcurrency, sink.concurrency ?? Number.POSITIVE_INFINITY);
     const share = Math.max(1, Math.floor(options.bufferSize / (concurrency + 1)));
     this.#writer = new SinkTask<T>({
       name: this.#sinkName,
       sink,
-      intake: new ChannelIntake(this.#channel),
+      intake: this.#isExactlyOnce
+        ? new WholeIntake({
+            channel: this.#channel,
+            onStuck: this.#outgrown,
+            hasLost: () => this.#failure !== undefined,
+          })
+        : new ChannelIntake(this.#channel),
       concurrency,
       maxUncommitted: options.maxUncommitted,
       signal: this.#controller.signal,
@@ -104,7 +127,10 @@ export class Run<T> {
       channel: this.#channel,
       turn,
       onFail: this.#failed,
+      // A source batch that has to be written whole is pulled to its last item.
+      isGreedy: this.#isExactlyOnce,
     });
+    if (this.#isExactlyOnce) for (const book of books) book.onSettled = this.#writer.pump;
     this.#channel.onItems = this.#writer.pump;
     this.#channel.onRoom = this.#source.pump;
     for (const source of this.#flow.sources) this.#commitFor(source);
@@ -160,6 +186,7 @@ export class Run<T> {
     if (this.#state === 'closing' && this.#failure === undefined && this.#hurriedBy === undefined) {
       // Too late to abandon anything; but what does not close cannot hold the run any more.
       this.#hurriedBy = { error: reason };
+      this.#persistence.hurry();
       this.#guard.setDeadline(this.#options.closeMs);
     }
     if (this.#isEnding()) return;
@@ -195,16 +222,21 @@ export class Run<T> {
   async #open(): Promise<void> {
     const { signal } = this.#controller;
     this.#throwIfAborted();
+    if (this.#isExactlyOnce) this.#checkOrder();
     for (const stage of this.#flow.stages) if (stage.inputs.length > 0) this.#openStages.add(stage);
     this.#isSinkOpen = true;
     await this.#guard.wait(`opening the sink '${this.#sinkName}'`, () =>
-      this.#sink.open?.({ signal, fail: this.#sinkFailed }),
+      this.#sink.open?.({ signal, fail: this.#sinkFailed, checkpoint: this.#exactName }),
     );
-    for (const source of this.#flow.sources) {
+    const positions = await this.#resume();
+    for (const [index, source] of this.#flow.sources.entries()) {
       this.#throwIfAborted();
       this.#openStages.add(source);
+      source.needsPositions = this.#checkpoint !== undefined;
+      const share = positions[index] ?? new Map<string, unknown>();
+      source.lanes.resume(share);
       await this.#guard.wait(`opening the source '${source.name}'`, () =>
-        source.open(new Map(), signal, this.#failed),
+        source.open(share, signal, this.#failed),
       );
     }
     this.#throwIfAborted();
@@ -213,6 +245,49 @@ export class Run<T> {
     else if (this.#isPauseWanted) void this.pause();
     this.#source.pump();
   }
+
+  get #exactName(): string | undefined {
+    return this.#isExactlyOnce ? this.#checkpoint?.name : undefined;
+  }
+
+  /** Where each source resumes: the sink's own positions, else those of the store; else the source's own, if it has any. */
+  async #resume(): Promise<readonly ReadonlyMap<string, unknown>[]> {
+    const checkpoint = this.#checkpoint;
+    if (checkpoint === undefined) return [];
+    let positions: ReadonlyMap<string, unknown> | undefined;
+    if (this.#isExactlyOnce) {
+      positions = await this.#guard.wait(`reading the positions of the sink '${this.#sinkName}'`, () =>
+        this.#sink.positions?.(),
+      );
+    }
+    this.#throwIfAborted();
+    const saved = await this.#guard.wait(`loading the checkpoint '${checkpoint.name}'`, () =>
+      checkpoint.load(),
+    );
+    this.#throwIfAborted();
+    if (positions === undefined || positions.size === 0) positions = saved;
+    return shareOut(positions, this.#books(), checkpoint.name);
+  }
+
+  #checkOrder(): void {
+    const unordered = this.#flow.stages.find((stage) => !stage.isOrdered);
+    if (unordered === undefined) return;
+    throw new StreamWeldError(
+      'SW_EXACTLY_ONCE_IMPOSSIBLE',
+      `The sink '${this.#sinkName}' keeps positions, and '${unordered.name}' does not keep the order of the source: a position would promise items that come later. Leave out ordered: false.`,
+      { stage: unordered.name },
+    );
+  }
+
+  readonly #outgrown = (items: number): void => {
+    this.#failed(
+      new StreamWeldError(
+        'SW_BATCH_TOO_LARGE',
+        `A source batch has to be written whole, and ${items} items of it fill the buffer without its end. Raise bufferSize, or let the source answer less at once.`,
+        { stage: this.#sinkName },
+      ),
+    );
+  };
 
   /** Everything that was accepted becomes durable, and every receipt settled. */
   async #flush(): Promise<void> {
@@ -331,6 +406,7 @@ export class Run<T> {
     this.#channel.clear();
     for (const source of this.#flow.sources) source.abandon();
     for (const committer of this.#committers) committer.stop();
+    this.#persistence.hurry();
     this.#guard.setDeadline(this.#options.closeMs);
     const reason = this.#failure?.error;
     this.#written.reject(reason);
@@ -373,9 +449,11 @@ export class Run<T> {
     if (this.#channel.isClosed) this.#written.resolve();
   };
 
+  /** Exactly once, the sink keeps the positions, and no store has to. */
   #commitFor(stage: SourceStage<unknown>): void {
     const { source } = stage;
-    if (source.commit === undefined) return;
+    const checkpoint = this.#isExactlyOnce ? undefined : this.#checkpoint;
+    if (source.commit === undefined && checkpoint === undefined) return;
     const failed = (error: unknown): never => {
       throw wrapError(
         'SW_COMMIT_FAILED',
@@ -384,17 +462,21 @@ export class Run<T> {
         error,
       );
     };
-    const commit = (positions: ReadonlyMap<string, unknown>): Awaitable<void> => {
+    const commit = async (positions: ReadonlyMap<string, unknown>): Promise<void> => {
+      await checkpoint?.save();
       try {
-        const answer = source.commit?.(positions);
-        return isThenable(answer) ? Promise.resolve(answer).catch(failed) : answer;
+        await this.#persistence.try(() => source.commit?.(positions));
       } catch (error) {
-        return failed(error);
+        failed(error);
       }
     };
     const committer = new Committer(this.#options.commitEvery, stage.lanes, commit, this.#failed);
     stage.onMoved = (items) => committer.moved(items);
     this.#committers.push(committer);
+  }
+
+  #books(): LaneBook[] {
+    return this.#flow.sources.map((source) => source.lanes);
   }
 
   #openLanes(): string[] {
@@ -439,15 +521,7 @@ export class Run<T> {
   }
 
   #positions(): ReadonlyMap<string, unknown> {
-    const { sources } = this.#flow;
-    if (sources.length === 1) return sources[0]?.lanes.positions() ?? new Map();
-    const all = new Map<string, unknown>();
-    for (const [index, source] of sources.entries()) {
-      const isNamesake = sources.some((other) => other !== source && other.name === source.name);
-      const label = isNamesake ? `${source.name}#${index}` : source.name;
-      for (const [lane, position] of source.lanes.positions()) all.set(`${label}/${lane}`, position);
-    }
-    return all;
+    return new Map(this.#books().flatMap((book) => [...book.positions()]));
   }
 
   snapshot(): PipelineSnapshot {
@@ -498,6 +572,15 @@ export class Run<T> {
         },
       ],
     };
+  }
+}
+
+/** Of several sources, lanes are `name/lane`, or `name#index/lane` among namesakes. */
+function labelLanes(sources: readonly SourceStage<unknown>[]): void {
+  if (sources.length === 1) return;
+  for (const [index, source] of sources.entries()) {
+    const isNamesake = sources.some((other) => other !== source && other.name === source.name);
+    source.lanes.prefix = `${isNamesake ? `${source.name}#${index}` : source.name}/`;
   }
 }
 

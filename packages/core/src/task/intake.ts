@@ -8,6 +8,8 @@ export interface Intake<T> {
   readonly queued: number;
   /** No more will come. */
   readonly isClosed: boolean;
+  /** Where the parcel that was taken last brings the source, if its sink keeps positions: by lane, for those that move. */
+  readonly positions?: ReadonlyMap<string, unknown> | undefined;
   /** The next 1 to `max` items, which count as held until they are released. */
   take(max: number): Parcel<T> | undefined;
   /** What was taken needs its room no more. */

@@ -195,7 +195,7 @@ export class SinkTask<T> implements WriteOwner {
       this.#waitedMs += runtime.now() - this.#quietSince;
       this.#quietSince = undefined;
     }
-    const write = new Write(parcel, this);
+    const write = new Write(parcel, this, this.#options.intake.positions);
     this.#inFlight += 1;
     this.#inFlightItems += parcel.items.length;
     let answer: Awaitable<void | Accepted>;

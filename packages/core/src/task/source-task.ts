@@ -21,6 +21,8 @@ export interface SourceTaskOptions<T> {
   readonly channel: BatchChannel<Parcel<T>>;
   readonly turn: Turn;
   readonly onFail: (error: unknown) => void;
+  /** Pulls also for a trickle. */
+  readonly isGreedy?: boolean | undefined;
 }
 
 export class SourceTask<T> {
@@ -38,7 +40,7 @@ export class SourceTask<T> {
   constructor(options: SourceTaskOptions<T>) {
     this.#options = options;
     this.#maxDemand = Math.max(1, Math.floor(options.channel.capacity / 2));
-    this.#minDemand = Math.max(1, Math.floor(this.#maxDemand / 2));
+    this.#minDemand = options.isGreedy === true ? 1 : Math.max(1, Math.floor(this.#maxDemand / 2));
   }
 
   /** Whether a pull is outstanding. */

@@ -1,12 +1,15 @@
 /** One write on its way: the context its sink gets, and the receipt for a sink that settles it itself. */
 
+import { onAbort } from '../abort.ts';
 import { overSettled } from '../delivery/lane.ts';
-import { type Claim, Parcel } from '../delivery/parcel.ts';
+import { type Claim, Parcel, type Part } from '../delivery/parcel.ts';
 import type { DeferredReceipt, WriteContext } from '../sink.ts';
 
 /** What a write reports to: the task that started it. */
 export interface WriteOwner {
   readonly signal: AbortSignal;
+  /** Whether each write has a signal of its own, because it may be given up before the run is. */
+  readonly givesWritesUp: boolean;
   /** Where items that are lost count as done: is given what a sink took into its own hands, to end it with the sink. */
   readonly track: ((claim: ConsentedClaim) => void) | undefined;
   lost(error: unknown): void;
@@ -29,6 +32,14 @@ export class ConsentedClaim implements Claim {
 
   get items(): number {
     return this.#whole.items.length;
+  }
+
+  get pieces(): number {
+    return this.#pieces;
+  }
+
+  get origins(): readonly Part[] {
+    return this.#whole.listParts();
   }
 
   retain(pieces: number): void {
@@ -61,23 +72,59 @@ export class ConsentedClaim implements Claim {
 }
 
 export class Write<T> implements WriteContext, DeferredReceipt {
-  readonly attempt: number = 1;
+  readonly attempt: number;
   readonly parcel: Parcel<T>;
+  readonly positions: ReadonlyMap<string, unknown> | undefined;
   /** What is settled by a sink that defers: the parcel itself, but where its loss was consented to. */
   handed: Parcel<T>;
   readonly #owner: WriteOwner;
   #deferred = false;
   /** What the sink has to settle: counted here, so that it cannot settle what belongs to another write. */
   #pieces = 1;
+  /** It was answered, or given up: what comes later is ignored. */
+  isOver = false;
+  /** Gives it up. */
+  timer: unknown;
+  /** Its own signal, where it has one and somebody asked for it. */
+  #controller: AbortController | undefined;
+  #unlink: (() => void) | undefined;
+  #isGivenUp = false;
 
-  constructor(parcel: Parcel<T>, owner: WriteOwner) {
+  constructor(
+    parcel: Parcel<T>,
+    owner: WriteOwner,
+    positions: ReadonlyMap<string, unknown> | undefined = undefined,
+    attempt: number = 1,
+  ) {
+    this.attempt = attempt;
     this.parcel = parcel;
+    this.positions = positions;
     this.handed = parcel;
     this.#owner = owner;
   }
 
   get signal(): AbortSignal {
-    return this.#owner.signal;
+    if (this.#controller === undefined) {
+      if (!this.#owner.givesWritesUp || this.isOver) return this.#owner.signal;
+      const controller = new AbortController();
+      this.#controller = controller;
+      this.#unlink = onAbort(this.#owner.signal, (reason) => controller.abort(reason));
+    }
+    return this.#controller.signal;
+  }
+
+  /** Nobody waits for it any more: the sink is told by its signal. */
+  giveUp(reason: unknown): void {
+    this.isOver = true;
+    this.#isGivenUp = true;
+    this.unlink();
+    this.#controller?.abort(reason);
+  }
+
+  /** Its signal hears no more of the run's. */
+  unlink(): void {
+    this.#unlink?.();
+    this.#unlink = undefined;
   }
 
   get isDeferred(): boolean {
@@ -85,6 +132,7 @@ export class Write<T> implements WriteContext, DeferredReceipt {
   }
 
   defer(): DeferredReceipt {
+    if (this.#isGivenUp && !this.#deferred) return NOT_WANTED;
     if (!this.#deferred && this.#owner.track !== undefined) {
       const claim = new ConsentedClaim(this.parcel);
       this.handed = new Parcel<T>(this.parcel.items, claim, true, null);
@@ -116,3 +164,6 @@ export class Write<T> implements WriteContext, DeferredReceipt {
     this.#pieces -= 1;
   }
 }
+
+/** For a sink that takes a write into its own hands after that was given up: it is written again, or lost, by others. */
+const NOT_WANTED: DeferredReceipt = { retain: () => {}, settle: () => {}, fail: () => {} };

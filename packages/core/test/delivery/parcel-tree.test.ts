@@ -1,11 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Claim, ClaimGroup, gatherParcels, joinParcels, Parcel } from '../../src/delivery/parcel.ts';
+import {
+  type Claim,
+  ClaimGroup,
+  gatherParcels,
+  joinParcels,
+  NO_ORIGINS,
+  Parcel,
+  type Part,
+} from '../../src/delivery/parcel.ts';
 import { chance } from '../flow/instruments.ts';
 
 /** A claim that counts, and knows when it is settled too often. */
 class CountingClaim implements Claim {
   pieces = 1;
+  readonly origins: readonly Part[] = NO_ORIGINS;
   failed = 0;
   readonly breaches: string[] = [];
 

@@ -21,6 +21,8 @@ class Ledger {
   parcel(...items: readonly number[]): Parcel<number> {
     const [id = 0] = items;
     const receipt = {
+      pieces: 1,
+      origins: [],
       retain: () => {},
       rejoin: () => {},
       settle: () => void this.settled.push(id),

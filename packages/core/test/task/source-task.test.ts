@@ -89,7 +89,14 @@ describe('SourceTask.pump', () => {
 
   it('settles a parcel of which nothing is left, and goes on', () => {
     let settled = 0;
-    const receipt = { retain: () => {}, rejoin: () => {}, settle: () => void settled++, fail: () => {} };
+    const receipt = {
+      pieces: 1,
+      origins: [],
+      retain: () => {},
+      rejoin: () => {},
+      settle: () => void settled++,
+      fail: () => {},
+    };
     const answers = [new Parcel<number>([], receipt, true, null), parcel(2), undefined];
     const { source, channel } = task(10, () => answers.shift());
     source.pump();

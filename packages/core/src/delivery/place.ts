@@ -1,0 +1,34 @@
+/** Where an item lies in its source, as far as its claims tell. */
+
+import { Receipt } from './lane.ts';
+import type { Claim, Part } from './parcel.ts';
+
+interface Place {
+  readonly lane: string;
+  readonly after: unknown;
+  readonly upTo: unknown;
+}
+
+/** The claim that the item at `index` has a share in. */
+export function claimAt(parts: readonly Part[], index: number): Claim | undefined {
+  let end = 0;
+  for (const { receipt, items } of parts) {
+    end += items;
+    if (index < end) return receipt;
+  }
+  return parts.at(-1)?.receipt;
+}
+
+/** The positions between which the items of a claim lie; nothing, where they come from several lanes or none. */
+export function placeOf(claim: Claim | undefined): Place | undefined {
+  let first: Receipt | undefined;
+  let last: Receipt | undefined;
+  const visit = (one: Claim): boolean => {
+    if (!(one instanceof Receipt)) return one.origins.every(({ receipt }) => visit(receipt));
+    first ??= one;
+    last = one;
+    return one.lane === first.lane;
+  };
+  if (claim === undefined || !visit(claim) || first === undefined || last === undefined) return undefined;
+  return { lane: first.lane.label, after: first.after, upTo: last.position };
+}

@@ -1,0 +1,108 @@
+/** The checkpoint of a run: where its positions are kept beside the source, and where it resumes from. */
+
+import type { CheckpointStore } from '../checkpoint.ts';
+import type { LaneBook } from '../delivery/lane.ts';
+import type { Persistence } from '../delivery/persistence.ts';
+import { StreamWeldError, wrapError } from '../errors.ts';
+
+export interface CheckpointPlan {
+  readonly store: CheckpointStore;
+  readonly name: string;
+}
+
+export class Checkpoint {
+  readonly #plan: CheckpointPlan;
+  readonly #books: readonly LaneBook[];
+  readonly #persistence: Persistence;
+  /** The store for this run alone, where it can tell runs apart. */
+  #session: CheckpointStore;
+  #saving: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(plan: CheckpointPlan, books: readonly LaneBook[], persistence: Persistence) {
+    this.#plan = plan;
+    this.#books = books;
+    this.#persistence = persistence;
+    this.#session = plan.store;
+  }
+
+  get name(): string {
+    return this.#plan.name;
+  }
+
+  /** Takes the name over, and answers what was saved under it. @throws StreamWeldError SW_CHECKPOINT_FAILED */
+  async load(): Promise<ReadonlyMap<string, unknown>> {
+    const { store, name } = this.#plan;
+    try {
+      this.#session = (await store.acquire?.(name)) ?? store;
+      return (await this.#session.load(name)) ?? new Map<string, unknown>();
+    } catch (error) {
+      throw wrapError(
+        'SW_CHECKPOINT_FAILED',
+        name,
+        `The checkpoint '${name}' could not be read; its store's error is the cause. Nothing was read or written.`,
+        error,
+      );
+    }
+  }
+
+  /** Saves where all lanes stand: one save at a time, and one more for all who ask while it is under way. */
+  save(): Promise<void> {
+    if (this.#saving === undefined) {
+      this.#saving = this.#save();
+      return this.#saving;
+    }
+    this.#next ??= this.#saving.then(
+      () => this.#saveNext(),
+      () => this.#saveNext(),
+    );
+    return this.#next;
+  }
+
+  #saveNext(): Promise<void> {
+    this.#next = undefined;
+    this.#saving = this.#save();
+    return this.#saving;
+  }
+
+  async #save(): Promise<void> {
+    const { name } = this.#plan;
+    const positions = new Map(this.#books.flatMap((book) => [...book.positions()]));
+    try {
+      await this.#persistence.try(() => this.#session.save(name, positions));
+    } catch (error) {
+      throw wrapError(
+        'SW_COMMIT_FAILED',
+        name,
+        `The checkpoint '${name}' could not be saved; its store's error is the cause. Items since the last commit come again on the next run.`,
+        error,
+      );
+    } finally {
+      this.#saving = undefined;
+    }
+  }
+}
+
+/**
+ * Gives each source the positions of its lanes.
+ * @throws StreamWeldError SW_CHECKPOINT_FAILED for positions that belong to no source.
+ */
+export function shareOut(
+  positions: ReadonlyMap<string, unknown>,
+  books: readonly LaneBook[],
+  name: string,
+): ReadonlyMap<string, unknown>[] {
+  const shares = books.map(() => new Map<string, unknown>());
+  for (const [label, position] of positions) {
+    const at = books.findIndex((book) => label.startsWith(book.prefix));
+    if (at < 0) {
+      throw new StreamWeldError(
+        'SW_CHECKPOINT_FAILED',
+        `The checkpoint '${name}' holds a position of a source that this pipeline has not: '${label}'. A pipeline whose sources have changed needs a new name, or their old names.`,
+        { stage: name },
+      );
+    }
+    shares[at]?.set(label.slice(books[at]?.prefix.length), position);
+  }
+  return shares;
+}
