@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Claim, gatherParcels, joinParcels, NO_ORIGINS, Parcel, type Part } from '../../src/delivery/parcel.ts';
+import {
+  type Claim,
+  gatherParcels,
+  joinParcels,
+  NO_ORIGINS,
+  Parcel,
+  type Part,
+} from '../../src/delivery/parcel.ts';
 
 /** A claim that keeps count, and throws where one is given back that is not there. */
 class CountedClaim implements Claim {
