@@ -16,6 +16,7 @@ import { FormatError } from './errors.ts';
 import type { CheckedTextOptions, Start } from './options.ts';
 
 const PIECE_BYTES = 32 << 10;
+const SKIPPED_HEAD_BYTES = 1024;
 const LF = 10;
 const CR = 13;
 const BOM: Buffer = Buffer.from([0xef, 0xbb, 0xbf]);
@@ -67,6 +68,8 @@ export class Cutter {
   #skipping = false;
   #ended = false;
   skipped = 0;
+  /** How the first record begins that was left out since the last piece: for who has to know what it was part of. */
+  skippedHead: Buffer | undefined;
 
   constructor(ends: RecordEnds, options: CheckedTextOptions, start: Start) {
     this.#ends = ends;
@@ -114,8 +117,13 @@ export class Cutter {
         if (bytes.length <= this.#window || !this.#tooLong(bytes, record)) return this.#piece(bytes, true);
         this.#offset += bytes.length;
         this.skipped++;
+        this.#keepHead(bytes);
       }
     }
+  }
+
+  #keepHead(bytes: Buffer): void {
+    this.skippedHead ??= Buffer.from(bytes.subarray(0, SKIPPED_HEAD_BYTES));
   }
 
   /** Turns to the next chunk that has something to read, if there is one. */
@@ -178,6 +186,7 @@ export class Cutter {
   /** Forgets a record that is too long, whose end has come or is still to come. */
   #drop(ended: boolean): void {
     this.#offset += this.#tail.length;
+    this.#keepHead(this.#tail.bytes());
     this.#tail.clear();
     if (ended) this.skipped++;
     else this.#skipping = true;

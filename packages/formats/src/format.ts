@@ -49,6 +49,11 @@ export interface Decoder<T> {
   /** No more bytes will come: what is left is the last record, or an error. */
   end(): void;
   /**
+   * Only where a record is known to be whole by what follows it: nothing has followed for a while, so take what there
+   * is for whole, as far as it ends with a line end. More may be pushed afterwards.
+   */
+  flush?(): void;
+  /**
    * Answers 1 to `max` items, in order. Empty means: more bytes are needed or, after `end`, finished.
    * It throws at the first record that cannot be decoded, having answered all before it; from then on it throws the same.
    */

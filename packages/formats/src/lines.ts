@@ -5,8 +5,10 @@ import { type Block, BlockDecoder, type Blocks } from './block-decoder.ts';
 import { FormatError } from './errors.ts';
 import type { Decoder, DecoderOptions, Encoder, Format } from './format.ts';
 import { Cutter, LINE_ENDS, type Piece } from './cutter.ts';
+import { MultilineBlocks, MultilineDecoder } from './lines-multi.ts';
 import {
   type CheckedTextOptions,
+  checkRecordStart,
   checkStart,
   checkTextOptions,
   type LinesOptions,
@@ -20,15 +22,20 @@ import { decodeText, invalidUtf8, isWellFormed } from './text.ts';
  *
  * A byte order mark at the beginning is left out, a missing line end at the end is none the worse. Lines are slices of
  * a decoded piece of up to 32 KiB, which a line that is kept keeps alive; who keeps few of many lines copies them.
+ * With `recordStart` an item is a record of one or more lines, joined by line feeds.
  */
 export function lines(options?: LinesOptions): Format<string> {
-  const checked = checkTextOptions(checkOptions('lines', options, TEXT_OPTIONS));
+  const given = checkOptions('lines', options, [...TEXT_OPTIONS, 'recordStart']);
+  const checked = checkTextOptions(given);
+  const isStart = given.recordStart === undefined ? undefined : checkRecordStart(given.recordStart);
   return {
     name: 'lines',
     contentType: 'text/plain; charset=utf-8',
     decoder(at?: DecoderOptions): Decoder<string> {
       const start = checkStart(at);
-      return new BlockDecoder(new LineBlocks(checked, start), start);
+      const blocks = new LineBlocks(checked, start);
+      if (isStart === undefined) return new BlockDecoder(blocks, start);
+      return new MultilineDecoder(new MultilineBlocks(blocks, isStart, checked, start), start);
     },
     encoder: () => new LinesEncoder(),
   };
@@ -53,6 +60,13 @@ export class LineBlocks implements Blocks<string> {
 
   get skipped(): number {
     return this.#cutter.skipped;
+  }
+
+  /** How the first line begins that was left out since this was last asked. */
+  takeSkippedHead(): Buffer | undefined {
+    const head = this.#cutter.skippedHead;
+    this.#cutter.skippedHead = undefined;
+    return head;
   }
 
   next(record: number): LineBlock | undefined {
@@ -100,6 +114,18 @@ export class LineBlock implements Block<string> {
   get failure(): FormatError | undefined {
     if (this.invalidAt === undefined) return undefined;
     return invalidUtf8(this.#record + this.items.length + 1, this.invalidAt);
+  }
+
+  /** Where in the stream a line ends that begins at `from`. */
+  endFrom(index: number, from: number): number {
+    if (index === this.items.length - 1) return this.end;
+    if (this.#isPlain) return from + (this.items[index] as string).length + 1;
+    return this.#offset + this.#bytes.indexOf(10, from - this.#offset) + 1;
+  }
+
+  /** Where in the stream the block begins. */
+  get start(): number {
+    return this.#offset;
   }
 
   /** Where in the stream the first `count` lines end. */

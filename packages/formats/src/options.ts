@@ -12,7 +12,13 @@ export interface TextOptions {
   readonly invalidUtf8?: 'fail' | 'replace' | undefined;
 }
 
-export type LinesOptions = TextOptions;
+export interface LinesOptions extends TextOptions {
+  /**
+   * Joins lines into records, such as stack traces: says whether a line begins a record; any other belongs to the one
+   * before it. A record is bounded by `maxLineBytes` as a line is.
+   */
+  readonly recordStart?: RegExp | ((line: string) => boolean) | undefined;
+}
 
 export interface NdjsonOptions extends TextOptions {
   /** How deep objects and arrays may nest. Default 1,000: code that walks a value by recursion survives it. */
@@ -49,6 +55,22 @@ export interface GunzipOptions {
 export interface GzipOptions {
   /** 0 (store) to 9 (smallest). Default 6. */
   readonly level?: number | undefined;
+}
+
+/** The check for whether a line begins a record. */
+export function checkRecordStart(value: RegExp | ((line: string) => boolean)): (line: string) => boolean {
+  if (typeof value === 'function') return value;
+  if (!(value instanceof RegExp))
+    throw new OptionError('recordStart', 'a regular expression or a function', value);
+  if (value.global || value.sticky) {
+    throw new OptionError(
+      'recordStart',
+      'a regular expression without the flags g and y',
+      value.flags,
+      'With them it would remember where the last match ended.',
+    );
+  }
+  return (line) => value.test(line);
 }
 
 export const TEXT_OPTIONS = ['maxLineBytes', 'onLongLine', 'invalidUtf8'] as const;
