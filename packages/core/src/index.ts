@@ -17,6 +17,13 @@ export type { BatchOptions } from './flow/batch.ts';
 export type { AsyncOptions } from './flow/item-stage.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema, ValidateOptions } from './flow/validate.ts';
 
+// When a write fails
+export type { BreakerState, CircuitBreakerOptions } from './policy/circuit-breaker.ts';
+export type { DeadLetter, DeadLetterError } from './policy/dead-letter.ts';
+export { RateLimit, type RateLimitOptions } from './policy/rate-limit.ts';
+export type { BackoffOptions, RetryOptions } from './policy/retry.ts';
+export type { BreakerStatus, WriteCounts, WritePolicyOptions } from './policy/write-policies.ts';
+
 // One source, many sinks
 export {
   DispatchedPipelineBuilder,

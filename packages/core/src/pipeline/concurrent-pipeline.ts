@@ -2,7 +2,7 @@
 
 import type { CheckpointStore } from '../checkpoint.ts';
 import type { CommitPolicy } from '../delivery/committer.ts';
-import { StreamWeldError } from '../errors.ts';
+import { OptionError, StreamWeldError } from '../errors.ts';
 import { type Flow, from, type SourceLikeOrFlow } from '../flow/flow.ts';
 import { toSink } from '../flow/to-sink.ts';
 import {
@@ -14,6 +14,11 @@ import {
   checkSignal,
   checkText,
 } from '../options.ts';
+import type { CircuitBreakerOptions } from '../policy/circuit-breaker.ts';
+import type { DeadLetter } from '../policy/dead-letter.ts';
+import type { RateLimit } from '../policy/rate-limit.ts';
+import type { RetryOptions } from '../policy/retry.ts';
+import { checkPolicies, type WritePolicyOptions } from '../policy/write-policies.ts';
 import type { Sink, SinkLike } from '../sink.ts';
 import type { CheckpointPlan } from './checkpoint.ts';
 import type { RunReport } from './report.ts';
@@ -37,6 +42,8 @@ export class ConcurrentPipeline<T> {
   #maxUncommitted = 100_000;
   #commitEvery: CommitPolicy = { items: 10_000, ms: 1000 };
   #checkpoint: CheckpointPlan | undefined;
+  #policies: WritePolicyOptions<unknown> = {};
+  #deadLetter: Sink<DeadLetter> | undefined;
   #run: Run<T> | undefined;
   #draining: Promise<RunReport> | undefined;
   #aborting: Promise<void> | undefined;
@@ -120,6 +127,49 @@ export class ConcurrentPipeline<T> {
     return this;
   }
 
+  /**
+   * A batch whose write failed is written again, after a wait that grows. `attempts` counts the first write. An error
+   * that says `retryable: false` is not retried: its items are at fault, and go to the dead letter. Without it, and
+   * without a breaker, the first failure fails the run.
+   */
+  retry(options: RetryOptions): this {
+    return this.#setPolicy('retry', { retry: options });
+  }
+
+  /**
+   * Where items go that the sink refuses for what they are (`retryable: false`), and those that `map` and `validate`
+   * send there: as `{ item, error, stage, attempts, lane, after, upTo }`. It is opened, flushed and closed with the run,
+   * and the position passes an item only when the dead letter has it durably. An outage of the sink never sends anything
+   * there. If it fails itself, the run stops.
+   */
+  deadLetter(sink: SinkLike<DeadLetter>): this {
+    this.#checkIdle('deadLetter');
+    this.#deadLetter = toSink(sink);
+    return this;
+  }
+
+  /**
+   * So many failures in a row stop the writing; after a while one write is tried, and so on. Meanwhile the buffer fills
+   * and the source waits; no item fails for it. A batch whose attempts are used up keeps its place until the sink is
+   * back. Without `retry` a failed write is tried again until the breaker opens.
+   */
+  circuitBreaker(options: CircuitBreakerOptions = {}): this {
+    return this.#setPolicy('circuitBreaker', { circuitBreaker: options });
+  }
+
+  /** How many items are written in a second. A limit may be shared by several pipelines and changed while they run. */
+  rateLimit(limit: RateLimit): this {
+    return this.#setPolicy('rateLimit', { rateLimit: limit });
+  }
+
+  /**
+   * A write that takes longer, in milliseconds, counts as failed with SW_WRITE_TIMEOUT, and may be tried again. Its own
+   * signal aborts. It may still land: its items can then be written twice.
+   */
+  writeTimeout(ms: number): this {
+    return this.#setPolicy('writeTimeout', { writeTimeout: ms });
+  }
+
   get state(): PipelineState {
     return this.#run?.state ?? 'idle';
   }
@@ -143,6 +193,8 @@ export class ConcurrentPipeline<T> {
       maxUncommitted: this.#maxUncommitted,
       commitEvery: this.#commitEvery,
       checkpoint: this.#checkpoint,
+      policies: this.#policies,
+      deadLetter: this.#deadLetter,
     });
     // Known before it begins: whatever it opens may already drain, pause or abort it.
     this.#run = run;
@@ -200,6 +252,14 @@ export class ConcurrentPipeline<T> {
   /** Aborts a run that has not ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#run !== undefined && this.#run.state !== 'done') await this.abort();
+  }
+
+  #setPolicy(what: string, policy: WritePolicyOptions<unknown>): this {
+    this.#checkIdle(what);
+    checkPolicies('', policy);
+    if (Object.values(policy)[0] === undefined) throw new OptionError(what, 'given', undefined);
+    this.#policies = { ...this.#policies, ...policy };
+    return this;
   }
 
   #checkIdle(what: string): void {

@@ -1,5 +1,7 @@
+import type { WriteCounts } from '../policy/write-policies.ts';
+
 /** What a run came to. */
-export interface RunReport {
+export interface RunReport extends WriteCounts {
   /** `'completed'`: the source came to its end. `'drained'`: it was stopped before, and what it had handed out was delivered. */
   readonly outcome: 'completed' | 'drained';
   /** Items that the sources handed out. */

@@ -20,6 +20,8 @@ import { isStreamWeldError, StreamWeldError, suppress, wrapError } from '../erro
 import type { Flow } from '../flow/flow.ts';
 import type { SourceStage } from '../flow/source-stage.ts';
 import type { FlowRun, Stage } from '../flow/stage.ts';
+import { DeadLetterBox, type DeadLetter } from '../policy/dead-letter.ts';
+import { createPolicies, NO_COUNTS, type WritePolicies, type WritePolicyOptions } from '../policy/write-policies.ts';
 import { runtime, Turn } from '../runtime.ts';
 import type { Sink } from '../sink.ts';
 import type { Awaitable } from '../source.ts';
@@ -41,6 +43,8 @@ export interface RunOptions {
   readonly maxUncommitted: number;
   readonly commitEvery: CommitPolicy;
   readonly checkpoint: CheckpointPlan | undefined;
+  readonly policies: WritePolicyOptions<unknown>;
+  readonly deadLetter: Sink<DeadLetter> | undefined;
 }
 
 export class Run<T> {
@@ -52,6 +56,8 @@ export class Run<T> {
   readonly #channel: BatchChannel<Parcel<T>>;
   readonly #source: SourceTask<T>;
   readonly #writer: SinkTask<T>;
+  readonly #policies: WritePolicies | undefined;
+  readonly #deadLetter: DeadLetterBox | undefined;
   readonly #committers: Committer[] = [];
   readonly #persistence = new Persistence();
   readonly #checkpoint: Checkpoint | undefined;
@@ -83,6 +89,7 @@ export class Run<T> {
     this.#options = options;
     this.#sink = sink;
     this.#sinkName = sink.name ?? 'sink';
+    this.#deadLetter = options.deadLetter === undefined ? undefined : new DeadLetterBox(options.deadLetter);
     this.#flow = {
       concurrency: options.maxConcurrency,
       sources: [],
@@ -103,6 +110,7 @@ export class Run<T> {
     const concurrency = this.#isExactlyOnce
       ? 1
       : Math.min(options.maxConcurrency, sink.concurrency ?? Number.POSITIVE_INFINITY);
+    this.#policies = createPolicies(options.policies, this.#deadLetter);
     const share = Math.max(1, Math.floor(options.bufferSize / (concurrency + 1)));
     this.#writer = new SinkTask<T>({
       name: this.#sinkName,
@@ -116,6 +124,8 @@ export class Run<T> {
         : new ChannelIntake(this.#channel),
       concurrency,
       maxUncommitted: options.maxUncommitted,
+      policies: this.#policies,
+      writesWhole: this.#isExactlyOnce,
       signal: this.#controller.signal,
       turn,
       onFail: this.#failed,
@@ -224,6 +234,7 @@ export class Run<T> {
     this.#throwIfAborted();
     if (this.#isExactlyOnce) this.#checkOrder();
     for (const stage of this.#flow.stages) if (stage.inputs.length > 0) this.#openStages.add(stage);
+    await this.#openDeadLetter(signal);
     this.#isSinkOpen = true;
     await this.#guard.wait(`opening the sink '${this.#sinkName}'`, () =>
       this.#sink.open?.({ signal, fail: this.#sinkFailed, checkpoint: this.#exactName }),
@@ -244,6 +255,18 @@ export class Run<T> {
     if (this.#isDrainWanted) this.#beginDrain();
     else if (this.#isPauseWanted) void this.pause();
     this.#source.pump();
+  }
+
+  /** Before the sink, whose first write may need it. */
+  async #openDeadLetter(signal: AbortSignal): Promise<void> {
+    const box = this.#deadLetter;
+    if (box === undefined) return;
+    // A sink that keeps positions moves them past an item only when the dead letter has that durably.
+    box.isEager = this.#isExactlyOnce;
+    await this.#guard.wait(`opening the dead-letter sink '${box.name}'`, () =>
+      box.open({ signal, fail: this.#failed }),
+    );
+    this.#throwIfAborted();
   }
 
   get #exactName(): string | undefined {
@@ -293,6 +316,10 @@ export class Run<T> {
   async #flush(): Promise<void> {
     if (this.#state === 'running' || this.#state === 'paused') this.#state = 'draining';
     await this.#guard.wait(`flushing the sink '${this.#sinkName}'`, () => this.#sink.flush?.());
+    const box = this.#deadLetter;
+    if (box !== undefined) {
+      await this.#guard.wait(`flushing the dead-letter sink '${box.name}'`, () => box.flush());
+    }
     // What the flush made durable is settled by promises of the sink's own, which have their turn first.
     if (this.#openLanes().length > 0 || this.#writer.uncommitted > 0) {
       await new Promise<void>((resolve) => runtime.yield(resolve));
@@ -320,6 +347,7 @@ export class Run<T> {
       await this.#guard.wait('the last commit', () => committer.last());
     this.#isSinkOpen = false;
     await this.#guard.wait(`closing the sink '${this.#sinkName}'`, () => this.#sink.close?.());
+    await this.#closeDeadLetter(undefined);
     await this.#closeStages(undefined);
     if (this.#failure !== undefined) throw this.#failure.error;
     const [stuck] = this.#guard.stuck;
@@ -330,6 +358,8 @@ export class Run<T> {
     this.#abandon();
     const reason = this.#failure?.error;
     await this.#attempt(`writing to '${this.#sinkName}'`, () => this.#writer.idle());
+    const box = this.#deadLetter;
+    if (box !== undefined) await this.#attempt(`writing to '${box.name}'`, () => box.idle());
     this.#state = 'closing';
     this.#guard.setDeadline(this.#options.closeMs);
     for (const committer of this.#committers) await this.#attempt('the last commit', () => committer.last());
@@ -337,8 +367,15 @@ export class Run<T> {
       this.#isSinkOpen = false;
       await this.#attempt(`closing the sink '${this.#sinkName}'`, () => this.#sink.close?.(reason));
     }
+    await this.#closeDeadLetter(reason);
     await this.#closeStages(reason);
     if (this.#guard.stuck.length > 0) this.#noteStuck();
+  }
+
+  async #closeDeadLetter(reason: unknown): Promise<void> {
+    const box = this.#deadLetter;
+    if (box === undefined) return;
+    await this.#attempt(`closing the dead-letter sink '${box.name}'`, () => box.close(reason));
   }
 
   /** Operators and sources, the last first: all are closed, whatever fails. */
@@ -434,11 +471,18 @@ export class Run<T> {
     this.abort(
       new StreamWeldError(
         'SW_DRAIN_TIMEOUT',
-        `The drain passed its deadline with ${this.#channel.queued} items in the buffer and ${this.#writer.inFlightItems} being written to '${this.#sinkName}'${this.#source.isPulling ? ', and a pull unanswered' : ''}${waiting === '' ? '' : `, while it waited for ${waiting}`}. Give it longer, or find out what holds it.`,
+        `The drain passed its deadline with ${this.#channel.queued} items in the buffer and ${this.#writer.inFlightItems} being written to '${this.#sinkName}'${this.#source.isPulling ? ', and a pull unanswered' : ''}${waiting === '' ? '' : `, while it waited for ${waiting}`}${this.#hindrance()}. Give it longer, or find out what holds it.`,
         { stage: this.#sinkName },
       ),
     );
   };
+
+  #hindrance(): string {
+    const { retrying } = this.#writer;
+    const breaker = this.#policies?.breaker;
+    const isOpen = breaker !== undefined && breaker.state !== 'closed';
+    return `${retrying === 0 ? '' : `; batches that wait to be written again: ${retrying}`}${isOpen ? `; its circuit breaker is ${breaker.state}` : ''}`;
+  }
 
   #clearDrainTimer(): void {
     if (this.#drainTimer !== undefined) runtime.clearTimer(this.#drainTimer);
@@ -503,6 +547,7 @@ export class Run<T> {
       read: this.#read(),
       written: this.#writer.written,
       dropped: this.#dropped,
+      ...(this.#policies?.counts ?? NO_COUNTS),
       batches: this.#writer.batches,
       highWaterMark: this.#channel.highWater,
       durationMs: this.#elapsedMs(),
@@ -545,6 +590,7 @@ export class Run<T> {
       read: this.#read(),
       written: this.#writer.written,
       dropped: this.#dropped,
+      ...(this.#policies?.counts ?? NO_COUNTS),
       batches: this.#writer.batches,
       highWaterMark: this.#channel.highWater,
       stages: [

@@ -1,6 +1,8 @@
 /** What a pipeline looks like at one moment: a plain object, built only when asked for. */
 
-export interface PipelineSnapshot {
+import type { WriteCounts } from '../policy/write-policies.ts';
+
+export interface PipelineSnapshot extends WriteCounts {
   readonly name: string;
   readonly state: PipelineState;
   readonly elapsedMs: number;

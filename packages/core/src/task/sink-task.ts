@@ -2,19 +2,24 @@
  * The task of one sink: takes parcels from its intake and writes them, as many at once as the sink allows.
  *
  *     intake ── take ──► write ──► accepted: room released ──► durable: receipt settled
- *                          └─────► failed: receipt poisoned, the owner is told
+ *                          └─────► failed: a WriteJob does what the policies say;
+ *                                  without policies: receipt poisoned, the owner is told
  *
  * It is moved by callbacks, not by a loop that awaits: a sink that answers synchronously costs no promise.
  */
 
 import { Deferred, isThenable } from '../deferred.ts';
-import { Parcel } from '../delivery/parcel.ts';
-import { isStreamWeldError, StreamWeldError, wrapError } from '../errors.ts';
+import { type Claim, Parcel } from '../delivery/parcel.ts';
+import { isStreamWeldError, type StreamWeldError, wrapError } from '../errors.ts';
+import type { SegmentRules } from '../policy/bisect.ts';
+import type { WritePolicies } from '../policy/write-policies.ts';
 import { runtime, type Turn } from '../runtime.ts';
 import type { Accepted, Sink } from '../sink.ts';
 import type { Awaitable } from '../source.ts';
 import type { Intake } from './intake.ts';
+import { Uncommitted } from './uncommitted.ts';
 import { type ConsentedClaim, Write, type WriteOwner } from './write.ts';
+import { type JobHost, WriteJob } from './write-job.ts';
 
 export interface SinkTaskOptions<T> {
   readonly name: string;
@@ -24,6 +29,10 @@ export interface SinkTaskOptions<T> {
   readonly concurrency: number;
   /** How many items may be accepted and not yet durable, before the sink is flushed. */
   readonly maxUncommitted: number;
+  /** What is done about a write that fails, and before it is begun. Without: it is lost. Seats of one sink share them. */
+  readonly policies?: WritePolicies | undefined;
+  /** A batch is written whole, or not at all: the sink keeps positions with it. */
+  readonly writesWhole?: boolean | undefined;
   /** Items that are lost count as done: somebody agreed to that. */
   readonly consentsToLoss?: boolean | undefined;
   readonly signal: AbortSignal;
@@ -36,22 +45,31 @@ export interface SinkTaskOptions<T> {
   readonly onQuiet: () => void;
 }
 
-export class SinkTask<T> implements WriteOwner {
+export class SinkTask<T> implements WriteOwner, JobHost<T> {
   readonly #options: SinkTaskOptions<T>;
+  readonly #policies: WritePolicies | undefined;
+  readonly rules: SegmentRules;
+  readonly givesWritesUp: boolean;
   #mode: 'running' | 'paused' | 'halted' = 'running';
+  /** Batches that were taken and are not over, and the items in them. */
   #inFlight = 0;
   #inFlightItems = 0;
+  /** Writes that the sink has not answered. */
+  #outstanding = 0;
   #isPumping = false;
   #isYielding = false;
   #again = false;
-  /** Accepted and not yet durable. */
-  #uncommitted = 0;
-  #flush: 'none' | 'wanted' | 'running' | 'done' | 'failed' = 'none';
+  readonly #uncommitted: Uncommitted;
   #lingerTimer: unknown;
   #isDue = false;
   #quietSince: number | undefined;
   #waitedMs = 0;
   #idle: Deferred | undefined;
+  readonly #jobs = new Set<WriteJob<T>>();
+  /** Those of them that can be written as soon as it may write. */
+  #ready: WriteJob<T>[] = [];
+  /** Writes that are given up if they take too long. */
+  readonly #timed = new Set<Write<T>>();
   /** The most items of one write. */
   maxItems = 1;
   /** Items that were accepted. */
@@ -65,15 +83,57 @@ export class SinkTask<T> implements WriteOwner {
 
   constructor(options: SinkTaskOptions<T>) {
     this.#options = options;
+    this.#policies = options.policies;
     this.#quietSince = runtime.now();
     this.track = options.consentsToLoss === true ? this.#track : undefined;
+    this.givesWritesUp = options.policies?.timeoutMs !== undefined;
+    const { sink, concurrency } = options;
+    this.rules = {
+      isAtomic: sink.atomic === true,
+      keepsOrder: concurrency === 1,
+      halves: sink.atomic === true || options.policies?.retry.halve === true,
+    };
+    this.#uncommitted = new Uncommitted({
+      max: options.maxUncommitted,
+      isWriting: () => this.#inFlight > 0,
+      flush: async () => {
+        await sink.flush?.();
+      },
+      onFlushed: () => {
+        this.#wakeIdle();
+        this.pump();
+      },
+      onFail: (error) => this.lost(error),
+    });
+    options.policies?.breaker?.onAllowed(this.pump);
+  }
+
+  get name(): string {
+    return this.#options.name;
   }
 
   get signal(): AbortSignal {
     return this.#options.signal;
   }
 
-  /** Writes that are outstanding, and the items in them. */
+  /** Its jobs have them: there is no job without. */
+  get policies(): WritePolicies {
+    return this.#policies as WritePolicies;
+  }
+
+  get consentsToLoss(): boolean {
+    return this.#options.consentsToLoss === true;
+  }
+
+  get writesWhole(): boolean {
+    return this.#options.writesWhole === true;
+  }
+
+  get isHalted(): boolean {
+    return this.#mode === 'halted';
+  }
+
+  /** Batches that were taken and are not over: being written, or waiting to be. And the items in them. */
   get inFlight(): number {
     return this.#inFlight;
   }
@@ -82,8 +142,16 @@ export class SinkTask<T> implements WriteOwner {
     return this.#inFlightItems;
   }
 
+  /** Accepted and not yet durable. */
   get uncommitted(): number {
-    return this.#uncommitted;
+    return this.#uncommitted.items;
+  }
+
+  /** Batches that are to be written again. */
+  get retrying(): number {
+    let retrying = 0;
+    for (const job of this.#jobs) if (job.isRetrying) retrying += 1;
+    return retrying;
   }
 
   /** How long it had nothing to write, in milliseconds. */
@@ -115,10 +183,15 @@ export class SinkTask<T> implements WriteOwner {
     for (const claim of [...this.#claims]) claim.abandon();
   }
 
-  /** No new writes, ever. What is outstanding still settles. */
-  halt(): void {
+  /** No new writes, ever. What is outstanding still settles. @param reason what items were not written for. */
+  halt(reason?: unknown): void {
+    if (this.#mode === 'halted') return;
     this.#mode = 'halted';
     this.#clearLinger();
+    this.#policies?.breaker?.stop();
+    this.#ready = [];
+    for (const write of this.#timed) this.#clearDeadline(write);
+    for (const job of [...this.#jobs]) job.halt(reason);
   }
 
   /** What is queued is written without waiting for more. */
@@ -138,10 +211,7 @@ export class SinkTask<T> implements WriteOwner {
     this.#isPumping = true;
     do {
       this.#again = false;
-      while (this.#canWrite()) {
-        const parcel = intake.take(this.maxItems);
-        if (parcel === undefined) break;
-        this.#write(parcel);
+      while (this.#startNext()) {
         if (turn.isOver()) {
           this.#isYielding = true;
           this.#isPumping = false;
@@ -151,7 +221,7 @@ export class SinkTask<T> implements WriteOwner {
       }
     } while (this.#again);
     this.#isPumping = false;
-    if (this.#inFlight === 0 && intake.queued === 0 && this.#flush !== 'running') this.#becomeQuiet();
+    if (this.#inFlight === 0 && intake.queued === 0 && !this.#uncommitted.isFlushing) this.#becomeQuiet();
   };
 
   readonly #yielded = (): void => {
@@ -165,14 +235,24 @@ export class SinkTask<T> implements WriteOwner {
     this.#options.onQuiet();
   }
 
-  #canWrite(): boolean {
-    if (this.#mode !== 'running' || this.#inFlight >= this.#options.concurrency) return false;
-    // After a flush that failed nothing more comes than what is buffered, and it need not wait.
-    const isFull = this.#flush !== 'none' || this.#uncommitted >= this.#options.maxUncommitted;
-    if (isFull && this.#flush !== 'failed') {
-      this.#flushWhenIdle();
-      return false;
+  /** Jobs that wait come before anything new. */
+  #startNext(): boolean {
+    if (this.#mode !== 'running' || this.#policies?.breaker?.allows === false) return false;
+    const job = this.#ready.length === 0 ? undefined : this.#ready.shift();
+    if (job !== undefined) {
+      this.#policies?.breaker?.enter();
+      job.start();
+      return true;
     }
+    if (!this.#canWrite()) return false;
+    const parcel = this.#options.intake.take(this.maxItems);
+    if (parcel === undefined) return false;
+    this.#write(parcel);
+    return true;
+  }
+
+  #canWrite(): boolean {
+    if (this.#inFlight >= this.#options.concurrency || !this.#uncommitted.allowsMore()) return false;
     const { intake, sink } = this.#options;
     const lingerMs = sink.batching?.lingerMs ?? 0;
     if (lingerMs === 0 || this.#isDue || intake.isClosed) return true;
@@ -195,94 +275,177 @@ export class SinkTask<T> implements WriteOwner {
       this.#waitedMs += runtime.now() - this.#quietSince;
       this.#quietSince = undefined;
     }
-    const write = new Write(parcel, this, this.#options.intake.positions);
     this.#inFlight += 1;
     this.#inFlightItems += parcel.items.length;
+    const { positions } = this.#options.intake;
+    if (this.#policies?.limit !== undefined) {
+      this.#createJob(parcel, positions).begin();
+      return;
+    }
+    this.#policies?.breaker?.enter();
+    this.#call(new Write(parcel, this, positions), undefined);
+  }
+
+  #createJob(parcel: Parcel<T>, positions: ReadonlyMap<string, unknown> | undefined): WriteJob<T> {
+    const job = new WriteJob<T>(this, parcel, positions);
+    this.#jobs.add(job);
+    return job;
+  }
+
+  #call(write: Write<T>, job: WriteJob<T> | undefined): void {
+    this.#outstanding += 1;
     let answer: Awaitable<void | Accepted>;
     try {
-      answer = this.#options.sink.write(parcel.items, write);
+      answer = this.#options.sink.write(write.parcel.items, write);
       if (isThenable(answer)) {
+        if (this.givesWritesUp) this.#setDeadline(write, job);
         answer.then(
-          (accepted) => this.#accepted(write, accepted, true),
-          (error: unknown) => this.#failed(write, error),
+          (accepted) => this.#accepted(write, job, accepted, true),
+          (error: unknown) => this.#failed(write, job, error),
         );
         return;
       }
     } catch (error) {
-      this.#failed(write, error);
+      this.#failed(write, job, error);
       return;
     }
-    this.#accepted(write, answer, false);
+    this.#accepted(write, job, answer, false);
   }
 
-  #accepted(write: Write<T>, answer: void | Accepted, isLate: boolean): void {
+  #setDeadline(write: Write<T>, job: WriteJob<T> | undefined): void {
+    this.#timed.add(write);
+    write.timer = runtime.setTimer(() => {
+      const error = this.policies.timeoutError(this.#options.name);
+      this.policies.timedOut += 1;
+      write.giveUp(error);
+      // Given up is over for whoever answers late, and not for us.
+      write.isOver = false;
+      this.#failed(write, job, error);
+    }, this.policies.timeoutMs as number);
+  }
+
+  #clearDeadline(write: Write<T>): void {
+    runtime.clearTimer(write.timer);
+    this.#timed.delete(write);
+  }
+
+  /** The sink has answered, or is not waited for any more. */
+  #answered(write: Write<T>): void {
+    write.isOver = true;
+    this.#outstanding -= 1;
+    if (this.#timed.size > 0 && this.#timed.has(write)) this.#clearDeadline(write);
+  }
+
+  #accepted(write: Write<T>, job: WriteJob<T> | undefined, answer: void | Accepted, isLate: boolean): void {
+    if (write.isOver) return;
     const { parcel } = write;
-    const count = parcel.items.length;
-    this.#ended(parcel);
-    this.written += count;
+    this.#answered(write);
+    if (job === undefined) this.#vacate(parcel);
+    this.written += parcel.items.length;
     this.batches += 1;
-    if (!write.isDeferred) {
-      const durable = typeof answer === 'object' && answer !== null ? answer.durable : undefined;
-      if (durable === undefined || !isThenable(durable)) parcel.settle();
-      else this.#awaitDurable(parcel, durable);
+    const durable =
+      write.isDeferred || typeof answer !== 'object' || answer === null ? undefined : answer.durable;
+    if (durable !== undefined && isThenable(durable)) {
+      this.#awaitDurable(write, durable);
+    } else {
+      write.unlink();
+      if (!write.isDeferred) parcel.settle();
     }
-    this.#options.intake.release(parcel);
+    if (job === undefined) this.#options.intake.release(parcel);
+    else job.accepted();
+    this.#policies?.breaker?.answered();
     if (isLate) this.pump();
   }
 
-  #awaitDurable(parcel: Parcel<T>, durable: Promise<void>): void {
-    const count = parcel.items.length;
+  #awaitDurable(write: Write<T>, durable: Promise<void>): void {
+    const { items, receipt, end, parts } = write.parcel;
+    const count = items.length;
     // Only the claims are still needed: the items are the sink's, and are not kept for the sake of their receipt.
-    const claims = new Parcel<T>([], parcel.receipt, parcel.end, parcel.parts);
-    this.#uncommitted += count;
-    durable.then(
-      () => {
-        this.#decided(count);
-        claims.settle();
-        this.pump();
-      },
-      (error: unknown) => {
-        this.#decided(count);
-        this.#lose(claims, count, error);
-        this.pump();
-      },
-    );
+    const claims = new Parcel<T>([], receipt, end, parts);
+    const ended = (): void => {
+      write.unlink();
+      claims.settle();
+      this.pump();
+    };
+    const failed = (error: unknown): void => {
+      write.unlink();
+      this.#lose(claims, count, error);
+      this.pump();
+    };
+    this.#uncommitted.add(count, durable, ended, failed);
   }
 
-  /** So many items are durable or lost: they count towards the limit no more. */
-  #decided(count: number): void {
-    this.#uncommitted -= count;
-    if (this.#flush === 'done' && this.#uncommitted < this.#options.maxUncommitted) this.#flush = 'none';
-  }
-
-  #failed(write: Write<T>, error: unknown): void {
-    this.#ended(write.parcel);
-    // What the sink took into its own hands is the sink's to settle, still.
-    if (write.isDeferred) this.lost(error, this.track === undefined ? write.parcel.items.length : 0);
-    else this.#lose(write.parcel, write.parcel.items.length, error);
-    this.#options.intake.release(write.parcel);
+  #failed(write: Write<T>, job: WriteJob<T> | undefined, error: unknown): void {
+    if (write.isOver) return;
+    const { parcel } = write;
+    this.#answered(write);
+    write.unlink();
+    if (write.isDeferred) {
+      // What the sink took into its own hands is the sink's to settle, still.
+      this.#policies?.breaker?.failed();
+      if (job === undefined) this.#vacate(parcel);
+      this.lost(error, this.track === undefined ? parcel.items.length : 0);
+      if (job === undefined) this.#options.intake.release(parcel);
+      else job.lost(error);
+    } else if (this.#policies !== undefined) {
+      (job ?? this.#createJob(parcel, write.positions)).failed(error);
+      this.#wakeIdle();
+    } else {
+      this.#vacate(parcel);
+      this.#lose(parcel, parcel.items.length, error);
+      this.#options.intake.release(parcel);
+    }
     this.pump();
   }
 
-  #lose(claims: Parcel<T>, items: number, error: unknown): void {
-    if (this.#options.consentsToLoss === true) claims.settle();
+  #lose(claims: Pick<Claim, 'settle' | 'fail'>, items: number, error: unknown): void {
+    if (this.consentsToLoss) claims.settle();
     else claims.fail();
     this.lost(error, items);
   }
 
-  #ended(parcel: Parcel<T>): void {
+  /** The batch has its slot no more. */
+  #vacate(parcel: Parcel<T>): void {
     this.#inFlight -= 1;
     this.#inFlightItems -= parcel.items.length;
     this.#wakeIdle();
   }
 
+  // ── for its jobs ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  ready(job: WriteJob<T>): void {
+    this.#ready.push(job);
+    this.pump();
+  }
+
+  call(job: WriteJob<T>, parcel: Parcel<T>, attempt: number): void {
+    this.#call(new Write(parcel, this, job.positions, attempt), job);
+  }
+
+  accepted(items: number): void {
+    this.written += items;
+  }
+
+  stop(error: unknown, items: number): void {
+    this.#options.onFail(error as StreamWeldError, items);
+  }
+
+  over(job: WriteJob<T>): void {
+    this.#jobs.delete(job);
+    this.#vacate(job.parcel);
+    this.#options.intake.release(job.parcel);
+    this.pump();
+  }
+
+  // ── its end ────────────────────────────────────────────────────────────────────────────────────────────────────
+
   #isIdle(): boolean {
-    return this.#inFlight === 0 && this.#flush !== 'running';
+    return this.#outstanding === 0 && !this.#uncommitted.isFlushing;
   }
 
   #wakeIdle(): void {
-    if (!this.#isIdle()) return;
-    this.#idle?.resolve();
+    if (this.#idle === undefined || !this.#isIdle()) return;
+    this.#idle.resolve();
     this.#idle = undefined;
   }
 
@@ -295,6 +458,10 @@ export class SinkTask<T> implements WriteOwner {
 
   /** Items are lost for good. */
   lost(error: unknown, items: number = 0): void {
+    if (this.#mode === 'halted' && this.consentsToLoss) {
+      this.#options.onLost?.(items);
+      return;
+    }
     this.#options.onFail(
       isStreamWeldError(error)
         ? error
@@ -306,31 +473,6 @@ export class SinkTask<T> implements WriteOwner {
           ),
       items,
     );
-  }
-
-  /** At the limit of what may be accepted and not durable, the sink makes it durable, and the source waits. */
-  #flushWhenIdle(): void {
-    if (this.#flush !== 'none' && this.#flush !== 'wanted') return;
-    this.#flush = 'wanted';
-    if (this.#inFlight > 0) return;
-    this.#flush = 'running';
-    this.#flushSink().then(
-      () => {
-        this.#flush = this.#uncommitted < this.#options.maxUncommitted ? 'none' : 'done';
-        this.#wakeIdle();
-        this.pump();
-      },
-      (error: unknown) => {
-        this.#flush = 'failed';
-        this.#wakeIdle();
-        this.lost(error);
-        this.pump();
-      },
-    );
-  }
-
-  async #flushSink(): Promise<void> {
-    await this.#options.sink.flush?.();
   }
 
   #clearLinger(): void {

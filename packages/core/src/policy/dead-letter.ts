@@ -1,0 +1,367 @@
+/**
+ * Where items go that cannot be written: to a sink of their own, with what is known about them.
+ *
+ *     bad items ── put ──► [ letters ] ── one write at a time ──► sink ──► accepted ──► durable: the item is settled
+ *                                                                  └──► failed: the run stops
+ */
+
+import { Deferred, isThenable } from '../deferred.ts';
+import { isStreamWeldError, StreamWeldError } from '../errors.ts';
+import { runtime } from '../runtime.ts';
+import type { Accepted, DeferredReceipt, Sink, SinkContext, WriteContext } from '../sink.ts';
+import type { Awaitable } from '../source.ts';
+
+/**
+ * What an item failed with. It goes into a file as it is: `JSON.stringify` of an Error would be `{}`. In the same process
+ * `cause` is what was thrown; it is not enumerable, so it is in no file.
+ */
+export interface DeadLetterError {
+  readonly name: string;
+  readonly message: string;
+  /** A stable code, where the error has one: SW_…, or a database's own. */
+  readonly code?: string | undefined;
+  /** What was thrown. Not enumerable. */
+  readonly cause?: unknown;
+}
+
+/** Where an item lies in its source. */
+export interface Place {
+  readonly lane: string;
+  /** The position before its source batch: undefined in the first batch of a run that did not resume. */
+  readonly after?: unknown;
+  /** The position after its source batch. */
+  readonly upTo: unknown;
+}
+
+/** What a dead-letter sink is given. */
+export interface DeadLetter<T = unknown> {
+  readonly item: T;
+  readonly error: DeadLetterError;
+  /** The sink that could not take it, or the operator. */
+  readonly stage: string;
+  /** How often it was tried. */
+  readonly attempts: number;
+  /** The ordered sub-stream of its source. It and the positions are undefined where the source has none. */
+  readonly lane: string | undefined;
+  /** The item lies after this position in its lane, and not after `upTo`. */
+  readonly after: unknown;
+  readonly upTo: unknown;
+}
+
+/** @param item as the stage was given it. */
+export function deadLetter<T>(
+  item: T,
+  error: DeadLetterError,
+  stage: string,
+  attempts: number,
+  place: Place | undefined,
+): DeadLetter<T> {
+  return { item, error, stage, attempts, lane: place?.lane, after: place?.after, upTo: place?.upTo };
+}
+
+/** Describes whatever was thrown, so that it can be written down. */
+export function describeError(thrown: unknown): DeadLetterError {
+  const described: { name: string; message: string; code?: string } = { name: 'Error', message: '' };
+  if (typeof thrown === 'object' && thrown !== null) {
+    const { name, message, code } = thrown as { name?: unknown; message?: unknown; code?: unknown };
+    if (typeof name === 'string') described.name = name;
+    if (typeof message === 'string') described.message = message;
+    if (typeof code === 'string' || typeof code === 'number') described.code = String(code);
+  } else {
+    described.name = typeof thrown;
+    described.message = String(thrown);
+  }
+  return Object.defineProperty(described, 'cause', { value: thrown });
+}
+
+/** What becomes of letters that were put in together. Each is called at most once. */
+export interface LetterFate {
+  /** The sink has them all: whoever put them in goes on. */
+  readonly accepted: () => void;
+  /** They are all durable. */
+  readonly durable: () => void;
+  /** Some are lost. */
+  readonly failed: (error: StreamWeldError) => void;
+}
+
+interface Envelope {
+  readonly fate: LetterFate;
+  toAccept: number;
+  toSettle: number;
+  isLost: boolean;
+}
+
+interface Entry {
+  readonly letter: DeadLetter;
+  readonly envelope: Envelope;
+}
+
+/** Letters that may wait before those who make them have to. */
+const MOST_WAITING = 1000;
+const MOST_IN_WRITE = 500;
+/** So long after it was accepted, what is not durable is flushed: until then it holds the position of the source. */
+const FLUSH_MS = 1000;
+
+export class DeadLetterBox {
+  readonly #sink: Sink<DeadLetter>;
+  readonly name: string;
+  #signal: AbortSignal = new AbortController().signal;
+  #queue: Entry[] = [];
+  #isWriting = false;
+  #isOpen = false;
+  #failure: StreamWeldError | undefined;
+  #idle: Deferred | undefined;
+  #room: Deferred | undefined;
+  #open = 0;
+  #flushing: Promise<void> | undefined;
+  #timer: unknown;
+  /** What is accepted is made durable at once: somebody waits for it before anything else is written. */
+  isEager = false;
+
+  constructor(sink: Sink<DeadLetter>) {
+    this.#sink = sink;
+    this.name = sink.name ?? 'dead letter';
+  }
+
+  /** Letters that are not durable yet. */
+  get pending(): number {
+    return this.#open;
+  }
+
+  async open(context: SinkContext): Promise<void> {
+    this.#signal = context.signal;
+    this.#isOpen = true;
+    try {
+      await this.#sink.open?.({
+        signal: context.signal,
+        fail: (error) => context.fail(this.#error(error)),
+      });
+    } catch (error) {
+      throw this.#error(error);
+    }
+  }
+
+  put(letters: readonly DeadLetter[], fate: LetterFate): void {
+    const envelope: Envelope = { fate, toAccept: letters.length, toSettle: letters.length, isLost: false };
+    if (this.#failure !== undefined) {
+      fate.failed(this.#failure);
+      return;
+    }
+    this.#open += letters.length;
+    for (const letter of letters) this.#queue.push({ letter, envelope });
+    this.#pump();
+  }
+
+  /** Nothing, if there is room for more; otherwise a promise of it. */
+  room(): Promise<void> | undefined {
+    if (this.#queue.length < MOST_WAITING) return undefined;
+    this.#room ??= new Deferred();
+    return this.#room.promise;
+  }
+
+  /** Everything that was put in becomes durable. */
+  async flush(): Promise<void> {
+    await this.idle();
+    this.#clearTimer();
+    try {
+      await this.#sink.flush?.();
+    } catch (error) {
+      this.#fail(this.#error(error), []);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Resolves when nothing waits and no write is outstanding. */
+  async idle(): Promise<void> {
+    while (this.#isWriting || this.#flushing !== undefined) {
+      this.#idle ??= new Deferred();
+      await this.#idle.promise;
+    }
+  }
+
+  async close(reason?: unknown): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#clearTimer();
+    // What waits still belongs to somebody who will hear nothing more of it.
+    if (reason !== undefined) this.#queue = [];
+    await this.idle();
+    try {
+      await this.#sink.close?.(reason);
+    } catch (error) {
+      throw this.#error(error);
+    }
+  }
+
+  #pump(): void {
+    while (!this.#isWriting && this.#flushing === undefined && this.#queue.length > 0) this.#writeNext();
+  }
+
+  #writeNext(): void {
+    const entries = this.#queue.splice(0, this.#sink.batching?.maxItems ?? MOST_IN_WRITE);
+    if (this.#queue.length < MOST_WAITING) {
+      this.#room?.resolve();
+      this.#room = undefined;
+    }
+    const write = new LetterWrite(
+      this.#signal,
+      () => this.#settled(entries),
+      (error) => this.#fail(this.#error(error), entries),
+    );
+    this.#isWriting = true;
+    let answer: Awaitable<void | Accepted>;
+    try {
+      answer = this.#sink.write(
+        entries.map(({ letter }) => letter),
+        write,
+      );
+      if (isThenable(answer)) {
+        answer.then(
+          (accepted) => this.#accepted(entries, write, accepted),
+          (error: unknown) => this.#rejected(entries, error),
+        );
+        return;
+      }
+    } catch (error) {
+      this.#rejected(entries, error);
+      return;
+    }
+    this.#accepted(entries, write, answer);
+  }
+
+  #rejected(entries: readonly Entry[], error: unknown): void {
+    this.#fail(this.#error(error), entries);
+    this.#ended();
+  }
+
+  #accepted(entries: readonly Entry[], write: LetterWrite, answer: void | Accepted): void {
+    this.#isWriting = false;
+    if (!write.isDeferred) {
+      const durable = typeof answer === 'object' && answer !== null ? answer.durable : undefined;
+      if (durable === undefined || !isThenable(durable)) {
+        this.#settled(entries);
+      } else {
+        durable.then(
+          () => this.#settled(entries),
+          (error: unknown) => this.#fail(this.#error(error), entries),
+        );
+      }
+    }
+    for (const { envelope } of entries) {
+      envelope.toAccept -= 1;
+      if (envelope.toAccept === 0 && !envelope.isLost) envelope.fate.accepted();
+    }
+    this.#flushSoon();
+    this.#ended();
+  }
+
+  #settled(entries: readonly Entry[]): void {
+    this.#open -= entries.length;
+    for (const { envelope } of entries) {
+      envelope.toSettle -= 1;
+      if (envelope.toSettle === 0 && !envelope.isLost) envelope.fate.durable();
+    }
+  }
+
+  #fail(failure: StreamWeldError, entries: readonly Entry[]): void {
+    this.#failure ??= failure;
+    const lost = [...entries, ...this.#queue];
+    this.#queue = [];
+    this.#open -= lost.length;
+    for (const { envelope } of lost) {
+      if (envelope.isLost) continue;
+      envelope.isLost = true;
+      envelope.fate.failed(failure);
+    }
+  }
+
+  /** What was accepted and is not durable holds the position of the source. */
+  #flushSoon(): void {
+    if (!this.#isOpen || this.#open === 0 || this.#sink.flush === undefined) return;
+    if (this.isEager && this.#queue.length === 0) this.#flushNow();
+    else this.#timer ??= runtime.setTimer(this.#onTimer, FLUSH_MS);
+  }
+
+  readonly #onTimer = (): void => {
+    this.#timer = undefined;
+    if (this.#open === 0) return;
+    // No write is outstanding while it runs: then the next one that ends sets the timer anew.
+    if (!this.#isWriting && this.#flushing === undefined) this.#flushNow();
+  };
+
+  #clearTimer(): void {
+    if (this.#timer !== undefined) runtime.clearTimer(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #flushNow(): void {
+    this.#clearTimer();
+    const flushing = (async () => {
+      await this.#sink.flush?.();
+    })();
+    this.#flushing = flushing.then(
+      () => this.#flushed(),
+      (error: unknown) => {
+        this.#fail(this.#error(error), []);
+        this.#flushed();
+      },
+    );
+  }
+
+  #flushed(): void {
+    this.#flushing = undefined;
+    this.#ended();
+  }
+
+  #ended(): void {
+    this.#isWriting = false;
+    this.#pump();
+    if (this.#isWriting || this.#flushing !== undefined) return;
+    this.#idle?.resolve();
+    this.#idle = undefined;
+  }
+
+  #error(cause: unknown): StreamWeldError {
+    if (isStreamWeldError(cause) && cause.code === 'SW_DEAD_LETTER_FAILED') return cause;
+    return new StreamWeldError(
+      'SW_DEAD_LETTER_FAILED',
+      `The dead-letter sink '${this.name}' failed; its error is the cause. The run stops, and no position moved past the items it was given.`,
+      { stage: this.name, cause },
+    );
+  }
+}
+
+/** One write to a dead-letter sink, and the receipt for one that settles it itself. */
+class LetterWrite implements WriteContext, DeferredReceipt {
+  readonly signal: AbortSignal;
+  readonly attempt = 1;
+  readonly #onSettled: () => void;
+  readonly #onFailed: (error: unknown) => void;
+  #pieces = 1;
+  isDeferred = false;
+
+  constructor(signal: AbortSignal, onSettled: () => void, onFailed: (error: unknown) => void) {
+    this.signal = signal;
+    this.#onSettled = onSettled;
+    this.#onFailed = onFailed;
+  }
+
+  defer(): DeferredReceipt {
+    this.isDeferred = true;
+    return this;
+  }
+
+  retain(pieces: number): void {
+    this.#pieces += pieces;
+  }
+
+  settle(): void {
+    this.#pieces -= 1;
+    if (this.#pieces === 0) this.#onSettled();
+  }
+
+  fail(error: unknown): void {
+    this.#pieces = Number.POSITIVE_INFINITY;
+    this.#onFailed(error);
+  }
+}
