@@ -221,18 +221,15 @@ export class Versions {
   async #makeFolder(): Promise<void> {
     const { path, fs } = this.#folder;
     if (this.#folder.isMade) return;
-    const full = resolve(path);
-    let first: unknown;
     try {
-      first = await fs.mkdir(path, { recursive: true });
+      await fs.mkdir(path, { recursive: true });
     } catch (error) {
       throw this.#failed(error, 'create', path, 'SW_FILE_WRITE_FAILED');
     }
-    // Its name is made durable also where it was there: who created it may have been killed before that.
-    const top = typeof first === 'string' ? dirname(resolve(first)) : dirname(full);
-    for (let above = dirname(full); ; above = dirname(above)) {
-      await this.#syncPath(above);
-      if (above === top || above === dirname(above)) break;
+    // All names on the way are made durable, also those that were there: whoever created them may have been killed
+    // before that.
+    for (let folder = resolve(path); folder !== dirname(folder); folder = dirname(folder)) {
+      await this.#syncPath(dirname(folder));
     }
     this.#folder.isMade = true;
   }
@@ -242,6 +239,8 @@ export class Versions {
     try {
       await syncFolder(fs, path);
     } catch (cause) {
+      // A folder above that we may not read is not one that we made.
+      if (errnoOf(cause) === 'EACCES' && path !== this.#folder.path) return;
       const error = new FileError(
         'SW_FILE_SYNC_FAILED',
         `Could not sync the folder ${path}: a checkpoint in it may not survive a power loss. The cause says more.`,
