@@ -14,7 +14,7 @@ export type {
 } from './pipeline/snapshot.ts';
 export { Flow, from, type SourceLikeOrFlow } from './flow/flow.ts';
 export type { BatchOptions } from './flow/batch.ts';
-export type { AsyncOptions } from './flow/item-stage.ts';
+export type { AsyncOptions, MapOptions, OnRefused } from './flow/item-stage.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema, ValidateOptions } from './flow/validate.ts';
 
 // When a write fails

@@ -10,7 +10,7 @@ import { checkCount, checkDuration, checkFunction, checkOneOf, checkOptions } fr
 import type { Awaitable, Processor, SourceLike } from '../source.ts';
 import { BatchStage, type BatchOptions } from './batch.ts';
 import { FlatMapStage } from './flat-map.ts';
-import { type AsyncOptions, FilterStage, MapStage, TapStage } from './item-stage.ts';
+import { type AsyncOptions, FilterStage, type MapOptions, MapStage, TapStage } from './item-stage.ts';
 import { ConcatStage, MergeStage } from './merge.ts';
 import { SourceStage } from './source-stage.ts';
 import type { FlowRun, Stage } from './stage.ts';
@@ -41,10 +41,12 @@ export class Flow<T> implements AsyncIterable<T> {
     return this.#build(run);
   }
 
-  /** Each item becomes another. */
-  map<U>(transform: (item: T) => Awaitable<U>, options?: AsyncOptions): Flow<U> {
+  /** Each item becomes another. Where the function throws or rejects, `onError` says what becomes of the item. */
+  map<U>(transform: (item: T) => Awaitable<U>, options?: MapOptions): Flow<U> {
     checkFunction('map transform', transform);
-    const checked = checkAsync('map', options);
+    const checked = checkOptions('map', options, ['concurrency', 'ordered', 'onError']);
+    checkAsyncValues('map', checked);
+    checkOneOf('map.onError', checked.onError ?? 'fail', ON_REFUSED);
     return this.#then((input, run) => new MapStage(input, run, checked, transform));
   }
 
@@ -87,7 +89,7 @@ export class Flow<T> implements AsyncIterable<T> {
 
   /**
    * Checks each item against a Standard Schema (zod, valibot, arktype and others) and passes on what the schema makes
-   * of it. An item that does not fit fails the run, or is dropped and counted, as `onInvalid` says.
+   * of it. An item that does not fit fails the run, is dropped and counted, or goes to the dead letter, as `onInvalid` says.
    */
   validate<O>(schema: StandardSchema<T, O> | StandardSchema<unknown, O>, options?: ValidateOptions): Flow<O> {
     if (typeof schema?.['~standard']?.validate !== 'function') {
@@ -98,7 +100,7 @@ export class Flow<T> implements AsyncIterable<T> {
     }
     const checked = checkOptions('validate', options, ['concurrency', 'ordered', 'onInvalid']);
     checkAsyncValues('validate', checked);
-    checkOneOf('validate.onInvalid', checked.onInvalid ?? 'fail', ['fail', 'drop']);
+    checkOneOf('validate.onInvalid', checked.onInvalid ?? 'fail', ON_REFUSED);
     return this.#then((input, run) => new ValidateStage(input, run, checked, schema as StandardSchema<T, O>));
   }
 
@@ -181,6 +183,8 @@ export class Flow<T> implements AsyncIterable<T> {
     }
   }
 }
+
+const ON_REFUSED = ['fail', 'drop', 'deadLetter'] as const;
 
 /** Small, because a loop may be left at any item, and what was pulled by then is lost to other readers. */
 const ITERATION_DEMAND = 16;

@@ -4,6 +4,8 @@
  */
 
 import { isThenable } from '../deferred.ts';
+import { claimAt } from '../delivery/place.ts';
+import { StreamWeldError } from '../errors.ts';
 import type { Parcel } from '../delivery/parcel.ts';
 import type { Awaitable } from '../source.ts';
 import { AsyncWindow } from './async-window.ts';
@@ -14,6 +16,26 @@ export interface AsyncOptions {
   readonly concurrency?: number | undefined;
   /** `false`: results go on as they come. Default `true`. */
   readonly ordered?: boolean | undefined;
+}
+
+/** What becomes of an item that an operator cannot use. */
+export type OnRefused = 'fail' | 'drop' | 'deadLetter';
+
+export interface MapOptions extends AsyncOptions {
+  /**
+   * What happens to an item for which the function throws or rejects: fail the run, drop the item and count it, or send it
+   * to the dead letter of the pipeline. Default `'fail'`.
+   */
+  readonly onError?: OnRefused | undefined;
+}
+
+/** What a call came to that failed, where the run goes on without its item. */
+class Refusal {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
 }
 
 /** What the loop of an operator came to, when it met a promise at item `at`. */
@@ -29,9 +51,28 @@ export abstract class ItemStage<I, O> extends Stage<O> {
   readonly #run: FlowRun;
   #window: AsyncWindow<I, O> | undefined;
   #demand = 0;
+  /** What the loop is in. */
+  #parcel: Parcel<I> | undefined;
+  protected readonly onRefused: OnRefused;
+  /** What calls that still run come to is nobody's any more. */
+  #hasLeft = false;
 
-  constructor(name: string, input: Stage<I>, run: FlowRun, options: AsyncOptions) {
+  constructor(
+    name: string,
+    input: Stage<I>,
+    run: FlowRun,
+    options: AsyncOptions,
+    onRefused: OnRefused = 'fail',
+  ) {
     super(name, [input as Stage<unknown>], run);
+    this.onRefused = onRefused;
+    if (onRefused === 'deadLetter' && run.deadLetter === undefined) {
+      throw new StreamWeldError(
+        'SW_DEAD_LETTER_MISSING',
+        `'${name}' sends items to the dead letter, and there is none. Give the pipeline one with deadLetter(sink), or choose 'fail' or 'drop'.`,
+        { stage: name },
+      );
+    }
     this.isOrdered = options.ordered ?? true;
     this.#input = input;
     this.#options = options;
@@ -52,8 +93,14 @@ export abstract class ItemStage<I, O> extends Stage<O> {
 
   /** Whether items may be dropped. */
   protected readonly narrows: boolean = false;
+  /** Whether the run goes on without items for which the function fails. */
+  protected readonly catches: boolean = false;
 
   override pull(demand: number): Awaitable<Parcel<O> | undefined> {
+    if (this.onRefused === 'deadLetter') {
+      const room = this.#run.deadLetter?.room();
+      if (room !== undefined) return room.then(() => this.pull(demand));
+    }
     this.#demand = demand;
     if (this.#window !== undefined) return this.#pullWindow(demand);
     const answer = this.#input.pull(demand);
@@ -61,11 +108,13 @@ export abstract class ItemStage<I, O> extends Stage<O> {
   }
 
   override leave(): void {
+    this.#hasLeft = true;
     this.#window?.leave();
     super.leave();
   }
 
   override close(): void {
+    this.#hasLeft = true;
     this.#window?.close();
   }
 
@@ -74,10 +123,13 @@ export abstract class ItemStage<I, O> extends Stage<O> {
     const kept: boolean[] | undefined = this.narrows && parcel.parts !== null ? [] : undefined;
     const out: O[] = [];
     let suspended: Suspended | undefined;
+    this.#parcel = parcel;
     try {
       suspended = this.loop(parcel.items, kept, out);
     } catch (error) {
       throw this.failure(error);
+    } finally {
+      this.#parcel = undefined;
     }
     if (suspended !== undefined) return this.#suspend(parcel, suspended, kept, out);
     this.emitted += out.length;
@@ -102,18 +154,40 @@ export abstract class ItemStage<I, O> extends Stage<O> {
       ordered: this.#options.ordered ?? true,
       call: (one) => {
         try {
-          return this.call(one);
+          return this.#guard(this.call(one));
         } catch (error) {
+          if (this.catches) return new Refusal(error);
           throw this.failure(error);
         }
       },
       finish: (one, value) => {
+        this.#parcel = one as Parcel<I>;
+        if (value instanceof Refusal) {
+          this.refuse(0, value.error);
+          return one.narrow([], []).replace<O>([]);
+        }
         const items = this.finish(one.items[0] as I, value);
         return items.length === 0 ? one.narrow([], []).replace<O>([]) : one.replace(items);
       },
     });
-    this.#window.adopt(done?.replace(out), item, answer, rest);
+    this.#window.adopt(done?.replace(out), item, this.#guard(answer) as PromiseLike<unknown>, rest);
     return this.#pullWindow(this.#demand);
+  }
+
+  /** Where the run goes on without items that fail, a rejection is an answer. */
+  #guard(answer: unknown): unknown {
+    return this.catches && isThenable(answer)
+      ? answer.then(undefined, (error: unknown) => new Refusal(error))
+      : answer;
+  }
+
+  /** The run goes on without this item of the parcel that the loop is in. */
+  protected refuse(at: number, error: unknown): void {
+    if (this.#hasLeft) return;
+    const parcel = this.#parcel as Parcel<I>;
+    if (this.onRefused === 'drop') this.#run.dropped(1);
+    else
+      this.#run.deadLetter?.put(parcel.items[at], error, this.name, claimAt(parcel.listParts(), at));
   }
 
   async #pullWindow(demand: number): Promise<Parcel<O> | undefined> {
@@ -128,22 +202,45 @@ export abstract class ItemStage<I, O> extends Stage<O> {
 }
 
 export class MapStage<I, O> extends ItemStage<I, O> {
+  protected override readonly narrows: boolean;
+  protected override readonly catches: boolean;
   private readonly transform: (item: I) => Awaitable<O>;
 
-  constructor(input: Stage<I>, run: FlowRun, options: AsyncOptions, transform: (item: I) => Awaitable<O>) {
-    super('map', input, run, options);
+  constructor(input: Stage<I>, run: FlowRun, options: MapOptions, transform: (item: I) => Awaitable<O>) {
+    super('map', input, run, options, options.onError);
     this.transform = transform;
+    this.catches = this.onRefused !== 'fail';
+    this.narrows = this.catches;
   }
 
   protected override call(item: I): unknown {
     return this.transform(item);
   }
 
-  protected override loop(items: readonly I[], _kept: undefined, out: O[]): Suspended | undefined {
+  protected override loop(items: readonly I[], kept: boolean[] | undefined, out: O[]): Suspended | undefined {
+    if (this.catches) return this.#catchingLoop(items, kept, out);
     const transform = this.transform;
     for (let at = 0; at < items.length; at++) {
       const answer = transform(items[at] as I);
       if (isThenable(answer)) return { at, answer };
+      out.push(answer);
+    }
+    return undefined;
+  }
+
+  #catchingLoop(items: readonly I[], kept: boolean[] | undefined, out: O[]): Suspended | undefined {
+    for (let at = 0; at < items.length; at++) {
+      let answer: Awaitable<O>;
+      try {
+        answer = this.transform(items[at] as I);
+        // Also a "then" of theirs may throw.
+        if (isThenable(answer)) return { at, answer };
+      } catch (error) {
+        if (kept !== undefined) kept.push(false);
+        this.refuse(at, error);
+        continue;
+      }
+      if (kept !== undefined) kept.push(true);
       out.push(answer);
     }
     return undefined;

@@ -8,7 +8,7 @@
  * bounds everything above it. An answer that needs no waiting is given synchronously.
  */
 
-import type { Parcel } from '../delivery/parcel.ts';
+import type { Claim, Parcel } from '../delivery/parcel.ts';
 import { StreamWeldError, wrapError } from '../errors.ts';
 import type { Awaitable } from '../source.ts';
 import type { SourceStage } from './source-stage.ts';
@@ -23,6 +23,16 @@ export interface FlowRun {
   readonly stages: Stage<unknown>[];
   /** Items were dropped on purpose, by a policy. */
   dropped(items: number): void;
+  /** Where items go that are not just dropped, if the run has such a place. */
+  readonly deadLetter?: StageLetters | undefined;
+}
+
+/** Where the items go that an operator gives up. */
+export interface StageLetters {
+  /** Nothing, if there is room for more; otherwise a promise of it. */
+  room(): Promise<void> | undefined;
+  /** Takes one more piece of the claim, and settles it when the item is durable. */
+  put(item: unknown, error: unknown, stage: string, claim: Claim | undefined): void;
 }
 
 export abstract class Stage<T> {

@@ -2,7 +2,7 @@
 
 import { isThenable } from '../deferred.ts';
 import { StreamWeldError } from '../errors.ts';
-import { type AsyncOptions, ItemStage, type Suspended } from './item-stage.ts';
+import { type AsyncOptions, ItemStage, type OnRefused, type Suspended } from './item-stage.ts';
 import type { FlowRun, Stage } from './stage.ts';
 
 /** What a validation library offers under `~standard` (version 1 of the specification). */
@@ -25,22 +25,20 @@ export interface SchemaIssue {
 }
 
 export interface ValidateOptions extends AsyncOptions {
-  /** What happens to an item that does not fit: fail the run, or drop the item and count it. Default `'fail'`. */
-  readonly onInvalid?: 'fail' | 'drop' | undefined;
+  /**
+   * What happens to an item that does not fit: fail the run, drop the item and count it, or send it to the dead letter of
+   * the pipeline. Default `'fail'`.
+   */
+  readonly onInvalid?: OnRefused | undefined;
 }
 
 export class ValidateStage<T, O> extends ItemStage<T, O> {
   protected override readonly narrows = true;
-  readonly #flowRun: FlowRun;
-
-  private readonly options: ValidateOptions;
   private readonly schema: StandardSchema<T, O>;
 
   constructor(input: Stage<T>, run: FlowRun, options: ValidateOptions, schema: StandardSchema<T, O>) {
-    super('validate', input, run, options);
-    this.options = options;
+    super('validate', input, run, options, options.onInvalid);
     this.schema = schema;
-    this.#flowRun = run;
   }
 
   protected override call(item: T): unknown {
@@ -55,7 +53,7 @@ export class ValidateStage<T, O> extends ItemStage<T, O> {
       const isValid = answer.issues === undefined;
       if (kept !== undefined) kept.push(isValid);
       if (isValid) out.push((answer as { value: O }).value);
-      else this.#refuse(answer.issues as readonly SchemaIssue[]);
+      else this.#refuse(at, answer.issues as readonly SchemaIssue[]);
     }
     return undefined;
   }
@@ -63,22 +61,24 @@ export class ValidateStage<T, O> extends ItemStage<T, O> {
   protected override finish(_item: T, answer: unknown): readonly O[] {
     const result = answer as SchemaResult<O>;
     if (result.issues === undefined) return [result.value];
-    this.#refuse(result.issues);
+    this.#refuse(0, result.issues);
     return [];
   }
 
-  #refuse(issues: readonly SchemaIssue[]): void {
-    if (this.options.onInvalid === 'drop') {
-      this.#flowRun.dropped(1);
+  #refuse(at: number, issues: readonly SchemaIssue[]): void {
+    if (this.onRefused === 'drop') {
+      this.refuse(at, undefined);
       return;
     }
     // Only the path: messages and path elements of some libraries quote the values, which may be anybody's data.
     const paths = issues.map((issue) => (issue.path ?? []).map(keyOf).join('.') || 'the item itself');
-    throw new StreamWeldError(
+    const error = new StreamWeldError(
       'SW_ITEM_INVALID',
-      `An item does not fit its schema (${this.schema['~standard'].vendor}) at ${paths.join(', ')}. Mend the input, or choose onInvalid: 'drop'.`,
+      `An item does not fit its schema (${this.schema['~standard'].vendor}) at ${paths.join(', ')}. Mend the input, or choose onInvalid: 'drop' or 'deadLetter'.`,
       { stage: this.name },
     );
+    if (this.onRefused === 'fail') throw error;
+    this.refuse(at, error);
   }
 }
 

@@ -19,7 +19,7 @@ import type { Parcel } from '../delivery/parcel.ts';
 import { isStreamWeldError, StreamWeldError, suppress, wrapError } from '../errors.ts';
 import type { Flow } from '../flow/flow.ts';
 import type { SourceStage } from '../flow/source-stage.ts';
-import type { FlowRun, Stage } from '../flow/stage.ts';
+import type { FlowRun, Stage, StageLetters } from '../flow/stage.ts';
 import { DeadLetterBox, type DeadLetter } from '../policy/dead-letter.ts';
 import { createPolicies, NO_COUNTS, type WritePolicies, type WritePolicyOptions } from '../policy/write-policies.ts';
 import { runtime, Turn } from '../runtime.ts';
@@ -31,6 +31,7 @@ import { WholeIntake } from '../task/whole-intake.ts';
 import { SinkTask } from '../task/sink-task.ts';
 import { SourceTask } from '../task/source-task.ts';
 import { Checkpoint, type CheckpointPlan, shareOut } from './checkpoint.ts';
+import { FlowLetters } from './flow-letters.ts';
 import type { RunReport } from './report.ts';
 import type { PipelineSnapshot, PipelineState, StageSnapshot } from './snapshot.ts';
 
@@ -97,6 +98,7 @@ export class Run<T> {
       dropped: (items) => {
         this.#dropped += items;
       },
+      deadLetter: this.#deadLetter === undefined ? undefined : this.#createStageLetters(this.#deadLetter),
     };
     this.#stage = flow.build(this.#flow);
     labelLanes(this.#flow.sources);
@@ -370,6 +372,15 @@ export class Run<T> {
     await this.#closeDeadLetter(reason);
     await this.#closeStages(reason);
     if (this.#guard.stuck.length > 0) this.#noteStuck();
+  }
+
+  #createStageLetters(box: DeadLetterBox): StageLetters {
+    return new FlowLetters(box, {
+      accepted: (items) => {
+        if (this.#policies !== undefined) this.#policies.deadLettered += items;
+      },
+      failed: this.#failed,
+    });
   }
 
   async #closeDeadLetter(reason: unknown): Promise<void> {

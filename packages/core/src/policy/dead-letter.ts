@@ -154,7 +154,7 @@ export class DeadLetterBox {
 
   /** Nothing, if there is room for more; otherwise a promise of it. */
   room(): Promise<void> | undefined {
-    if (this.#queue.length < MOST_WAITING) return undefined;
+    if (this.#queue.length < MOST_WAITING || this.#failure !== undefined) return undefined;
     this.#room ??= new Deferred();
     return this.#room.promise;
   }
@@ -199,10 +199,7 @@ export class DeadLetterBox {
 
   #writeNext(): void {
     const entries = this.#queue.splice(0, this.#sink.batching?.maxItems ?? MOST_IN_WRITE);
-    if (this.#queue.length < MOST_WAITING) {
-      this.#room?.resolve();
-      this.#room = undefined;
-    }
+    if (this.#queue.length < MOST_WAITING) this.#giveRoom();
     const write = new LetterWrite(
       this.#signal,
       () => this.#settled(entries),
@@ -227,6 +224,11 @@ export class DeadLetterBox {
       return;
     }
     this.#accepted(entries, write, answer);
+  }
+
+  #giveRoom(): void {
+    this.#room?.resolve();
+    this.#room = undefined;
   }
 
   #rejected(entries: readonly Entry[], error: unknown): void {
@@ -265,6 +267,7 @@ export class DeadLetterBox {
 
   #fail(failure: StreamWeldError, entries: readonly Entry[]): void {
     this.#failure ??= failure;
+    this.#giveRoom();
     const lost = [...entries, ...this.#queue];
     this.#queue = [];
     this.#open -= lost.length;
