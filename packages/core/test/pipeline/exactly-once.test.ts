@@ -8,7 +8,7 @@ import { type Flow, from } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Sink, SinkContext, WriteContext } from '../../src/sink.ts';
 import type { Positioned, Source, SourceContext } from '../../src/source.ts';
-import { rejection } from '../controlled.ts';
+import { ControlledSource, CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock, type VirtualClock, withVirtualClock } from '../virtual-clock.ts';
 
@@ -245,6 +245,40 @@ describe('exactly once', () => {
     await time().run(new ConcurrentPipeline(odd, sink).checkpoint(new MemoryCheckpointStore(), 'job').run());
     expect(table.items).toEqual([1, 3, 9]);
     expect(table.positions.get('')).toBe(9);
+  });
+
+  it('writes a batch as soon as the last of it was dropped, though nothing more comes', async () => {
+    const table = new Table<number>();
+    const sink = new KeepingSink(table, () => time().sleep(1));
+    const source = new ControlledSource<number>();
+    const flow = from(source).filter(async (n) => {
+      await time().sleep(n);
+      return n < 3;
+    });
+    const pipeline = new ConcurrentPipeline(flow, sink)
+      .maxConcurrency(3)
+      .checkpoint(new MemoryCheckpointStore(), 'job');
+    const run = pipeline.run();
+    await time().settle();
+    source.lastPull.answer({ items: [1, 2, 3], position: 3 });
+    await time().advance(10);
+    expect(table.items).toEqual([1, 2]);
+    expect(table.positions.get('')).toBe(3);
+    source.lastPull.answer(undefined);
+    await time().run(run);
+  });
+
+  it('takes a batch that just fits the buffer', async () => {
+    const table = new Table<number>();
+    const sink = new KeepingSink(table, () => time().sleep(1));
+    const flow = from(new CountingSource(4, { size: () => 1 })).flatMap((n) =>
+      Array.from({ length: 9 }, (_, i) => n * 9 + i),
+    );
+    const pipeline = new ConcurrentPipeline(flow, sink)
+      .bufferSize(9)
+      .checkpoint(new MemoryCheckpointStore(), 'job');
+    await time().run(pipeline.run());
+    expect(table.items).toEqual(Array.from({ length: 36 }, (_, i) => i));
   });
 
   it('keeps nothing of a sink that keeps positions where there is no checkpoint', async () => {
