@@ -3,7 +3,7 @@
  * that injects faults, or a file system of somebody's own, is another.
  */
 
-import { constants, promises } from 'node:fs';
+import { constants, promises, watch } from 'node:fs';
 import { runtime } from '@streamweld/core/connector';
 import { errnoOf } from './errors.ts';
 
@@ -12,6 +12,8 @@ export interface FileStat {
   readonly dev: number;
   readonly ino: number;
   readonly mode: number;
+  /** When it was last written to. Without it a change that keeps the size is seen only where the file is opened. */
+  readonly mtimeMs?: number | undefined;
   isFile(): boolean;
   isDirectory(): boolean;
   isFIFO(): boolean;
@@ -54,9 +56,22 @@ export interface FileSystem {
   mkdir(path: string, options: { recursive: true }): Promise<unknown>;
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
+  /**
+   * Calls back when something in a folder may have changed, until it is closed. For a source that follows: a hint to
+   * look sooner. It may throw, stay silent or call too often; nothing depends on it.
+   */
+  watchFolder?(folder: string, onChange: () => void): { close(): void };
 }
 
-export const nodeFileSystem: FileSystem = promises;
+export const nodeFileSystem: FileSystem = {
+  ...promises,
+  watchFolder(folder, onChange) {
+    const watcher = watch(folder, { persistent: false }, onChange);
+    // Out of watches, or the folder is gone: whoever follows looks now and then anyway.
+    watcher.on('error', () => watcher.close());
+    return watcher;
+  },
+};
 
 /** Reads without waiting for somebody to write: a pipe opens at once, and says EAGAIN when it has nothing yet. */
 export const READ_FLAGS: number = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
@@ -74,18 +89,34 @@ export async function openPatiently(
   path: string,
   flags: string | number,
   mode?: number,
-  makeRoom: () => Promise<boolean> = async () => false,
+  makeRoom?: () => Promise<boolean>,
 ): Promise<FileHandle> {
+  return patiently(() => fs.open(path, flags, mode), makeRoom);
+}
+
+async function patiently<R>(task: () => Promise<R>, makeRoom?: () => Promise<boolean>): Promise<R> {
   const deadline = runtime.now() + OPEN_PATIENCE_MS;
   for (let waitMs = 5; ; waitMs = Math.min(2 * waitMs, OPEN_WAIT_MS)) {
     try {
-      return await fs.open(path, flags, mode);
+      return await task();
     } catch (error) {
       const errno = errnoOf(error);
       if ((errno !== 'EMFILE' && errno !== 'ENFILE') || runtime.now() >= deadline) throw error;
     }
-    if (!(await makeRoom())) await pause(waitMs);
+    if ((await makeRoom?.()) !== true) await pause(waitMs);
   }
+}
+
+/** A file layer as patient as that: for who holds many handles, and can give some up to look around. */
+export function patientLayer(fs: FileSystem, makeRoom: () => Promise<boolean>): FileSystem {
+  return {
+    open: (path, flags, mode) => openPatiently(fs, path, flags, mode, makeRoom),
+    stat: (path) => fs.stat(path),
+    readdir: (path, options) => patiently(() => fs.readdir(path, options), makeRoom),
+    mkdir: (path, options) => fs.mkdir(path, options),
+    rename: (from, to) => fs.rename(from, to),
+    unlink: (path) => fs.unlink(path),
+  };
 }
 
 function pause(ms: number): Promise<void> {

@@ -14,7 +14,13 @@ export const FILE_ERROR_CODES = {
   SW_FILE_DENIED: 'The operating system refused access, or the file system is read-only.',
   SW_FILE_LOOP: 'Symbolic links lead in a circle.',
   SW_FILE_TOO_MANY_OPEN: 'The process or the system has no file handle left.',
-  SW_FILE_SHORTENED: 'A file ends before the position to resume from.',
+  SW_FILE_SHORTENED: 'A file ends before the position to resume from; it is read from its beginning.',
+  SW_FILE_REPLACED:
+    'A file is not the one it was, and the former was not found; it is read from its beginning.',
+  SW_FILE_LOST: 'A file that is followed was removed before it was read to its end.',
+  SW_FILE_CUT_OFF: 'A file that is followed came to its end in the middle of a record.',
+  SW_FILE_GZIP_FOLLOWED: 'Compressed files cannot be followed.',
+  SW_FILE_POSITION_INVALID: 'What is to be resumed from is no position of this version.',
   SW_FILE_READ_FAILED: 'Reading a file failed.',
   SW_FILE_WRITE_FAILED: 'Writing a file failed.',
   SW_FILE_SYNC_FAILED: 'The operating system could not say that what was written is on disk.',
@@ -108,4 +114,12 @@ export function toFileError(
   const known = errno === undefined ? undefined : ADVICE[errno];
   const [code, advice] = known ?? [otherwise, `${errno ?? 'an error'}; the cause says more.`];
   return new FileError(code, `Could not ${action} ${path}: ${advice}`, { stage, path, cause: error });
+}
+
+/** What went wrong while a file was read. An error of the format knows the record and the byte, and now the file. */
+export function toReadError(error: unknown, path: string, stage: string): StreamWeldError {
+  if (!(error instanceof StreamWeldError))
+    return toFileError(error, 'read', path, stage, 'SW_FILE_READ_FAILED');
+  if (error instanceof FileError) return error;
+  return new StreamWeldError(error.code, `${path}: ${error.message}`, { stage, cause: error });
 }

@@ -2,7 +2,7 @@
 
 // Reading
 export { FileSource, type FileSourceConstructor } from './source.ts';
-export type { FileIdentity, FilePosition } from './source-file.ts';
+export type { FileHead, FileIdentity, FilePosition } from './source-position.ts';
 
 // Writing
 export { FileSink, type FilePath, type FileSinkConstructor } from './sink.ts';
@@ -11,7 +11,7 @@ export { FileSink, type FilePath, type FileSinkConstructor } from './sink.ts';
 export { FileCheckpointStore, type FileCheckpointStoreOptions } from './checkpoint-store.ts';
 
 // Options
-export type { Compression, FileSinkOptions, FileSourceOptions } from './options.ts';
+export type { Compression, FileSinkOptions, FileSourceOptions, FollowOptions } from './options.ts';
 
 // The file layer, for a client of one's own
 export type { FileHandle, FileStat, FileSystem, FolderEntry } from './client.ts';

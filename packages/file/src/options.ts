@@ -3,6 +3,7 @@
 import {
   checkBoolean,
   checkCount,
+  checkDuration,
   checkFunction,
   checkOneOf,
   checkOptions,
@@ -11,6 +12,7 @@ import {
 } from '@streamweld/core/connector';
 import type { GunzipOptions } from '@streamweld/formats';
 import { type FileSystem, nodeFileSystem } from './client.ts';
+import type { FileError } from './errors.ts';
 
 export type Compression = 'auto' | 'gzip' | 'none';
 
@@ -27,8 +29,27 @@ export interface FileSourceOptions {
   readonly chunkBytes?: number | undefined;
   /** Reads pipes and devices too. Default `false`: they are refused, for they may block or never end. */
   readonly allowSpecial?: boolean | undefined;
+  /** Goes on with what is written later, also to files that come later: such a source never ends. Default `false`. */
+  readonly follow?: boolean | FollowOptions | undefined;
+  /**
+   * Told what went otherwise than one would expect and is no failure: a file that was replaced and is read from its
+   * beginning. It has a `code` like any other error. Default: a warning of the process.
+   */
+  readonly onNotice?: ((notice: FileError) => void) | undefined;
   /** The file layer: `node:fs/promises`, or an object like it. */
   readonly client?: FileSystem | undefined;
+}
+
+export interface FollowOptions {
+  /** How long to wait before the files are looked at again, in milliseconds. Hints of the system shorten it. Default 1000. */
+  readonly pollMs?: number | undefined;
+  /**
+   * How long a record that may go on (lines with `recordStart`) waits for more lines before it is handed out, in
+   * milliseconds. Default 1000.
+   */
+  readonly flushMs?: number | undefined;
+  /** The most files open at once; there may be many more that are followed. Default 256. */
+  readonly maxOpen?: number | undefined;
 }
 
 export interface FileSinkOptions {
@@ -66,7 +87,15 @@ export interface CheckedSourceOptions {
   readonly gunzip: Pick<GunzipOptions, 'maxBytes' | 'maxRatio'>;
   readonly chunkBytes: number;
   readonly allowSpecial: boolean;
+  readonly follow: CheckedFollowOptions | undefined;
+  readonly onNotice: (notice: FileError) => void;
   readonly client: FileSystem;
+}
+
+export interface CheckedFollowOptions {
+  readonly pollMs: number;
+  readonly flushMs: number;
+  readonly maxOpen: number;
 }
 
 export function checkSourceOptions(
@@ -81,9 +110,13 @@ export function checkSourceOptions(
     'gunzip',
     'chunkBytes',
     'allowSpecial',
+    'follow',
+    'onNotice',
     'client',
   ]);
   const more = paths.length > 1 ? ` and ${paths.length - 1} more` : '';
+  const follow = checkFollow(given.follow ?? false);
+  if (follow !== undefined) checkFollowed(given, paths);
   return {
     name: checkText('name', given.name ?? `file ${paths[0]}${more}`),
     maxLineBytes:
@@ -92,8 +125,53 @@ export function checkSourceOptions(
     gunzip: checkOptions('gunzip', given.gunzip, ['maxBytes', 'maxRatio']),
     chunkBytes: checkCount('chunkBytes', given.chunkBytes ?? 256 << 10),
     allowSpecial: checkBoolean('allowSpecial', given.allowSpecial ?? false),
+    follow,
+    onNotice: given.onNotice === undefined ? warn : checkFunction('onNotice', given.onNotice),
     client: checkClient(given.client),
   };
+}
+
+function checkFollow(value: boolean | FollowOptions): CheckedFollowOptions | undefined {
+  if (value === false) return undefined;
+  const given = value === true ? {} : checkOptions('follow', value, ['pollMs', 'flushMs', 'maxOpen']);
+  return {
+    pollMs: checkDuration('follow.pollMs', given.pollMs ?? 1000),
+    flushMs: checkDuration('follow.flushMs', given.flushMs ?? 1000),
+    maxOpen: checkCount('follow.maxOpen', given.maxOpen ?? 256),
+  };
+}
+
+/** What cannot be followed: it does not grow at its end, or cannot be read twice. */
+function checkFollowed(given: FileSourceOptions, paths: readonly string[]): void {
+  const isZipped = given.compression !== 'none' && paths.find(isGzipName);
+  if (typeof isZipped === 'string') {
+    throw new OptionError(
+      'paths',
+      'names that do not end in .gz, beside follow',
+      isZipped,
+      'What is compressed cannot be followed: read it without follow when it is complete.',
+    );
+  }
+  if (given.compression === 'gzip') {
+    throw new OptionError(
+      'compression',
+      "'auto' or 'none' beside follow",
+      'gzip',
+      'What is compressed cannot be followed: read it without follow when it is complete.',
+    );
+  }
+  if (given.allowSpecial === true) {
+    throw new OptionError(
+      'allowSpecial',
+      'left out beside follow',
+      true,
+      'A pipe is read to its end without.',
+    );
+  }
+}
+
+function warn(notice: FileError): void {
+  process.emitWarning(notice.message, { type: 'StreamWeldWarning', code: notice.code });
 }
 
 /** One path or several, as a list. */

@@ -3,34 +3,17 @@
 import type { Awaitable } from '@streamweld/core/connector';
 import { type Decoder, type Format, gunzip, isGzip } from '@streamweld/formats';
 import { type FileHandle, type FileStat, openPatiently, READ_FLAGS } from './client.ts';
-import { FileError } from './errors.ts';
 import { type CheckedSourceOptions, isGzipName } from './options.ts';
 import { RawChunks, ReadAhead } from './source-chunks.ts';
 import { checkKind } from './source-files.ts';
-
-/** Where to resume in a file. Plain data, so that any store can keep it. */
-export interface FilePosition {
-  /** Bytes of the decompressed file up to the end of the last item. */
-  readonly offset: number;
-  /** Items up to there. */
-  readonly record: number;
-  /** The columns of a CSV, so that its header need not be read again. */
-  readonly header?: readonly string[] | undefined;
-  /** There is nothing behind it: the file was read to its end. */
-  readonly done?: true | undefined;
-  /** What the file was when it was opened, to recognise it by. */
-  readonly file: FileIdentity;
-}
-
-export interface FileIdentity {
-  readonly size: number;
-  readonly dev: number;
-  readonly ino: number;
-}
+import type { Leg } from './source-plan.ts';
+import { type FileIdentity, type FilePosition, identify, readHead } from './source-position.ts';
 
 export class OpenFile<T> {
   readonly path: string;
+  readonly lane: string;
   readonly identity: FileIdentity;
+  readonly #leg: Leg;
   readonly #handle: FileHandle;
   readonly #raw: RawChunks;
   readonly #chunks: ReadAhead;
@@ -40,17 +23,20 @@ export class OpenFile<T> {
   #isDone = false;
 
   private constructor(
-    path: string,
+    leg: Leg,
     handle: FileHandle,
     stat: FileStat,
+    head: Uint8Array,
     format: Format<T, never>,
     isZipped: boolean,
     options: CheckedSourceOptions,
-    from: FilePosition | undefined,
   ) {
+    const { from } = leg;
     const offset = from?.offset ?? 0;
-    this.path = path;
-    this.identity = { size: stat.size, dev: stat.dev, ino: stat.ino };
+    this.path = leg.path;
+    this.lane = leg.lane;
+    this.identity = identify(stat, head);
+    this.#leg = leg;
     this.#handle = handle;
     this.#decoder = format.decoder({ offset, record: from?.record, header: from?.header });
     // A small file needs no large buffers.
@@ -71,26 +57,18 @@ export class OpenFile<T> {
   }
 
   static async open<T>(
-    path: string,
+    leg: Leg,
     format: Format<T, never>,
     options: CheckedSourceOptions,
-    from: FilePosition | undefined,
   ): Promise<OpenFile<T>> {
-    const { client, name } = options;
-    const handle = await openPatiently(client, path, READ_FLAGS);
+    const { path } = leg;
+    const handle = await openPatiently(options.client, path, READ_FLAGS);
     try {
       const stat = await handle.stat();
-      checkKind(stat, path, name, options.allowSpecial);
-      const isZipped = await detectGzip(path, handle, stat, options);
-      if (!isZipped && stat.isFile() && from !== undefined && from.offset > stat.size) {
-        throw new FileError(
-          'SW_FILE_SHORTENED',
-          `Could not resume ${path} at byte ${from.offset}: it has ${stat.size}. It was cut or replaced since; ` +
-            'forget its position to read it from its beginning.',
-          { stage: name, path },
-        );
-      }
-      return new OpenFile(path, handle, stat, format, isZipped, options, from);
+      checkKind(stat, path, options.name, options.allowSpecial);
+      // What cannot be sought cannot be looked at in advance.
+      const head = await readHead(handle, stat.isFile() ? stat.size : 0);
+      return new OpenFile(leg, handle, stat, head, format, isZipped(path, head, options), options);
     } catch (error) {
       await handle.close();
       throw error;
@@ -120,7 +98,9 @@ export class OpenFile<T> {
       record,
       ...(header === undefined ? undefined : { header }),
       ...(this.#isDone ? { done: true } : undefined),
+      incarnation: this.#leg.incarnation,
       file: this.identity,
+      ...(this.#leg.earlier.length > 0 ? { earlier: this.#leg.earlier } : undefined),
     };
   }
 
@@ -162,17 +142,7 @@ async function* iterate(chunks: ReadAhead): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function detectGzip(
-  path: string,
-  handle: FileHandle,
-  stat: FileStat,
-  { compression }: CheckedSourceOptions,
-): Promise<boolean> {
+function isZipped(path: string, head: Uint8Array, { compression }: CheckedSourceOptions): boolean {
   if (compression !== 'auto') return compression === 'gzip';
-  if (isGzipName(path)) return true;
-  // What cannot be sought cannot be looked at in advance.
-  if (!stat.isFile()) return false;
-  const head = new Uint8Array(3);
-  const { bytesRead } = await handle.read(head, 0, head.length, 0);
-  return isGzip(head.subarray(0, bytesRead));
+  return isGzipName(path) || isGzip(head);
 }

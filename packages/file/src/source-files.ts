@@ -1,6 +1,6 @@
 /** From what the user names (paths, globs) to the files to read, in the order they are read. */
 
-import { normalize, sep } from 'node:path';
+import { dirname, normalize, sep } from 'node:path';
 import type { FileStat, FileSystem, FolderEntry } from './client.ts';
 import { errnoOf, FileError, toFileError } from './errors.ts';
 import { expandGlob, isGlob } from './source-glob.ts';
@@ -8,12 +8,14 @@ import { expandGlob, isGlob } from './source-glob.ts';
 /**
  * The files behind these paths: sorted, each once, each there and readable as a file. A path that exists is taken as
  * it is, also where it looks like a glob. A glob has what is a file; a path that names anything else is an error.
+ * Where files `mayBeMissing`, they may come later.
  */
 export async function findFiles(
   fs: FileSystem,
   paths: readonly string[],
   stage: string,
   allowSpecial: boolean,
+  mayBeMissing = false,
 ): Promise<string[]> {
   const files = new Set<string>();
   for (const path of paths) {
@@ -23,8 +25,8 @@ export async function findFiles(
       files.add(laneOf(path));
       continue;
     }
-    const found = await expandGlob(fs, path, stage, isWanted);
-    if (found.length === 0) {
+    const found = isGlob(path) ? await expandGlob(fs, path, stage, isWanted) : [];
+    if (found.length === 0 && !mayBeMissing) {
       throw new FileError(
         'SW_FILE_NO_MATCH',
         `No file matches ${path}. Check the pattern; it is relative to the current folder, and * does not match ` +
@@ -44,6 +46,7 @@ export async function findFiles(
     } catch (error) {
       // As a path a pattern may be anything: missing, too long, through something that is no folder.
       if (isGlob(path) && errnoOf(error) !== 'EACCES') return undefined;
+      if (mayBeMissing && ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined;
       throw toFileError(error, 'read', path, stage, 'SW_FILE_READ_FAILED');
     }
   }
@@ -80,4 +83,16 @@ export function checkKind(stat: FileStat, path: string, stage: string, allowSpec
 function laneOf(path: string): string {
   const clean = normalize(path);
   return sep === '/' ? clean : clean.replaceAll(sep, '/');
+}
+
+/** The folders in which files may come and go: those of the files that are there, and where each glob begins. */
+export function foldersOf(paths: readonly string[], found: readonly string[]): Set<string> {
+  const folders = new Set<string>();
+  for (const path of paths) {
+    const names = path.split('/');
+    const first = names.findIndex(isGlob);
+    folders.add(first < 0 ? dirname(path) : names.slice(0, first).join('/') || (first > 0 ? '/' : '.'));
+  }
+  for (const path of found) folders.add(dirname(path));
+  return folders;
 }

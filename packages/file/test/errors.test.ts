@@ -17,13 +17,16 @@ test('every code is made somewhere', () => {
     'checkpoint-store',
     'checkpoint-values',
     'checkpoint-versions',
-    'source-file',
+    'source-follow',
+    'source-plan',
+    'source-position',
     'source-files',
     'sink-path',
     'sink-temporary',
     'sink-handles',
     'sink-groups',
     'sink',
+    'options',
     'source',
   ]
     .map((name) =>

@@ -133,17 +133,6 @@ describe('FileSource', () => {
     expect(await itemsOf(new FileSource(paths), { positions })).toEqual(['three']);
   });
 
-  test('refuses to resume behind the end of a file', async () => {
-    const path = fileWith('one\ntwo\n');
-    const positions = new Map(
-      (await pullAll(new FileSource(path))).map((batch) => [batch.lane, batch.position]),
-    );
-    writeFileSync(path, 'o\n');
-    const failure = await failureOf(itemsOf(new FileSource(path), { positions }));
-    expect(failure.code).toBe('SW_FILE_SHORTENED');
-    expect(failure.message).toContain(path);
-  });
-
   test('property: chunks, demand, compression and resumption make no difference', async () => {
     await fc.assert(
       fc.asyncProperty(
