@@ -268,17 +268,17 @@ describe('exactly once', () => {
     await time().run(run);
   });
 
-  it('takes a batch that just fits the buffer', async () => {
+  it('takes a batch that leaves room for one item', async () => {
     const table = new Table<number>();
     const sink = new KeepingSink(table, () => time().sleep(1));
     const flow = from(new CountingSource(4, { size: () => 1 })).flatMap((n) =>
-      Array.from({ length: 9 }, (_, i) => n * 9 + i),
+      Array.from({ length: 10 }, (_, i) => n * 10 + i),
     );
     const pipeline = new ConcurrentPipeline(flow, sink)
-      .bufferSize(9)
+      .bufferSize(11)
       .checkpoint(new MemoryCheckpointStore(), 'job');
     await time().run(pipeline.run());
-    expect(table.items).toEqual(Array.from({ length: 36 }, (_, i) => i));
+    expect(table.items).toEqual(Array.from({ length: 40 }, (_, i) => i));
   });
 
   it('keeps nothing of a sink that keeps positions where there is no checkpoint', async () => {
