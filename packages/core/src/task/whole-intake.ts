@@ -58,7 +58,9 @@ export class WholeIntake<T> implements Intake<T> {
     }
     if (parcel === undefined && this.#pendingItems > 0) {
       if (this.isClosed && this.#hasLost()) this.#giveUp();
-      else if (this.#channel.room <= 0) this.#onStuck(this.#pendingItems);
+      // What was written has its room until it is released.
+      else if (this.#channel.room <= 0 && this.#channel.held === this.#pendingItems)
+        this.#onStuck(this.#pendingItems);
     }
     return parcel;
   }
