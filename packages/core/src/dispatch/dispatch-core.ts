@@ -24,9 +24,10 @@ import type { DeferredReceipt, Sink, SinkLike } from '../sink.ts';
 import type { Awaitable } from '../source.ts';
 import { Write } from '../task/write.ts';
 import { DispatcherSink, type FeedHost } from './dispatcher-sink.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { Exchange, type ExchangeHost } from './exchange.ts';
 import { Offer, ReceiptClaim } from './inbox.ts';
-import { closedError, listNames, sinkError } from './dispatch-errors.ts';
+import { closedError, isDeadLetterFailure, listNames, sinkError } from './dispatch-errors.ts';
 import type { Outlet } from './outlet.ts';
 import { Roster } from './roster.ts';
 import { type Logger, StallWatch } from './stall-watch.ts';
@@ -84,6 +85,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   readonly #controller = new AbortController();
   readonly #roster: Roster<T>;
   readonly #exchange: Exchange<T>;
+  readonly #deadLetters = new DeadLetters();
   readonly #leaving = new Set<Promise<void>>();
   readonly #opening = new Set<Promise<void>>();
   #state: 'open' | 'failed' | 'closed' = 'open';
@@ -218,7 +220,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   // ── for its subscriptions ──────────────────────────────────────────────────────────────────────────────────────
 
   failed(subscription: SinkSubscription<T>, error: unknown): void {
-    if (subscription.consentsToLoss) this.#detach(subscription, error);
+    if (subscription.consentsToLoss && !isDeadLetterFailure(error)) this.#detach(subscription, error);
     else this.fail(error);
   }
 
@@ -251,8 +253,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     }
     const subscription = this.#roster.subscriptions.find((other) => other.outlet === outlet);
     if (subscription?.consentsToLoss === true) {
-      piece.settle();
-      subscription.lose(piece.items.length);
+      subscription.giveUp(piece, error);
       this.#detach(subscription, error);
     } else {
       piece.fail();
@@ -291,6 +292,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
       if (!isWanted()) return;
       const flushes = this.#roster.subscriptions.map((subscription) => this.#flush(subscription));
       await Promise.all([...flushes, ...this.#leaving]);
+      await this.#flushDeadLetters();
       if (this.#failure !== undefined) throw this.#failure.error;
     } finally {
       this.#exchange.isBarred = false;
@@ -308,6 +310,15 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
       if (isEmpty) return;
       this.#quietWaiter = new Deferred();
       await this.#quietWaiter.promise;
+    }
+  }
+
+  /** After all sinks: what they could not take is in them. */
+  async #flushDeadLetters(): Promise<void> {
+    try {
+      await this.#deadLetters.flush();
+    } catch (error) {
+      this.fail(error);
     }
   }
 
@@ -354,10 +365,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
       outlet.isClosed = true;
       const parcels = outlet.clear();
       if (this.#config.strategy.name === 'broadcast') {
-        for (const parcel of parcels) {
-          subscription.lose(parcel.items.length);
-          parcel.settle();
-        }
+        for (const parcel of parcels) subscription.giveUp(parcel, error);
       } else {
         this.#exchange.handBack(parcels.map((parcel) => new Offer(parcel.unify(), undefined)));
       }
@@ -436,6 +444,12 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
         subscription.end();
       });
     await Promise.all([...closings, ...this.#leaving, ...this.#opening]);
+    try {
+      await this.#deadLetters.close(reason);
+    } catch (error) {
+      if (first === undefined) first = { error };
+      else suppress((first as { error: unknown }).error, error);
+    }
     if (first !== undefined) throw (first as { error: unknown }).error;
   }
 
@@ -454,6 +468,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
         outlet,
         options,
         isKeyed: this.#config.hash !== undefined && outlet.partition !== undefined,
+        deadLetter: this.#deadLetters.boxFor(options.deadLetter),
         isSharedOut: this.#config.strategy.name === 'demand',
         bufferSize: options.bufferSize ?? this.#config.bufferSize,
       },
@@ -479,8 +494,11 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
       if (subscription.state === 'opening') failure ??= { error: sinkError(name, 'open', error) };
       else if (subscription.state !== 'closed') this.failed(subscription, sinkError(name, 'run', error));
     };
+    const { signal } = this.#controller;
+    // Before the sink, whose first write may need it.
+    await this.#deadLetters.open(subscription.deadLetter, { signal, fail: (error) => this.fail(error) });
     try {
-      await sink.open?.({ signal: this.#controller.signal, fail });
+      await sink.open?.({ signal, fail });
       // Where a former sink of the partition still writes, order has it that the new one waits.
       await this.#roster.vacated(subscription);
     } catch (error) {

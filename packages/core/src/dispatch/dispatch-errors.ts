@@ -22,6 +22,11 @@ export function sinkError(name: string, doing: string, error: unknown): StreamWe
   );
 }
 
+/** What a dead letter failed with: nobody consented to the loss of that. */
+export function isDeadLetterFailure(error: unknown): boolean {
+  return isStreamWeldError(error) && error.code === 'SW_DEAD_LETTER_FAILED';
+}
+
 export function listNames(names: readonly (string | number)[]): string {
   const shown = names.slice(0, 10).map((name) => (typeof name === 'string' ? `'${name}'` : String(name)));
   return names.length > 10 ? `${shown.join(', ')} and ${names.length - 10} more` : shown.join(', ');

@@ -2,9 +2,10 @@
 
 import { OVERFLOWS, type Overflow } from '../channel/channel.ts';
 import { OptionError } from '../errors.ts';
+import { checkPolicies, type WritePolicyOptions } from '../policy/write-policies.ts';
 import { checkCount, checkFunction, checkOneOf, checkOptions, checkText } from '../options.ts';
 
-export interface SubscribeOptions<T> {
+export interface SubscribeOptions<T> extends WritePolicyOptions<T> {
   /** Shown in `sinks()`, snapshots and errors. Default: the sink's own name. */
   readonly name?: string | undefined;
   /**
@@ -30,7 +31,7 @@ export interface SubscribeOptions<T> {
   readonly selector?: ((item: T) => boolean) | undefined;
   /**
    * `'fail'`, the default: a failure of this sink fails the dispatcher and the runs that feed it. `'detach'`: it only
-   * ends this branch; what is lost with it is counted as `failed`, and counts as done.
+   * ends this branch; what it did not take goes to its `deadLetter`, or is counted as `failed`, and counts as done.
    */
   readonly onError?: 'fail' | 'detach' | undefined;
 }
@@ -44,6 +45,11 @@ const KNOWN = [
   'onDrop',
   'selector',
   'onError',
+  'retry',
+  'deadLetter',
+  'circuitBreaker',
+  'rateLimit',
+  'writeTimeout',
 ] as const;
 
 /** @throws OptionError */
@@ -62,6 +68,7 @@ export function checkSubscribeOptions<T>(
   if (onDrop !== undefined) checkFunction('subscribeSink.onDrop', onDrop);
   if (selector !== undefined) checkFunction('subscribeSink.selector', selector);
   if (onError !== undefined) checkOneOf('subscribeSink.onError', onError, ['fail', 'detach']);
+  checkPolicies('subscribeSink.', checked as WritePolicyOptions<never>);
   if (selector !== undefined && strategy !== 'broadcast' && strategy !== 'custom') {
     throw new OptionError('subscribeSink.selector', 'left out', selector, 'Only a broadcast has selectors.');
   }

@@ -7,6 +7,16 @@
 
 import { Deferred } from '../deferred.ts';
 import { wrapError } from '../errors.ts';
+import { claimAt, placeOf } from '../delivery/place.ts';
+import { Parcel } from '../delivery/parcel.ts';
+import { deadLetter, type DeadLetterBox, describeError } from '../policy/dead-letter.ts';
+import {
+  createPolicies,
+  NO_COUNTS,
+  type WriteCounts,
+  type WritePolicies,
+  type WritePolicyOptions,
+} from '../policy/write-policies.ts';
 import type { Turn } from '../runtime.ts';
 import type { Sink, SinkLike } from '../sink.ts';
 import type { Intake } from '../task/intake.ts';
@@ -18,7 +28,7 @@ import type { SubscribeOptions } from './subscribe-options.ts';
 export type SubscriptionState = 'opening' | 'open' | 'draining' | 'closed' | 'detached';
 
 /** How a subscribed sink is doing. */
-export interface SinkStatus {
+export interface SinkStatus extends WriteCounts {
   readonly name: string;
   readonly partition: string | number | undefined;
   readonly state: SubscriptionState;
@@ -33,7 +43,7 @@ export interface SinkStatus {
   readonly highWaterMark: number;
   /** Items that the sink accepted. */
   readonly delivered: number;
-  /** Items that were lost with it, consented to by `onError: 'detach'`. */
+  /** Items that were lost with it, consented to by `onError: 'detach'`, and are not in its dead letter. */
   readonly failed: number;
   /** Items that its overflow policy dropped. */
   readonly dropped: number;
@@ -76,6 +86,8 @@ export interface SubscriptionPlan<T> {
   readonly isKeyed: boolean;
   /** Whether what is queued here could have gone elsewhere: then the default buffer is small. */
   readonly isSharedOut: boolean;
+  /** The box of its dead letter. */
+  readonly deadLetter: DeadLetterBox | undefined;
   readonly bufferSize: number | undefined;
 }
 
@@ -116,6 +128,7 @@ export class SinkSubscription<T> implements Subscription {
   readonly #host: SubscriptionHost<T>;
   readonly #concurrency: number;
   readonly #intake: LeavingIntake<T>;
+  readonly #policies: WritePolicies | undefined;
   readonly #tasks: readonly SinkTask<T>[];
   #state: SubscriptionState = 'opening';
   #capacity: number | undefined;
@@ -138,6 +151,7 @@ export class SinkSubscription<T> implements Subscription {
     this.#host = host;
     this.#concurrency = Math.min(options.maxConcurrency ?? 1, sink.concurrency ?? Number.POSITIVE_INFINITY);
     this.#intake = new LeavingIntake(outlet.intake);
+    this.#policies = createPolicies(options as WritePolicyOptions<never>, plan.deadLetter);
     const seats = plan.isKeyed ? this.#concurrency : 1;
     this.#tasks = Array.from({ length: seats }, () => this.#createTask());
   }
@@ -184,6 +198,7 @@ export class SinkSubscription<T> implements Subscription {
       delivered,
       failed: this.#failed,
       dropped: this.#dropped,
+      ...(this.#policies?.counts ?? NO_COUNTS),
       waitedMs,
       ...(this.#error === undefined ? {} : { error: this.#error }),
     };
@@ -269,6 +284,37 @@ export class SinkSubscription<T> implements Subscription {
     this.#failed += items;
   }
 
+  get deadLetter(): DeadLetterBox | undefined {
+    return this.#plan.deadLetter;
+  }
+
+  /** Items that its sink never took, and whose loss was consented to: they go to its dead letter, or are lost. */
+  giveUp(parcel: Parcel<T>, error: unknown): void {
+    const { length } = parcel.items;
+    const box = this.deadLetter;
+    if (box === undefined) {
+      this.lose(length);
+      parcel.settle();
+      return;
+    }
+    const described = describeError(error);
+    const parts = parcel.listParts();
+    const letters = parcel.items.map((item, at) =>
+      deadLetter(item, described, this.name, 0, placeOf(claimAt(parts, at))),
+    );
+    const claims = new Parcel<T>([], parcel.receipt, parcel.end, parcel.parts);
+    box.put(letters, {
+      accepted: () => {
+        if (this.#policies !== undefined) this.#policies.deadLettered += length;
+      },
+      durable: () => claims.settle(),
+      failed: (failure) => {
+        claims.fail();
+        this.#host.failed(this, failure);
+      },
+    });
+  }
+
   /** It was detached, and its sink is closed: what that had taken over and did not settle counts as lost. */
   abandon(): void {
     for (const task of this.#tasks) task.abandon();
@@ -277,7 +323,7 @@ export class SinkSubscription<T> implements Subscription {
   detach(error: unknown): void {
     this.#state = 'detached';
     this.#error = error;
-    this.#release();
+    this.#release(error);
     this.#drained?.();
   }
 
@@ -295,6 +341,7 @@ export class SinkSubscription<T> implements Subscription {
       maxUncommitted: this.#plan.isKeyed
         ? Number.POSITIVE_INFINITY
         : (this.#plan.options.maxUncommitted ?? 100_000),
+      policies: this.#policies,
       consentsToLoss: this.consentsToLoss,
       signal: this.#host.signal,
       turn: this.#host.turn,
@@ -324,10 +371,10 @@ export class SinkSubscription<T> implements Subscription {
     }
   };
 
-  #release(): void {
+  #release(reason?: unknown): void {
     this.#isHalted = true;
     for (const task of this.#tasks) {
-      task.halt();
+      task.halt(reason);
       this.outlet.unseat(task);
     }
   }
