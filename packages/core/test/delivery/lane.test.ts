@@ -87,6 +87,28 @@ describe('Lane', () => {
   });
 });
 
+describe('LaneBook.resume', () => {
+  it('stands where it resumed until a lane moves on, and gives that as what came before its first batch', () => {
+    const { book } = bookWithLog();
+    book.resume(new Map([['a', 7]]));
+    expect(book.positions()).toEqual(new Map([['a', 7]]));
+    expect(book.takeMoved()).toEqual(new Map());
+    expect(book.openLanes()).toEqual([]);
+    const [a, next, b] = [book.issue('a', 8, 1), book.issue('a', 9, 1), book.issue('b', 1, 1)];
+    expect([a.after, next.after, b.after]).toEqual([7, 8, undefined]);
+    a.settle();
+    expect(book.positions()).toEqual(new Map([['a', 8]]));
+  });
+
+  it('keeps the lanes of one source apart from those of another by their label alone', () => {
+    const { book } = bookWithLog();
+    book.prefix = 'orders/';
+    book.issue('a', 1, 1).settle();
+    expect(book.positions()).toEqual(new Map([['orders/a', 1]]));
+    expect(book.takeMoved()).toEqual(new Map([['a', 1]]));
+  });
+});
+
 describe('LaneBook.settled', () => {
   it('settles when all that was issued so far is done, and does not wait for what came after', async () => {
     const { book } = bookWithLog();
@@ -107,6 +129,18 @@ describe('LaneBook.settled', () => {
     expect(await isSettled(settled)).toBe(false);
     b?.settle();
     expect(await isSettled(settled)).toBe(true);
+  });
+
+  it('waits for the last batch that was out, not for one before it', async () => {
+    const { book } = bookWithLog();
+    const [a, b] = [10, 20].map((position) => book.issue('a', position, 10));
+    const settled = book.settled('a');
+    const late = book.issue('a', 30, 10);
+    a?.settle();
+    expect(await isSettled(settled)).toBe(false);
+    b?.settle();
+    expect(await isSettled(settled)).toBe(true);
+    expect(late.isDone).toBe(false);
   });
 
   it('is settled at once for a lane that is empty or unknown', async () => {
