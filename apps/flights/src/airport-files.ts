@@ -1,6 +1,6 @@
 /** The sink of a partition: a file for each airport, and the longest on-time run of each. */
 
-import type { Accepted, Sink } from '@streamweld/core';
+import type { Accepted, Awaitable, Sink } from '@streamweld/core';
 import { FileSink } from '@streamweld/file';
 import type { Flight } from './flight.ts';
 import { OnTimeRuns } from './statistics.ts';
@@ -29,7 +29,7 @@ export class AirportFiles implements Sink<Flight> {
     return this.#files.open();
   }
 
-  write(batch: readonly Flight[]): Accepted | Promise<Accepted> {
+  write(batch: readonly Flight[]): Awaitable<void | Accepted> {
     this.runs.add(batch);
     return this.#files.write(batch);
   }

@@ -56,6 +56,9 @@ export interface FileSystem {
   mkdir(path: string, options: { recursive: true }): Promise<unknown>;
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
+  /** Makes a symbolic link, and reads where one leads: what a lock is made of, in one step. Without them it is a file. */
+  symlink?(target: string, path: string): Promise<void>;
+  readlink?(path: string): Promise<string>;
   /**
    * Calls back when something in a folder may have changed, until it is closed. For a source that follows: a hint to
    * look sooner. It may throw, stay silent or call too often; nothing depends on it.

@@ -12,6 +12,8 @@ import {
 } from '@streamweld/core/connector';
 import type { GunzipOptions } from '@streamweld/formats';
 import { type FileSystem, nodeFileSystem } from './client.ts';
+import type { Roll } from './sink-part.ts';
+import type { Fsync } from './sink-way.ts';
 import type { FileError } from './errors.ts';
 
 export type Compression = 'auto' | 'gzip' | 'none';
@@ -52,6 +54,19 @@ export interface FollowOptions {
   readonly maxOpen?: number | undefined;
 }
 
+/** When a part is full: at the first of these. */
+export interface RollOptions {
+  /**
+   * The most bytes of a part, as they are in the file. Only a single item may make it larger; where it is compressed, so
+   * may what is written at once.
+   */
+  readonly maxBytes?: number | undefined;
+  /** The most items of a part. */
+  readonly maxItems?: number | undefined;
+  /** How long after its first item a part is full, in milliseconds. */
+  readonly everyMs?: number | undefined;
+}
+
 export interface FileSinkOptions {
   /** Shown in errors, reports and drawings. Default: `file` and the path. */
   readonly name?: string | undefined;
@@ -64,6 +79,22 @@ export interface FileSinkOptions {
    * answers, no bound for a path that is given as a string.
    */
   readonly root?: string | undefined;
+  /**
+   * Writes behind what is in a file, instead of replacing it when the run has ended well. With a checkpoint files are
+   * always written behind; then it says that what is there, and was not written by that checkpoint, may stay. Default
+   * `false`.
+   */
+  readonly append?: boolean | undefined;
+  /**
+   * Begins a new file, a part, when one is full. The name must hold `{sequence}`, which becomes the number of the part:
+   * `'hits-{sequence}.ndjson.gz'`.
+   */
+  readonly roll?: RollOptions | undefined;
+  /**
+   * When what was written is synced, so that it survives a power loss. `'batch'`: when the write returns, which is the
+   * default with a checkpoint. `'close'`: by a flush, and at the end; the default without. `'never'`: left to the system.
+   */
+  readonly fsync?: Fsync | undefined;
   /** Creates missing folders. Default `true`. */
   readonly mkdir?: boolean | undefined;
   /** Permissions of new files. Default: those of the file that is replaced, else what the umask allows. */
@@ -79,6 +110,7 @@ export interface FileSinkOptions {
 }
 
 const COMPRESSIONS = ['auto', 'gzip', 'none'] as const;
+const FSYNCS = ['batch', 'close', 'never'] as const;
 
 export interface CheckedSourceOptions {
   readonly name: string;
@@ -183,6 +215,10 @@ export function checkPaths(value: string | readonly string[]): readonly string[]
 
 export interface CheckedSinkOptions {
   readonly name: string;
+  readonly append: boolean;
+  readonly roll: Roll | undefined;
+  /** Not said: it depends on whether there is a checkpoint. */
+  readonly fsync: Fsync | undefined;
   readonly compression: Compression;
   readonly level: number;
   readonly root: string | undefined;
@@ -204,6 +240,9 @@ export function checkSinkOptions(
     'compression',
     'level',
     'root',
+    'append',
+    'roll',
+    'fsync',
     'mkdir',
     'mode',
     'maxOpen',
@@ -220,6 +259,9 @@ export function checkSinkOptions(
   }
   return {
     name: checkText('name', given.name ?? (typeof path === 'string' ? `file ${path}` : 'files')),
+    append: checkBoolean('append', given.append ?? false),
+    roll: checkRoll(given.roll),
+    fsync: given.fsync === undefined ? undefined : checkOneOf('fsync', given.fsync, FSYNCS),
     compression: checkOneOf('compression', given.compression ?? 'auto', COMPRESSIONS),
     level,
     root: root ?? (typeof path === 'function' ? '.' : undefined),
@@ -230,6 +272,24 @@ export function checkSinkOptions(
     maxBufferedBytes: checkCount('maxBufferedBytes', given.maxBufferedBytes ?? 64 << 20),
     client: checkClient(given.client),
   };
+}
+
+function checkRoll(roll: RollOptions | undefined): Roll | undefined {
+  if (roll === undefined) return undefined;
+  const { maxBytes, maxItems, everyMs } = checkOptions('roll', roll, ['maxBytes', 'maxItems', 'everyMs']);
+  if (maxBytes === undefined && maxItems === undefined && everyMs === undefined) {
+    throw new OptionError('roll', 'an object with maxBytes, maxItems or everyMs', roll);
+  }
+  return {
+    maxBytes: maxBytes === undefined ? Number.POSITIVE_INFINITY : checkCount('roll.maxBytes', maxBytes),
+    maxItems: maxItems === undefined ? Number.POSITIVE_INFINITY : checkCount('roll.maxItems', maxItems),
+    everyMs: everyMs === undefined ? Number.POSITIVE_INFINITY : checkEvery(everyMs),
+  };
+}
+
+function checkEvery(everyMs: number): number {
+  if (checkDuration('roll.everyMs', everyMs) > 0) return everyMs;
+  throw new OptionError('roll.everyMs', 'a duration above 0', everyMs);
 }
 
 export function checkClient(client: FileSystem | undefined): FileSystem {

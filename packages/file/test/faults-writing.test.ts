@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { FileSink } from '@streamweld/file';
 import { describe, expect, test } from 'vitest';
-import { failureOf, testFolder, writeAll } from './driving.ts';
+import { durableOf, failureOf, testFolder, writeAll } from './driving.ts';
 import { faultyLayer, systemError } from './file-layer.ts';
 
 const onLinux = test.skipIf(process.platform !== 'linux');
@@ -176,7 +176,7 @@ describe('FileSink and faults', () => {
     });
     const sink = new FileSink(join(folder, 'out'), { client });
     await sink.open();
-    const { durable } = await sink.write(['one']);
+    const durable = durableOf(await sink.write(['one']));
     const failure = await failureOf(sink.flush());
     expect(failure).toMatchObject({ code: 'SW_FILE_SYNC_FAILED', cause: { code: 'EIO' } });
     expect(await failureOf(sink.flush())).toBe(failure);

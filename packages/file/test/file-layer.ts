@@ -12,6 +12,8 @@ export interface Faults {
   sync?(path: string): Promise<void> | void;
   close?(path: string): Promise<void> | void;
   rename?(from: string, to: string): Promise<void> | void;
+  unlink?(path: string): Promise<void> | void;
+  truncate?(path: string, length: number): Promise<void> | void;
 }
 
 export interface FaultyLayer extends FileSystem {
@@ -43,8 +45,14 @@ export function faultyLayer(faults: Faults = {}): FaultyLayer {
     },
     async unlink(path) {
       count('unlink');
+      await faults.unlink?.(path);
       await promises.unlink(path);
     },
+    async symlink(target, path) {
+      count('symlink');
+      await promises.symlink(target, path);
+    },
+    readlink: (path) => promises.readlink(path),
   };
   return layer;
 
@@ -65,7 +73,11 @@ export function faultyLayer(faults: Faults = {}): FaultyLayer {
         return handle.write(buffer, offset, Math.min(most, length), position);
       },
       stat: () => handle.stat(),
-      truncate: (length) => handle.truncate(length),
+      async truncate(length) {
+        count('truncate');
+        await faults.truncate?.(path, length);
+        await handle.truncate(length);
+      },
       chmod: (mode) => handle.chmod(mode),
       async datasync() {
         count('datasync');

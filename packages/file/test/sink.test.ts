@@ -10,11 +10,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import type { Accepted } from '@streamweld/core';
 import { FileItemError, FileSink, FileSource } from '@streamweld/file';
 import { csv, type Format, lines } from '@streamweld/formats';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { failureOf, itemsOf, openFilesIn, testFolder, writeAll } from './driving.ts';
+import { durableOf, failureOf, itemsOf, openFilesIn, testFolder, writeAll } from './driving.ts';
 import { faultyLayer } from './file-layer.ts';
 
 interface Row {
@@ -84,7 +85,7 @@ describe('FileSink', () => {
     writeFileSync(path, 'old\n');
     const sink = new FileSink(path, { bufferBytes: 10 });
     await sink.open();
-    const { durable } = await sink.write(['one', 'two and more']);
+    const durable = durableOf(await sink.write(['one', 'two and more']));
     const reason = new Error('the run failed');
     await sink.close(reason);
     await expect(durable).rejects.toBe(reason);
@@ -97,8 +98,9 @@ describe('FileSink', () => {
     await sink.open();
     const first = sink.write(['one']);
     if (first instanceof Promise) throw new Error('a write into the buffer is synchronous');
+    const firstDurable = durableOf(first as Accepted);
     let isDurable = false;
-    void first.durable.then(() => {
+    void firstDurable.then(() => {
       isDurable = true;
     });
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -108,12 +110,12 @@ describe('FileSink', () => {
       undefined,
     ]);
     await sink.flush();
-    await first.durable;
+    await firstDurable;
     expect([client.calls['write'], client.calls['datasync']]).toEqual([1, 1]);
-    const second = await sink.write(['two']);
-    expect(second.durable).not.toBe(first.durable);
+    const secondDurable = durableOf(await sink.write(['two']));
+    expect(secondDurable).not.toBe(firstDurable);
     await sink.close();
-    await second.durable;
+    await secondDurable;
   });
 
   test('K7 keeps what a flush promised, cut back to it, where the run fails later', async () => {
@@ -501,6 +503,6 @@ describe('FileSink', () => {
     expect(wrong({ mkdir: 'yes' })).toThrow(/mkdir/);
     expect(wrong({ root: '' })).toThrow(/root/);
     expect(wrong({ format: 'json' })).toThrow(/format/);
-    expect(wrong({ append: true })).toThrow(/append/);
+    expect(wrong({ append: 'yes' })).toThrow(/append/);
   });
 });

@@ -1,0 +1,419 @@
+/**
+ * The way of writing without a buffer: when a write returns, its items are in their files. With a ledger each is written
+ * exactly once.
+ *
+ *     plan ──► announce new files ──► append ──► sync files ──► sync names ──► record lengths and positions
+ *               (ledger)                                                        (ledger)
+ *              └─────────── anything fails: files are cut back to what the ledger says ───────────┘
+ *
+ * At any moment the ledger speaks only of bytes that are where it says; what lies behind them, or in files that were
+ * announced and not recorded, is cut off by the next run before it writes.
+ */
+
+import type { WriteContext } from '@streamweld/core/connector';
+import { FileError } from './errors.ts';
+import { Limiter } from './limiter.ts';
+import { adopt } from './sink-adopt.ts';
+import type { FileState, KeptPositions } from './sink-ledger.ts';
+import { compress, Part } from './sink-part.ts';
+import { numbered } from './sink-path.ts';
+import { lastSequence, occupied } from './sink-place.ts';
+import type { Recovery } from './sink-recovery.ts';
+import { type Planned, type Target, ungroup } from './sink-target.ts';
+import { newBody, startPartTimer, stopPartTimer, type WayOfWriting, type WayOptions } from './sink-way.ts';
+import { checkAbandoned, statFile, syncFolders } from './sink-workshop.ts';
+
+/** How many files are compressed or written at once: Node's thread pool has four threads. */
+const WRITES_AT_ONCE = 4;
+
+/** What one write does to one target: the part it finds, if any, and the parts it begins. */
+interface Change<T> extends Planned<T> {
+  readonly before: Part<T> | undefined;
+  readonly lengthBefore: number;
+  readonly begun: Part<T>[];
+}
+
+export class DirectWay<T> implements WayOfWriting<T> {
+  readonly #options: WayOptions<T>;
+  readonly #recovery: Recovery<T> | undefined;
+  readonly #limiter: Limiter;
+  /** Parts that take no more, or were given up, and whose last step failed: it is repeated first of all. */
+  readonly #unfinished = new Set<Part<T>>();
+  readonly #torn = new Set<Part<T>>();
+  /** Parts that hold something that was not synced. */
+  readonly #unsynced = new Set<Part<T>>();
+  /** The write, or the finishing of a part, that is under way. */
+  #busy: Promise<unknown> = Promise.resolve();
+  /** After a failed sync nothing can be promised any more. */
+  #broken: unknown;
+
+  constructor(options: WayOptions<T>, recovery: Recovery<T> | undefined) {
+    this.#options = options;
+    this.#recovery = recovery;
+    this.#limiter = new Limiter(Math.min(WRITES_AT_ONCE, options.maxOpen));
+  }
+
+  async open(): Promise<void> {
+    const { targets, roll, isInPlace } = this.#options;
+    const only = targets.single();
+    if (only === undefined || roll !== undefined) return;
+    if (isInPlace) await this.#prepare([only]);
+    else await this.#begin(only).body.create();
+  }
+
+  write(batch: readonly T[], context: WriteContext | undefined): Promise<void> {
+    return this.#alone(() => this.#write(batch, context?.positions));
+  }
+
+  flush(): Promise<void> {
+    return this.#alone(() => this.#flush());
+  }
+
+  close(): Promise<void> {
+    return this.#alone(async () => {
+      const { targets, roll } = this.#options;
+      const only = targets.single();
+      if (only !== undefined && roll === undefined) await this.#complete(only);
+      await this.#flush();
+      for (const target of targets.all()) {
+        if (target.part === undefined) continue;
+        stopPartTimer(target.part);
+        this.#unfinished.add(target.part);
+        target.part = undefined;
+      }
+      await this.#finishAll();
+    });
+  }
+
+  async abandon(): Promise<void> {
+    await this.#busy.catch(() => {});
+    const parts = new Set<Part<T>>([...this.#unfinished, ...this.#torn]);
+    for (const target of this.#options.targets.all()) if (target.part !== undefined) parts.add(target.part);
+    for (const part of parts) stopPartTimer(part);
+    // What a ledger may count is not taken back.
+    if (this.#recovery !== undefined && this.#broken !== undefined) return;
+    const results = await Promise.allSettled(
+      [...parts].map((part) =>
+        this.#limiter.run(() =>
+          this.#recovery === undefined ? part.body.abandon() : part.body.cutBack(part.body.length),
+        ),
+      ),
+    );
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** One step at a time: a part whose time is over is finished between two writes. */
+  async #alone<R>(step: () => Promise<R>): Promise<R> {
+    const before = this.#busy;
+    const run = before.catch(() => {}).then(step);
+    this.#busy = run;
+    try {
+      return await run;
+    } catch (error) {
+      if (isFinal(error)) this.#broken ??= error;
+      throw error;
+    }
+  }
+
+  async #write(batch: readonly T[], positions: ReadonlyMap<string, unknown> | undefined): Promise<void> {
+    this.#check();
+    const { targets, fsync } = this.#options;
+    const kept = this.#recovery?.ledger.keep(positions) ?? [];
+    await this.#finishAll();
+    await this.#cutTorn();
+    const touched = targets.group(batch);
+    try {
+      await this.#prepare(touched);
+    } catch (error) {
+      ungroup(touched);
+      throw error;
+    }
+    const changes = targets.plan(batch, touched).map(
+      (planned): Change<T> => ({
+        ...planned,
+        before: planned.target.part,
+        lengthBefore: planned.target.part?.body.length ?? 0,
+        begun: [],
+      }),
+    );
+    try {
+      await this.#announce(changes);
+      await this.#forAll(changes, (change) => this.#append(change));
+      if (fsync === 'batch') await syncFolders(this.#options.shop);
+      await this.#record(changes, kept);
+    } catch (error) {
+      await this.#undo(changes, error);
+      throw error;
+    }
+    for (const change of changes) this.#take(change);
+    // What is not finished now is finished by the write after it: this one has happened.
+    await this.#finishAll().catch(() => {});
+  }
+
+  /** Bytes, and the sync that makes them durable. */
+  async #append({ target, pieces, before, begun }: Change<T>): Promise<void> {
+    const { fsync, level, shop } = this.#options;
+    let part = before;
+    for (const piece of pieces) {
+      const bytes = target.isZipped ? await compress(piece.bytes, level) : piece.bytes;
+      checkAbandoned(shop, target.path);
+      if (part === undefined || piece.isNew) {
+        part = this.#newPart(target, (target.sequence ?? 0) + begun.length + 1);
+        begun.push(part);
+        await part.body.create();
+      }
+      await part.body.append(bytes);
+      if (fsync === 'batch') await part.body.sync();
+    }
+  }
+
+  #newPart(target: Target<T>, sequence: number): Part<T> {
+    return new Part<T>(newBody(this.#options, target, sequence), target.isZipped, undefined);
+  }
+
+  #begin(target: Target<T>): Part<T> {
+    target.part = this.#newPart(target, 0);
+    return target.part;
+  }
+
+  /** What has to be known of files before anything is encoded for them. */
+  async #prepare(touched: readonly Target<T>[]): Promise<void> {
+    const { isInPlace, roll } = this.#options;
+    if (!isInPlace) return;
+    await this.#forAll(touched, async (target) => {
+      if (target.part !== undefined || this.#recovery?.resume(target) === true) return;
+      if (roll !== undefined) {
+        if (target.sequence !== undefined) return;
+        const last = await lastSequence(this.#options.shop, target);
+        if (last > 0 && this.#recovery?.isAppended === false) {
+          target.sequence = undefined;
+          throw occupied(this.#options.shop, numbered(target.path, last));
+        }
+        return;
+      }
+      if (this.#recovery?.isAppended === false) return this.#checkFree(target.path);
+      const found = await adopt(this.#options, target);
+      if (found === undefined) return;
+      target.part = new Part(found.body, target.isZipped, found.encoder, found.progress);
+      target.part.opening = found.opening;
+    });
+  }
+
+  async #checkFree(path: string): Promise<void> {
+    const stat = await statFile(this.#options.shop, path);
+    if (stat !== undefined && stat.size > 0) throw occupied(this.#options.shop, path);
+  }
+
+  /**
+   * Names that are about to appear are recorded first: what a killed process leaves under them is then known to be ours.
+   * Files that are written behind are announced with the length they have.
+   */
+  async #announce(changes: readonly Change<T>[]): Promise<void> {
+    const { roll } = this.#options;
+    const recovery = this.#recovery;
+    if (recovery === undefined) return;
+    const states: [string, FileState][] = [];
+    for (const { target, pieces, before } of changes) {
+      const known = recovery.stateOf(target);
+      const begins = pieces.filter(({ isNew }) => isNew).length;
+      const begun = roll === undefined ? 0 : (target.sequence ?? 0) + begins;
+      if (known !== undefined && begun <= known.begun) continue;
+      if (roll !== undefined) {
+        for (let next = (target.sequence ?? 0) + 1; next <= begun; next += 1) {
+          if (next > (known?.begun ?? 0)) await this.#checkFree(numbered(target.path, next));
+        }
+      }
+      const state = this.#stateOf(target, before, begun);
+      states.push([recovery.keyOf(target), state]);
+    }
+    if (states.length > 0) await recovery.ledger.record(states, []);
+  }
+
+  #stateOf(target: Target<T>, part: Part<T> | undefined, begun: number): FileState {
+    const { roll } = this.#options;
+    return {
+      length: part?.body.length ?? (roll === undefined ? 0 : undefined),
+      items: roll === undefined ? 0 : (part?.items ?? 0),
+      sequence: target.sequence ?? 0,
+      begun,
+      header: part?.encoder?.header,
+    };
+  }
+
+  async #record(changes: readonly Change<T>[], positions: KeptPositions): Promise<void> {
+    const recovery = this.#recovery;
+    if (recovery === undefined) return;
+    const { roll } = this.#options;
+    const states = changes.map(({ target, pieces, encoder, before, begun }): [string, FileState] => {
+      const part = begun.at(-1) ?? (before as Part<T>);
+      const items = begun.length > 0 ? 0 : part.items;
+      const from = begun.length > 0 ? pieces.findLastIndex(({ isNew }) => isNew) : 0;
+      const added = pieces.slice(from).reduce((sum, piece) => sum + piece.items, 0);
+      const sequence = roll === undefined ? 0 : (target.sequence ?? 0) + begun.length;
+      const { length } = part.body;
+      const isFull = roll !== undefined && (items + added >= roll.maxItems || length >= roll.maxBytes);
+      return [
+        recovery.keyOf(target),
+        {
+          length: isFull ? undefined : length,
+          items: roll === undefined ? 0 : items + added,
+          sequence,
+          begun: sequence,
+          header: encoder.header,
+        },
+      ];
+    });
+    await recovery.ledger.record(states, positions);
+  }
+
+  /** Nothing has happened: files are cut back, and those that were begun are empty. */
+  async #undo(changes: readonly Change<T>[], reason: unknown): Promise<void> {
+    if (isFinal(reason) || this.#recovery?.ledger.isUncertain === true) {
+      this.#broken ??= reason;
+      return;
+    }
+    for (const { before, lengthBefore, begun } of changes) {
+      if (before !== undefined) this.#torn.add(before);
+      for (const part of begun) this.#torn.add(part);
+      await before?.body.cutBack(lengthBefore).then(
+        () => this.#torn.delete(before),
+        () => {},
+      );
+      for (const part of begun) {
+        await part.body.abandon().then(
+          () => this.#torn.delete(part),
+          () => {},
+        );
+      }
+    }
+  }
+
+  async #cutTorn(): Promise<void> {
+    for (const part of this.#torn) {
+      await part.body.cutBack(part.body.length);
+      this.#torn.delete(part);
+    }
+  }
+
+  /** The write has happened: what it planned holds from now on. */
+  #take({ target, pieces, encoder, before, begun }: Change<T>): void {
+    const { roll, fsync } = this.#options;
+    let part = before;
+    let next = 0;
+    for (const piece of pieces) {
+      if (part === undefined || piece.isNew) {
+        if (part !== undefined) this.#fill(part);
+        part = begun[next++] as Part<T>;
+      }
+      part.opening = undefined;
+      part.items += piece.items;
+      part.bytes += piece.bytes.length;
+      if (fsync !== 'batch') this.#unsynced.add(part);
+    }
+    if (part === undefined) return;
+    if (roll !== undefined && this.#options.isInPlace)
+      target.sequence = (target.sequence ?? 0) + begun.length;
+    part.encoder = encoder;
+    if (fsync === 'batch') part.body.promise();
+    target.part = part;
+    const current = part;
+    startPartTimer(part, roll, () => this.#timeIsOver(target, current));
+    if (roll === undefined || !part.isFull(roll)) return;
+    this.#fill(part);
+    target.part = undefined;
+  }
+
+  #fill(part: Part<T>): void {
+    stopPartTimer(part);
+    this.#unfinished.add(part);
+  }
+
+  /** It is finished now, not with the write after it, which may be long in coming. */
+  #timeIsOver(target: Target<T>, part: Part<T>): void {
+    this.#alone(async () => {
+      if (target.part !== part || this.#broken !== undefined || this.#options.shop.isAbandoned) return;
+      target.part = undefined;
+      this.#fill(part);
+      await this.#recovery?.ledger.record(
+        [[this.#recovery.keyOf(target), this.#stateOf(target, undefined, target.sequence ?? 0)]],
+        [],
+      );
+      await this.#finishAll();
+    }).catch(() => {});
+  }
+
+  /** Gives full parts their names, or closes what has one. */
+  async #finishAll(): Promise<void> {
+    const { fsync, shop } = this.#options;
+    if (this.#unfinished.size === 0) return;
+    for (const part of this.#unfinished) {
+      if (fsync !== 'never') await part.body.sync();
+      await part.body.finish();
+      this.#unsynced.delete(part);
+      this.#unfinished.delete(part);
+    }
+    if (fsync !== 'never') await syncFolders(shop);
+  }
+
+  /** The only file there is to be, where nothing was written to it; and the end of a document. */
+  async #complete(only: Target<T>): Promise<void> {
+    this.#check();
+    const { format, isInPlace, level } = this.#options;
+    await this.#prepare([only]);
+    const isNew = only.part === undefined;
+    const part = only.part ?? this.#newPart(only, 0);
+    const end = isInPlace ? new Uint8Array(0) : (part.encoder ?? format.encoder()).end();
+    const isFramed = only.isZipped && (end.length > 0 || part.body.length === 0);
+    if (isNew && this.#recovery !== undefined && this.#recovery.stateOf(only) === undefined) {
+      await this.#recovery.ledger.record(
+        [[this.#recovery.keyOf(only), this.#stateOf(only, undefined, 0)]],
+        [],
+      );
+    }
+    await part.body.create();
+    only.part = part;
+    if (isFramed || end.length > 0) {
+      await part.body.append(isFramed ? await compress(end, level) : end);
+      this.#unsynced.add(part);
+    }
+    if (this.#recovery === undefined || !isFramed) return;
+    if (this.#options.fsync !== 'never') await part.body.sync();
+    await this.#recovery.ledger.record(
+      [[this.#recovery.keyOf(only), { ...this.#stateOf(only, part, 0) }]],
+      [],
+    );
+  }
+
+  /** Files first, then what counts their bytes. */
+  async #flush(): Promise<void> {
+    this.#check();
+    const { fsync, shop } = this.#options;
+    if (fsync === 'never') return;
+    await this.#forAll([...this.#unsynced], async (part) => {
+      await part.body.sync();
+      part.body.promise();
+      this.#unsynced.delete(part);
+    });
+    await syncFolders(shop);
+    await this.#recovery?.ledger.sync();
+  }
+
+  /** All get their turn, also after a failure; then the first failure is thrown, and one that is final before others. */
+  async #forAll<E>(all: readonly E[], task: (each: E) => Promise<void>): Promise<void> {
+    if (all.length === 1) return task(all[0] as E);
+    const results = await Promise.allSettled(all.map((each) => this.#limiter.run(() => task(each))));
+    const reasons = results.flatMap((result) =>
+      result.status === 'rejected' ? [result.reason as unknown] : [],
+    );
+    if (reasons.length > 0) throw reasons.find(isFinal) ?? reasons[0];
+  }
+
+  #check(): void {
+    if (this.#broken !== undefined) throw this.#broken;
+    checkAbandoned(this.#options.shop, this.#options.shop.stage);
+  }
+}
+
+function isFinal(error: unknown): boolean {
+  return error instanceof FileError && error.code === 'SW_FILE_SYNC_FAILED';
+}
