@@ -186,8 +186,7 @@ export abstract class ItemStage<I, O> extends Stage<O> {
     if (this.#hasLeft) return;
     const parcel = this.#parcel as Parcel<I>;
     if (this.onRefused === 'drop') this.#run.dropped(1);
-    else
-      this.#run.deadLetter?.put(parcel.items[at], error, this.name, claimAt(parcel.listParts(), at));
+    else this.#run.deadLetter?.put(parcel.items[at], error, this.name, claimAt(parcel.listParts(), at));
   }
 
   async #pullWindow(demand: number): Promise<Parcel<O> | undefined> {

@@ -102,7 +102,9 @@ export function createPolicies(
   box: DeadLetterBox | undefined,
 ): WritePolicies | undefined {
   const { retry, circuitBreaker, rateLimit, writeTimeout } = options;
-  const isAsked = [retry, circuitBreaker, rateLimit, writeTimeout, box].some((policy) => policy !== undefined);
+  const isAsked = [retry, circuitBreaker, rateLimit, writeTimeout, box].some(
+    (policy) => policy !== undefined,
+  );
   return isAsked ? new WritePolicies(options, box) : undefined;
 }
 

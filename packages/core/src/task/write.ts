@@ -93,7 +93,7 @@ export class Write<T> implements WriteContext, DeferredReceipt {
   constructor(
     parcel: Parcel<T>,
     owner: WriteOwner,
-    positions: ReadonlyMap<string, unknown> | undefined = undefined,
+    positions: ReadonlyMap<string, unknown> | undefined,
     attempt: number = 1,
   ) {
     this.attempt = attempt;

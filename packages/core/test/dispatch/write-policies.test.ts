@@ -219,9 +219,7 @@ describe('a subscription with deadLetter', () => {
     });
     await dispatcher.subscribeSink(picky(), undefined, { deadLetter: letters, onError: 'detach' });
     await dispatcher.subscribeSink(new Recorder<number>());
-    const error = await time().run(
-      rejection(new ConcurrentPipeline(source, dispatcher.createSink(8)).run()),
-    );
+    const error = await time().run(rejection(new ConcurrentPipeline(source, dispatcher.createSink(8)).run()));
     expect(error).toMatchObject({ code: 'SW_DEAD_LETTER_FAILED', cause: { message: 'full' } });
     expect(source.committed).toBe(0);
   });

@@ -6,7 +6,7 @@ import type { Accepted, Sink } from '../../src/sink.ts';
 import { CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
-import { bad, LetterSink, outage, ScriptedSink } from './instruments.ts';
+import { bad, LetterSink, outage, ScriptedSink, withoutFlush } from './instruments.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);
@@ -24,7 +24,12 @@ function picky(atomic: boolean, names: boolean): ScriptedSink<number> {
   });
 }
 
-function pipeline(sink: Sink<number>, letters: Sink<DeadLetter>, items = 8, source = new CountingSource(items)) {
+function pipeline(
+  sink: Sink<number>,
+  letters: Sink<DeadLetter>,
+  items = 8,
+  source = new CountingSource(items),
+) {
   return new ConcurrentPipeline(source, sink).bufferSize(16).deadLetter(letters);
 }
 
@@ -89,7 +94,9 @@ describe('ConcurrentPipeline.deadLetter', () => {
   it('gets a single bad item, whoever refuses it', async () => {
     const sink = picky(false, false);
     const letters = new LetterSink();
-    await time().run(new ConcurrentPipeline(new CountingSource(8), sink).bufferSize(2).deadLetter(letters).run());
+    await time().run(
+      new ConcurrentPipeline(new CountingSource(8), sink).bufferSize(2).deadLetter(letters).run(),
+    );
     expect([letters.bad, sink.items]).toEqual([[3], [0, 1, 2, 4, 5, 6, 7]]);
   });
 
@@ -132,7 +139,11 @@ describe('ConcurrentPipeline.deadLetter', () => {
       },
     });
     await time().run(
-      new ConcurrentPipeline(source, sink).bufferSize(8).retry({ attempts: 2, halve: true }).deadLetter(letters).run(),
+      new ConcurrentPipeline(source, sink)
+        .bufferSize(8)
+        .retry({ attempts: 2, halve: true })
+        .deadLetter(letters)
+        .run(),
     );
     expect(letters.items.slice(0, 2)).toEqual([
       {
@@ -169,8 +180,14 @@ describe('ConcurrentPipeline.deadLetter', () => {
 
   it('describes whatever was thrown', async () => {
     for (const [thrown, described] of [
-      [{ retryable: false, message: 7 }, { name: 'Error', message: '' }],
-      [{ retryable: false, name: 'Bad', code: 404 }, { name: 'Bad', message: '', code: '404' }],
+      [
+        { retryable: false, message: 7 },
+        { name: 'Error', message: '' },
+      ],
+      [
+        { retryable: false, name: 'Bad', code: 404 },
+        { name: 'Bad', message: '', code: '404' },
+      ],
     ]) {
       const letters = new LetterSink();
       const sink = new ScriptedSink<number>({
@@ -217,13 +234,10 @@ describe('ConcurrentPipeline.deadLetter', () => {
   it('has the item durably before the position passes it', async () => {
     const source = new CountingSource(12, { size: () => 8, wait: () => time().sleep(100) });
     const settle: (() => void)[] = [];
-    const letters = Object.assign(
-      new LetterSink({
-        write: () => ({ durable: new Promise<void>((resolve) => settle.push(resolve)) }),
-      }),
-      { flush: undefined },
-    );
-    const pipe = pipeline(picky(false, true), letters, 0, source).commitEvery({ items: 1 });
+    const letters = new LetterSink({
+      write: () => ({ durable: new Promise<void>((resolve) => settle.push(resolve)) }),
+    });
+    const pipe = pipeline(picky(false, true), withoutFlush(letters), 0, source).commitEvery({ items: 1 });
     const run = pipe.run();
     await time().advance(200);
     expect([letters.bad, source.committed, pipe.report.written]).toEqual([[3], 0, 11]);
@@ -309,7 +323,11 @@ describe('ConcurrentPipeline.deadLetter', () => {
       const letters = new LetterSink({ write });
       const pipe = pipeline(picky(false, true), letters, 20, source).failFast(failFast);
       const error = await time().run(rejection(pipe.run()));
-      expect(error).toMatchObject({ code: 'SW_DEAD_LETTER_FAILED', stage: 'scripted', cause: { message: 'full' } });
+      expect(error).toMatchObject({
+        code: 'SW_DEAD_LETTER_FAILED',
+        stage: 'scripted',
+        cause: { message: 'full' },
+      });
       expect(source.committed).toBe(0);
     }
   });
@@ -381,7 +399,7 @@ describe('ConcurrentPipeline.deadLetter', () => {
     const sink: ScriptedSink<number> = new ScriptedSink<number>({
       atomic: true,
       write: ({ items, context }) => {
-        order.push(`${items.join(' ')} up to ${context.positions?.get('')}`);
+        order.push(`${items.join(' ')} up to ${String(context.positions?.get(''))}`);
         const failed = items.flatMap((item, at) => (isPoison(item) ? [at] : []));
         if (failed.length > 0) throw bad(...failed);
         if (sink.writes.length === 2) throw outage(0);

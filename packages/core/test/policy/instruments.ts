@@ -92,6 +92,11 @@ export class LetterSink extends ScriptedSink<DeadLetter> {
   }
 }
 
+/** The same sink, of which nobody can ask that it makes things durable. */
+export function withoutFlush<T>(sink: Sink<T>): Sink<T> {
+  return { write: (batch, context) => sink.write(batch, context) };
+}
+
 /** An error in the data. */
 export function bad(...failed: number[]): WriteError {
   return new WriteError('bad data', { retryable: false, ...(failed.length === 0 ? {} : { failed }) });

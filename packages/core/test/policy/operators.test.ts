@@ -6,7 +6,7 @@ import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import { CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
-import { LetterSink, ScriptedSink } from './instruments.ts';
+import { LetterSink, ScriptedSink, withoutFlush } from './instruments.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);
@@ -37,7 +37,12 @@ function schema(isAsync: boolean): StandardSchema<number, string> {
     '~standard': {
       version: 1,
       vendor: 'test',
-      validate: (value) => (isAsync ? time().sleep(1).then(() => validate(value)) : validate(value)),
+      validate: (value) =>
+        isAsync
+          ? time()
+              .sleep(1)
+              .then(() => validate(value))
+          : validate(value),
     },
   };
 }
@@ -93,14 +98,13 @@ describe.each(Object.entries(flows))('%s', (name, build) => {
   it('settles it only when the dead letter has it durably', async () => {
     const source = new CountingSource(20, { size: () => 5, wait: () => time().sleep(50) });
     const settle: (() => void)[] = [];
-    const letters = Object.assign(
-      new LetterSink({ write: () => ({ durable: new Promise<void>((resolve) => settle.push(resolve)) }) }),
-      { flush: undefined },
-    );
+    const letters = new LetterSink({
+      write: () => ({ durable: new Promise<void>((resolve) => settle.push(resolve)) }),
+    });
     const run = new ConcurrentPipeline(build(source, 'deadLetter'), new ScriptedSink<string>())
       .bufferSize(10)
       .commitEvery({ items: 1 })
-      .deadLetter(letters)
+      .deadLetter(withoutFlush(letters))
       .run();
     await time().advance(180);
     expect(letters.bad).toContain(3);
@@ -234,7 +238,7 @@ describe('the dead letter of operators', () => {
     const sink = Object.assign(
       new ScriptedSink<string>({
         write: ({ items, context }) => {
-          order.push(`${items.join(' ')} up to ${context.positions?.get('')}`);
+          order.push(`${items.join(' ')} up to ${String(context.positions?.get(''))}`);
         },
       }),
       { keepsPositions: true, positions: () => new Map<string, unknown>() },

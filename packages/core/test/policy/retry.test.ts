@@ -165,7 +165,7 @@ describe('ConcurrentPipeline.retry', () => {
     const report = await time().run(pipeline(sink).bufferSize(12).maxConcurrency(2).run());
     expect(sink.log).toEqual(['0 1 2 3 #1', '1 3 #2']);
     expect(report.written).toBe(4);
-    expect([...sink.items].sort()).toEqual([0, 1, 2, 3]);
+    expect(sink.items.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3]);
   });
 
   it('writes all of a batch again that an atomic sink refused, whatever it names', async () => {

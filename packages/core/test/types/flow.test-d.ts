@@ -85,8 +85,10 @@ test('operators carry the type on', () => {
   flow.map((order) => order, { concurency: 5 });
   // @ts-expect-error throttle needs its period.
   flow.throttle(5);
-  // @ts-expect-error Dead letters come with a later version.
-  from<unknown>([]).validate(schema, { onInvalid: 'deadLetter' });
+  // @ts-expect-error A misspelt policy does not compile.
+  from<unknown>([]).validate(schema, { onInvalid: 'deadletter' });
+  // @ts-expect-error Nor does that of a map.
+  flow.map((order) => order, { onError: 'skip' });
 });
 
 test('a pipeline takes a sink of its items, and no other', () => {
