@@ -278,9 +278,15 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
     this.#inFlight += 1;
     this.#inFlightItems += parcel.items.length;
     const { positions } = this.#options.intake;
-    if (this.#policies?.limit !== undefined) {
-      this.#createJob(parcel, positions).begin();
-      return;
+    const limit = this.#policies?.limit;
+    if (limit !== undefined) {
+      let job: WriteJob<T> | undefined;
+      const cancel = limit.reserve(parcel.items.length, () => job?.granted());
+      if (cancel !== undefined) {
+        job = this.#createJob(parcel, positions);
+        job.wait(cancel);
+        return;
+      }
     }
     this.#policies?.breaker?.enter();
     this.#call(new Write(parcel, this, positions), undefined);

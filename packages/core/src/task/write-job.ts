@@ -66,11 +66,16 @@ export class WriteJob<T> {
     this.#parts = parcel.listParts();
   }
 
-  /** Before its first write. */
-  begin(): void {
+  /** Before its first write it waits for its turn under the limit. */
+  wait(cancel: () => void): void {
     this.#todo.push(wholeSegment(this.parcel.items, 1));
-    this.#prepare();
+    this.#cancel = cancel;
   }
+
+  readonly granted = (): void => {
+    this.#cancel = undefined;
+    this.#host.ready(this);
+  };
 
   /** Whether a write of it failed, and is to be repeated. */
   get isRetrying(): boolean {
@@ -245,10 +250,7 @@ export class WriteJob<T> {
   #prepare(): void {
     const { limit } = this.#host.policies;
     const next = this.#todo.at(-1) as Segment<T>;
-    this.#cancel = limit?.reserve(next.items.length, () => {
-      this.#cancel = undefined;
-      this.#host.ready(this);
-    });
+    this.#cancel = limit?.reserve(next.items.length, this.granted);
     if (this.#cancel === undefined) this.#host.ready(this);
   }
 
