@@ -23,36 +23,36 @@ export interface FaultyLayer extends FileSystem {
   calls: Record<string, number>;
 }
 
-export function faultyLayer(faults: Faults = {}): FaultyLayer {
+export function faultyLayer(faults: Faults = {}, fs: FileSystem = promises): FaultyLayer {
   const layer: FaultyLayer = {
     open_: 0,
     mostOpen: 0,
     calls: {},
     async open(path, flags, mode) {
       count('open');
-      const handle = (await faults.open?.(path, flags)) ?? (await promises.open(path, flags, mode));
+      const handle = (await faults.open?.(path, flags)) ?? (await fs.open(path, flags, mode));
       layer.open_ += 1;
       layer.mostOpen = Math.max(layer.mostOpen, layer.open_);
       return wrap(path, handle);
     },
-    stat: (path) => promises.stat(path),
-    readdir: (path, options) => promises.readdir(path, options),
-    mkdir: (path, options) => promises.mkdir(path, options),
+    stat: (path) => fs.stat(path),
+    readdir: (path, options) => fs.readdir(path, options),
+    mkdir: (path, options) => fs.mkdir(path, options),
     async rename(from, to) {
       count('rename');
       await faults.rename?.(from, to);
-      await promises.rename(from, to);
+      await fs.rename(from, to);
     },
     async unlink(path) {
       count('unlink');
       await faults.unlink?.(path);
-      await promises.unlink(path);
+      await fs.unlink(path);
     },
     async symlink(target, path) {
       count('symlink');
-      await promises.symlink(target, path);
+      await fs.symlink?.(target, path);
     },
-    readlink: (path) => promises.readlink(path),
+    readlink: async (path) => (await fs.readlink?.(path)) as string,
   };
   return layer;
 

@@ -1,6 +1,6 @@
 /** Driving a sink that keeps positions as a run would, and letting it die as a process does. */
 
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { promises, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { SinkContext, WriteContext } from '@streamweld/core';
@@ -56,16 +56,29 @@ export function contentOf(folder: string, all = false): Record<string, string> {
   );
 }
 
-/** A file layer that can lose its process: from then on nothing it was asked for happens, and its handles are closed. */
+/** A file layer that can lose its process: nothing more happens, and what is under way has happened. */
 export interface MortalLayer extends FileSystem {
   die(): Promise<void>;
 }
 
-export function mortal(fs: FileSystem, folder: string): MortalLayer {
+export function mortalLayer(folder: string): MortalLayer {
   let isDead = false;
   const handles = new Set<FileHandle>();
+  const underWay = new Set<Promise<unknown>>();
+  const never = <R>(): Promise<R> => new Promise(() => {});
   const alive = <A extends unknown[], R>(call: (...args: A) => Promise<R>): ((...args: A) => Promise<R>) => {
-    return (...args) => (isDead ? new Promise<R>(() => {}) : call(...args));
+    return async (...args) => {
+      if (isDead) return never();
+      const answer = call(...args);
+      underWay.add(answer);
+      try {
+        return await answer;
+      } finally {
+        underWay.delete(answer);
+        // The process does not see how it ended.
+        if (isDead) await never();
+      }
+    };
   };
   const wrap = (handle: FileHandle): FileHandle => {
     handles.add(handle);
@@ -84,16 +97,17 @@ export function mortal(fs: FileSystem, folder: string): MortalLayer {
     };
   };
   return {
-    open: alive(async (...args) => wrap(await fs.open(...args))),
-    stat: alive((path) => fs.stat(path)),
-    readdir: alive((path, options) => fs.readdir(path, options)),
-    mkdir: alive((path, options) => fs.mkdir(path, options)),
-    rename: alive((from, to) => fs.rename(from, to)),
-    unlink: alive((path) => fs.unlink(path)),
-    symlink: alive(async (target, path) => fs.symlink?.(target, path)),
-    readlink: alive(async (path) => (await fs.readlink?.(path)) as string),
+    open: alive(async (...args) => wrap(await promises.open(...args))),
+    stat: alive((path) => promises.stat(path)),
+    readdir: alive((path, options) => promises.readdir(path, options)),
+    mkdir: alive((path, options) => promises.mkdir(path, options)),
+    rename: alive((from, to) => promises.rename(from, to)),
+    unlink: alive((path) => promises.unlink(path)),
+    symlink: alive((target, path) => promises.symlink(target, path)),
+    readlink: alive((path) => promises.readlink(path)),
     async die() {
       isDead = true;
+      await Promise.allSettled(underWay);
       await Promise.allSettled([...handles].map((handle) => handle.close()));
       // The process of a test lives on: what tells of its death has to be done for it.
       for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {

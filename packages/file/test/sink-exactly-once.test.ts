@@ -13,8 +13,8 @@ import { gunzipSync } from 'node:zlib';
 import { FileSink } from '@streamweld/file';
 import { describe, expect, test } from 'vitest';
 import { failureOf, testFolder } from './driving.ts';
-import { faultyLayer, systemError } from './file-layer.ts';
-import { contentOf, mortal, openContext, writeContext, writeOnce } from './sink-driving.ts';
+import { type Faults, faultyLayer, systemError } from './file-layer.ts';
+import { contentOf, mortalLayer, openContext, writeContext, writeOnce } from './sink-driving.ts';
 
 /** The ledger is written under another name, and renamed: its handle stays the same. */
 function nameOf(path: string): string {
@@ -60,7 +60,8 @@ describe('FileSink with a checkpoint', () => {
           ended();
           await new Promise(() => {});
         };
-        const faults = faultyLayer({
+        const host = mortalLayer(folder);
+        const faults: Faults = {
           // Half of what is to be written is, and then the process is gone.
           write: async (file, length, position) => {
             operations += 1;
@@ -77,15 +78,15 @@ describe('FileSink with a checkpoint', () => {
           rename: count,
           unlink: count,
           truncate: count,
-        });
-        const client = mortal(faults, folder);
+        };
+        const client = faultyLayer(faults, host);
         const sink = new FileSink(join(folder, name), { client });
         const done = writeOnce(sink, batches).then(
           () => 'done',
           (error: unknown) => error,
         );
         const outcome = await Promise.race([done, isOver]);
-        await client.die();
+        await host.die();
         const again = new FileSink(join(folder, name));
         await again.open(openContext());
         const position = (again.positions().get('lane') ?? 0) as number;
