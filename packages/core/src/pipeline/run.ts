@@ -236,7 +236,7 @@ export class Run<T> {
     this.#throwIfAborted();
     if (this.#isExactlyOnce) this.#checkOrder();
     for (const stage of this.#flow.stages) if (stage.inputs.length > 0) this.#openStages.add(stage);
-    await this.#openDeadLetter(signal);
+    if (this.#deadLetter !== undefined) await this.#openDeadLetter(this.#deadLetter, signal);
     this.#isSinkOpen = true;
     await this.#guard.wait(`opening the sink '${this.#sinkName}'`, () =>
       this.#sink.open?.({ signal, fail: this.#sinkFailed, checkpoint: this.#exactName }),
@@ -260,9 +260,7 @@ export class Run<T> {
   }
 
   /** Before the sink, whose first write may need it. */
-  async #openDeadLetter(signal: AbortSignal): Promise<void> {
-    const box = this.#deadLetter;
-    if (box === undefined) return;
+  async #openDeadLetter(box: DeadLetterBox, signal: AbortSignal): Promise<void> {
     // A sink that keeps positions moves them past an item only when the dead letter has that durably.
     box.isEager = this.#isExactlyOnce;
     await this.#guard.wait(`opening the dead-letter sink '${box.name}'`, () =>

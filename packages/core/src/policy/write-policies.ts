@@ -37,8 +37,8 @@ export interface WriteCounts {
   readonly retried: number;
   /** Writes that took longer than `writeTimeout`. */
   readonly timedOut: number;
-  /** Where there is one. */
-  readonly breaker: BreakerStatus | undefined;
+  /** Of its circuit breaker, where there is one. */
+  readonly breaker?: BreakerStatus | undefined;
 }
 
 /** What one run, or one subscription with all its seats, goes by. */
@@ -75,7 +75,7 @@ export class WritePolicies {
       deadLettered,
       retried,
       timedOut,
-      breaker: breaker === undefined ? undefined : { state: breaker.state, openings: breaker.openings },
+      ...(breaker === undefined ? {} : { breaker: { state: breaker.state, openings: breaker.openings } }),
     };
   }
 
@@ -94,7 +94,7 @@ export class WritePolicies {
 }
 
 /** Of a sink without policies. */
-export const NO_COUNTS: WriteCounts = { deadLettered: 0, retried: 0, timedOut: 0, breaker: undefined };
+export const NO_COUNTS: WriteCounts = { deadLettered: 0, retried: 0, timedOut: 0 };
 
 /** Nothing, where none was asked for: a write that fails is then lost. */
 export function createPolicies(

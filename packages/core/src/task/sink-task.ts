@@ -11,15 +11,17 @@
 import { Deferred, isThenable } from '../deferred.ts';
 import { type Claim, Parcel } from '../delivery/parcel.ts';
 import { isStreamWeldError, type StreamWeldError, wrapError } from '../errors.ts';
-import type { SegmentRules } from '../policy/bisect.ts';
 import type { WritePolicies } from '../policy/write-policies.ts';
 import { runtime, type Turn } from '../runtime.ts';
 import type { Accepted, Sink } from '../sink.ts';
 import type { Awaitable } from '../source.ts';
 import type { Intake } from './intake.ts';
+import { type BoardHost, JobBoard } from './job-board.ts';
+import { Linger } from './linger.ts';
 import { Uncommitted } from './uncommitted.ts';
 import { type ConsentedClaim, Write, type WriteOwner } from './write.ts';
-import { type JobHost, WriteJob } from './write-job.ts';
+import { WriteDeadlines } from './write-deadlines.ts';
+import type { WriteJob } from './write-job.ts';
 
 export interface SinkTaskOptions<T> {
   readonly name: string;
@@ -45,11 +47,11 @@ export interface SinkTaskOptions<T> {
   readonly onQuiet: () => void;
 }
 
-export class SinkTask<T> implements WriteOwner, JobHost<T> {
+export class SinkTask<T> implements WriteOwner, BoardHost<T> {
   readonly #options: SinkTaskOptions<T>;
-  readonly #policies: WritePolicies | undefined;
-  readonly rules: SegmentRules;
-  readonly givesWritesUp: boolean;
+  /** Where it has policies. */
+  readonly #jobs: JobBoard<T> | undefined;
+  readonly #deadlines: WriteDeadlines | undefined;
   #mode: 'running' | 'paused' | 'halted' = 'running';
   /** Batches that were taken and are not over, and the items in them. */
   #inFlight = 0;
@@ -60,16 +62,10 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
   #isYielding = false;
   #again = false;
   readonly #uncommitted: Uncommitted;
-  #lingerTimer: unknown;
-  #isDue = false;
+  readonly #linger: Linger;
   #quietSince: number | undefined;
   #waitedMs = 0;
   #idle: Deferred | undefined;
-  readonly #jobs = new Set<WriteJob<T>>();
-  /** Those of them that can be written as soon as it may write. */
-  #ready: WriteJob<T>[] = [];
-  /** Writes that are given up if they take too long. */
-  readonly #timed = new Set<Write<T>>();
   /** The most items of one write. */
   maxItems = 1;
   /** Items that were accepted. */
@@ -83,16 +79,17 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
 
   constructor(options: SinkTaskOptions<T>) {
     this.#options = options;
-    this.#policies = options.policies;
     this.#quietSince = runtime.now();
     this.track = options.consentsToLoss === true ? this.#track : undefined;
-    this.givesWritesUp = options.policies?.timeoutMs !== undefined;
-    const { sink, concurrency } = options;
-    this.rules = {
-      isAtomic: sink.atomic === true,
-      keepsOrder: concurrency === 1,
-      halves: sink.atomic === true || options.policies?.retry.halve === true,
-    };
+    const { sink, concurrency, policies } = options;
+    this.#linger = new Linger(sink.batching?.lingerMs ?? 0, this.pump);
+    if (policies !== undefined) {
+      const isAtomic = sink.atomic === true;
+      const halves = isAtomic || policies.retry.halve;
+      this.#jobs = new JobBoard<T>(this, policies, { isAtomic, keepsOrder: concurrency === 1, halves });
+      if (policies.timeoutMs !== undefined) this.#deadlines = new WriteDeadlines(policies.timeoutMs);
+      policies.breaker?.onAllowed(this.pump);
+    }
     this.#uncommitted = new Uncommitted({
       max: options.maxUncommitted,
       isWriting: () => this.#inFlight > 0,
@@ -105,7 +102,6 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
       },
       onFail: (error) => this.lost(error),
     });
-    options.policies?.breaker?.onAllowed(this.pump);
   }
 
   get name(): string {
@@ -116,9 +112,8 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
     return this.#options.signal;
   }
 
-  /** Its jobs have them: there is no job without. */
-  get policies(): WritePolicies {
-    return this.#policies as WritePolicies;
+  get givesWritesUp(): boolean {
+    return this.#deadlines !== undefined;
   }
 
   get consentsToLoss(): boolean {
@@ -149,9 +144,7 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
 
   /** Batches that are to be written again. */
   get retrying(): number {
-    let retrying = 0;
-    for (const job of this.#jobs) if (job.isRetrying) retrying += 1;
-    return retrying;
+    return this.#jobs?.retrying ?? 0;
   }
 
   /** How long it had nothing to write, in milliseconds. */
@@ -187,16 +180,14 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
   halt(reason?: unknown): void {
     if (this.#mode === 'halted') return;
     this.#mode = 'halted';
-    this.#clearLinger();
-    this.#policies?.breaker?.stop();
-    this.#ready = [];
-    for (const write of this.#timed) this.#clearDeadline(write);
-    for (const job of [...this.#jobs]) job.halt(reason);
+    this.#linger.clear();
+    this.#deadlines?.clearAll();
+    this.#jobs?.halt(reason);
   }
 
   /** What is queued is written without waiting for more. */
   hurry(): void {
-    this.#isDue = true;
+    this.#linger.isDue = true;
     this.pump();
   }
 
@@ -230,19 +221,18 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
   };
 
   #becomeQuiet(): void {
-    this.#isDue = false;
+    this.#linger.isDue = false;
     this.#quietSince ??= runtime.now();
     this.#options.onQuiet();
   }
 
   /** Jobs that wait come before anything new. */
   #startNext(): boolean {
-    if (this.#mode !== 'running' || this.#policies?.breaker?.allows === false) return false;
-    const job = this.#ready.length === 0 ? undefined : this.#ready.shift();
-    if (job !== undefined) {
-      this.#policies?.breaker?.enter();
-      job.start();
-      return true;
+    if (this.#mode !== 'running') return false;
+    const jobs = this.#jobs;
+    if (jobs !== undefined) {
+      if (!jobs.allows) return false;
+      if (jobs.startNext()) return true;
     }
     if (!this.#canWrite()) return false;
     const parcel = this.#options.intake.take(this.maxItems);
@@ -253,24 +243,16 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
 
   #canWrite(): boolean {
     if (this.#inFlight >= this.#options.concurrency || !this.#uncommitted.allowsMore()) return false;
-    const { intake, sink } = this.#options;
-    const lingerMs = sink.batching?.lingerMs ?? 0;
-    if (lingerMs === 0 || this.#isDue || intake.isClosed) return true;
+    const { intake } = this.#options;
+    if (this.#linger.isOver || intake.isClosed) return true;
     if (intake.queued === 0) return false;
     if (intake.queued >= this.maxItems) return true;
-    this.#lingerTimer ??= runtime.setTimer(this.#due, lingerMs);
+    this.#linger.begin();
     return false;
   }
 
-  readonly #due = (): void => {
-    this.#lingerTimer = undefined;
-    this.#isDue = true;
-    this.pump();
-    this.#isDue = false;
-  };
-
   #write(parcel: Parcel<T>): void {
-    this.#clearLinger();
+    this.#linger.clear();
     if (this.#quietSince !== undefined) {
       this.#waitedMs += runtime.now() - this.#quietSince;
       this.#quietSince = undefined;
@@ -278,24 +260,11 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
     this.#inFlight += 1;
     this.#inFlightItems += parcel.items.length;
     const { positions } = this.#options.intake;
-    const limit = this.#policies?.limit;
-    if (limit !== undefined) {
-      let job: WriteJob<T> | undefined;
-      const cancel = limit.reserve(parcel.items.length, () => job?.granted());
-      if (cancel !== undefined) {
-        job = this.#createJob(parcel, positions);
-        job.wait(cancel);
-        return;
-      }
+    if (this.#jobs !== undefined) {
+      if (this.#jobs.waits(parcel, positions)) return;
+      this.#jobs.policies.breaker?.enter();
     }
-    this.#policies?.breaker?.enter();
     this.#call(new Write(parcel, this, positions), undefined);
-  }
-
-  #createJob(parcel: Parcel<T>, positions: ReadonlyMap<string, unknown> | undefined): WriteJob<T> {
-    const job = new WriteJob<T>(this, parcel, positions);
-    this.#jobs.add(job);
-    return job;
   }
 
   #call(write: Write<T>, job: WriteJob<T> | undefined): void {
@@ -304,7 +273,7 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
     try {
       answer = this.#options.sink.write(write.parcel.items, write);
       if (isThenable(answer)) {
-        if (this.givesWritesUp) this.#setDeadline(write, job);
+        this.#deadlines?.set(write, () => this.#tookTooLong(write, job));
         answer.then(
           (accepted) => this.#accepted(write, job, accepted, true),
           (error: unknown) => this.#failed(write, job, error),
@@ -318,28 +287,19 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
     this.#accepted(write, job, answer, false);
   }
 
-  #setDeadline(write: Write<T>, job: WriteJob<T> | undefined): void {
-    this.#timed.add(write);
-    write.timer = runtime.setTimer(() => {
-      const error = this.policies.timeoutError(this.#options.name);
-      this.policies.timedOut += 1;
-      write.giveUp(error);
-      // Given up is over for whoever answers late, and not for us.
-      write.isOver = false;
-      this.#failed(write, job, error);
-    }, this.policies.timeoutMs as number);
-  }
-
-  #clearDeadline(write: Write<T>): void {
-    runtime.clearTimer(write.timer);
-    this.#timed.delete(write);
+  #tookTooLong(write: Write<T>, job: WriteJob<T> | undefined): void {
+    const { policies } = this.#jobs as JobBoard<T>;
+    const error = policies.timeoutError(this.#options.name);
+    policies.timedOut += 1;
+    write.giveUp(error);
+    this.#failed(write, job, error);
   }
 
   /** The sink has answered, or is not waited for any more. */
   #answered(write: Write<T>): void {
     write.isOver = true;
     this.#outstanding -= 1;
-    if (this.#timed.size > 0 && this.#timed.has(write)) this.#clearDeadline(write);
+    this.#deadlines?.clear(write);
   }
 
   #accepted(write: Write<T>, job: WriteJob<T> | undefined, answer: void | Accepted, isLate: boolean): void {
@@ -359,7 +319,7 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
     }
     if (job === undefined) this.#options.intake.release(parcel);
     else job.accepted();
-    this.#policies?.breaker?.answered();
+    this.#jobs?.policies.breaker?.answered();
     if (isLate) this.pump();
   }
 
@@ -388,13 +348,13 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
     write.unlink();
     if (write.isDeferred) {
       // What the sink took into its own hands is the sink's to settle, still.
-      this.#policies?.breaker?.failed();
+      this.#jobs?.policies.breaker?.failed();
       if (job === undefined) this.#vacate(parcel);
       this.lost(error, this.track === undefined ? parcel.items.length : 0);
       if (job === undefined) this.#options.intake.release(parcel);
       else job.lost(error);
-    } else if (this.#policies !== undefined) {
-      (job ?? this.#createJob(parcel, write.positions)).failed(error);
+    } else if (this.#jobs !== undefined) {
+      (job ?? this.#jobs.create(parcel, write.positions)).failed(error);
       this.#wakeIdle();
     } else {
       this.#vacate(parcel);
@@ -419,11 +379,6 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
 
   // ── for its jobs ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  ready(job: WriteJob<T>): void {
-    this.#ready.push(job);
-    this.pump();
-  }
-
   call(job: WriteJob<T>, parcel: Parcel<T>, attempt: number): void {
     this.#call(new Write(parcel, this, job.positions, attempt), job);
   }
@@ -436,10 +391,9 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
     this.#options.onFail(error as StreamWeldError, items);
   }
 
-  over(job: WriteJob<T>): void {
-    this.#jobs.delete(job);
-    this.#vacate(job.parcel);
-    this.#options.intake.release(job.parcel);
+  vacated(parcel: Parcel<T>): void {
+    this.#vacate(parcel);
+    this.#options.intake.release(parcel);
     this.pump();
   }
 
@@ -479,11 +433,5 @@ export class SinkTask<T> implements WriteOwner, JobHost<T> {
           ),
       items,
     );
-  }
-
-  #clearLinger(): void {
-    if (this.#lingerTimer === undefined) return;
-    runtime.clearTimer(this.#lingerTimer);
-    this.#lingerTimer = undefined;
   }
 }

@@ -115,7 +115,6 @@ export class Write<T> implements WriteContext, DeferredReceipt {
 
   /** Nobody waits for it any more: the sink is told by its signal. */
   giveUp(reason: unknown): void {
-    this.isOver = true;
     this.#isGivenUp = true;
     this.unlink();
     this.#controller?.abort(reason);
