@@ -269,7 +269,7 @@ export class MemoryDisk implements FileSystem {
   }
 }
 
-export function resized(bytes: Uint8Array, length: number): Uint8Array {
+function resized(bytes: Uint8Array, length: number): Uint8Array {
   const other = new Uint8Array(length);
   other.set(bytes.subarray(0, length));
   return other;
