@@ -8,7 +8,7 @@ import { PROGRESS_MODES, type ProgressMode } from './progress.ts';
 export interface Arguments {
   readonly limit: number;
   readonly folder: string;
-  readonly act: 'all' | '1' | '2';
+  readonly act: 'all' | '1' | '2' | '3';
   readonly slow: boolean;
   readonly progress: ProgressMode;
   readonly help: boolean;
@@ -18,10 +18,10 @@ export interface Arguments {
 export class ArgumentError extends Error {}
 
 const ALL_FLIGHTS = 3_000_000;
-const ACTS = ['all', '1', '2'] as const;
+const ACTS = ['all', '1', '2', '3'] as const;
 const DEFAULT_FOLDER = join(tmpdir(), 'streamweld-flights');
 
-export const USAGE = `Three million real flights through one pipeline and three dispatchers.
+export const USAGE = `Three million real flights through one pipeline and three dispatchers, and past kill -9.
 
   npx --yes pnpm@12 demo [options]
 
@@ -30,6 +30,7 @@ export const USAGE = `Three million real flights through one pipeline and three 
   --act WHICH      ${ACTS.join(', ')}. Default: all
                      1  a pipeline against the same work done one after the other
                      2  the three dispatchers, and the proof
+                     3  a run that is killed with kill -9, and goes on
   --slow           slows one sink down, to see who waits for it
   --progress HOW   ${PROGRESS_MODES.join(', ')}. Default: auto, which is tty in a terminal, else plain
   --help           this text

@@ -1,5 +1,6 @@
 /** What must hold at the end, put to the test: plain functions of what was counted here and there. */
 
+import { type Survival, times } from './act-three.ts';
 import type { Broadcast, Demand, Partition } from './act-two.ts';
 import type { SinkStatus } from '@streamweld/core';
 import { whole } from './numbers.ts';
@@ -117,6 +118,27 @@ export function checkPartition(
       of: 'partition',
       holds: longest === all,
       text: `longest on-time run equal at ${longest} of ${all} airports: order was kept`,
+    },
+  ];
+}
+
+export function checkSurvival(
+  { kills, rows }: Survival,
+  { ledger, flights, outOfOrder }: ReadBack,
+  asked: number,
+): Check[] {
+  const lost = ledger.lostOf(rows);
+  const doubled = ledger.doubled + ledger.beyond(rows);
+  return [
+    {
+      of: 'kill -9',
+      holds: rows === asked && flights === rows && lost === 0 && doubled === 0 && outOfOrder === 0,
+      text: `${whole(rows)} in, ${whole(flights)} read back from one file, ${whole(lost)} lost, ${whole(doubled)} doubled, ${whole(outOfOrder)} out of order`,
+    },
+    {
+      of: 'kill -9',
+      holds: kills.every(({ told, resumed }) => resumed >= told),
+      text: `killed ${times(kills.length)}, and what it had told of was there each time`,
     },
   ];
 }

@@ -3,6 +3,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compare } from './act-one.ts';
+import { survive } from './act-three.ts';
 import { broadcast, demand, partition } from './act-two.ts';
 import { ArgumentError, type Arguments, parseArguments, USAGE } from './arguments.ts';
 import type { Check } from './checks.ts';
@@ -43,11 +44,12 @@ async function main(args: readonly string[]): Promise<number> {
 async function perform(stage: Stage, act: Arguments['act']): Promise<Check[]> {
   const { stop } = stage;
   const done: Done = {};
-  const isOn = (which: '1' | '2') => (act === 'all' || act === which) && !stop.isWanted;
+  const isOn = (which: '1' | '2' | '3') => (act === 'all' || act === which) && !stop.isWanted;
   if (isOn('1')) print(report.comparisonLines((done.comparison = await compare(stage))));
   if (isOn('2')) print(report.broadcastLines((done.broadcast = await broadcast(stage))));
   if (isOn('2')) print(report.demandLines((done.demand = await demand(stage))));
   if (isOn('2')) print(report.partitionLines((done.partition = await partition(stage))));
+  if (isOn('3')) print(report.survivalLines((done.survival = await survive(stage))));
   const checks = await prove(stage, done);
   print(report.checkLines(checks));
   print(report.answerLines(done.broadcast, done.partition));

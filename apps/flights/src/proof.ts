@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { ConcurrentPipeline } from '@streamweld/core';
 import { FileSource } from '@streamweld/file';
 import type { Comparison } from './act-one.ts';
+import type { Survival } from './act-three.ts';
 import type { Broadcast, Demand, Dispatched, Partition } from './act-two.ts';
 import {
   type Check,
@@ -13,6 +14,7 @@ import {
   checkCopies,
   checkDemand,
   checkPartition,
+  checkSurvival,
   type IndependentCount,
 } from './checks.ts';
 import { type Flight, LATE_MINUTES } from './flight.ts';
@@ -26,12 +28,13 @@ export interface Done {
   broadcast?: Broadcast | undefined;
   demand?: Demand | undefined;
   partition?: Partition | undefined;
+  survival?: Survival | undefined;
 }
 
 /** Puts everything that was done to the test. */
 export async function prove(
   stage: Stage,
-  { comparison, broadcast, demand, partition }: Done,
+  { comparison, broadcast, demand, partition, survival }: Done,
 ): Promise<Check[]> {
   const counts = new IndependentCounts();
   const checks: Check[] = [];
@@ -41,8 +44,22 @@ export async function prove(
   }
   if (demand !== undefined) checks.push(...checkDemand(demand, rowsOf(demand, stage)));
   if (partition !== undefined) {
-    const { files, readBack } = await readAirports(stage, partition);
+    const { files, readBack } = await readFlights(
+      stage,
+      join(stage.folder, 'airports', '*.ndjson.gz'),
+      partition.report.written,
+      'Proof, reading the files of the airports',
+    );
     checks.push(...checkPartition(partition, files, readBack, await counts.of(rowsOf(partition, stage))));
+  }
+  if (survival !== undefined) {
+    const { readBack } = await readFlights(
+      stage,
+      survival.path,
+      survival.rows,
+      'Proof, reading the file that survived',
+    );
+    checks.push(...checkSurvival(survival, readBack, survival.isStopped ? survival.rows : stage.limit));
   }
   return checks;
 }
@@ -52,21 +69,22 @@ function rowsOf({ report }: Dispatched, { limit }: Stage): number {
   return report.outcome === 'completed' ? limit : report.read;
 }
 
-/** Reads the files of all airports, one by one. */
-async function readAirports(
-  { folder, progress, stop }: Stage,
-  { report: { written: total } }: Partition,
+/** Reads files of flights, one by one. */
+async function readFlights(
+  { progress, stop }: Stage,
+  paths: string,
+  total: number,
+  title: string,
 ): Promise<{ files: number; readBack: ReadBack }> {
   const readBack = new ReadBack();
-  const pattern = join(folder, 'airports', '*.ndjson.gz');
-  const source = new FileSource<Flight>(pattern, { format: 'ndjson', name: 'files' });
+  const source = new FileSource<Flight>(paths, { format: 'ndjson', name: 'files' });
   const pipeline = new ConcurrentPipeline(source, (batch) => readBack.add(batch)).bufferSize(10_000);
   // A first Ctrl-C does not stop the proof: it is the report that it asks for.
   const running = pipeline.run({ signal: stop.signal });
   const read = () => {
     const snapshot = pipeline.snapshot();
     const { written: items, elapsedMs } = snapshot;
-    return { title: 'Proof, reading the files of the airports', total, items, elapsedMs, pipeline: snapshot };
+    return { title, total, items, elapsedMs, pipeline: snapshot };
   };
   const { positions } = await progress.during(read, () => running);
   return { files: positions.size, readBack };

@@ -1,6 +1,7 @@
 /** The report on stdout: what was done, and what came of it. */
 
 import type { Comparison, Timing } from './act-one.ts';
+import { type Survival, times } from './act-three.ts';
 import type { Broadcast, Demand, Dispatched, Partition } from './act-two.ts';
 import type { Check } from './checks.ts';
 import { percent, rate, seconds, whole } from './numbers.ts';
@@ -66,6 +67,18 @@ export function partitionLines(result: Partition): string[] {
         `${whole(sink.highWaterMark)} of ${whole(sink.bufferSize)}`,
         busy(sink.waitedMs, result),
       ]),
+    ),
+  ];
+}
+
+export function survivalLines({ kills, rows, ms, isStopped }: Survival): string[] {
+  const stopped = isStopped ? ', stopped before the end' : '';
+  return [
+    `Act 3 · kill -9: ${whole(rows)} flights into one file, in a process that was killed ${times(kills.length)}`,
+    `  ${whole(rows)} flights in ${seconds(ms)}, ${rate(rows, ms)}/s, starts included${stopped}`,
+    ...kills.map(
+      ({ told, resumed }) =>
+        `  killed after it had told of row ${whole(told).padStart(9)}, went on from ${whole(resumed).padStart(9)}`,
     ),
   ];
 }

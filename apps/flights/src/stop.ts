@@ -9,10 +9,16 @@ export class Interrupted extends Error {
   }
 }
 
+/** What a Ctrl-C drains, and a second one aborts if nothing else does. */
+export interface Stoppable {
+  drain(): Promise<unknown>;
+  abort?(): void;
+}
+
 export class Stop {
   readonly #say: (line: string) => void;
   readonly #controller = new AbortController();
-  #running: { drain(): Promise<RunReport> } | undefined;
+  #running: Stoppable | undefined;
   #isWanted = false;
 
   /** @param say tells the user what a Ctrl-C has done. */
@@ -33,10 +39,17 @@ export class Stop {
   }
 
   /** Runs a pipeline that a Ctrl-C drains. */
-  async run<T>(pipeline: ConcurrentPipeline<T>): Promise<RunReport> {
-    this.#running = pipeline;
+  run<T>(pipeline: ConcurrentPipeline<T>): Promise<RunReport> {
+    // The signal aborts it.
+    const running = { drain: () => pipeline.drain() };
+    return this.while(running, () => pipeline.run({ signal: this.signal }));
+  }
+
+  /** Does something that a Ctrl-C can stop. */
+  async while<R>(running: Stoppable, task: () => Promise<R>): Promise<R> {
+    this.#running = running;
     try {
-      return await pipeline.run({ signal: this.signal });
+      return await task();
     } finally {
       this.#running = undefined;
     }
@@ -45,6 +58,7 @@ export class Stop {
   readonly #stop = (): void => {
     if (this.#isWanted) {
       this.#controller.abort(new Interrupted());
+      this.#running?.abort?.();
       return;
     }
     this.#isWanted = true;

@@ -57,7 +57,7 @@ class Demo {
 }
 
 describe('the demo', () => {
-  it('runs both acts, proves what came out, and leaves the files it speaks of', async () => {
+  it('runs all acts, proves what came out, and leaves the files it speaks of', async () => {
     const demo = new Demo('--', '--limit', String(LIMIT), '--progress', 'plain', '--out', folder);
     expect(await demo.code, demo.stderr).toBe(0);
 
@@ -74,7 +74,7 @@ describe('the demo', () => {
     expect(demo.stdout).toMatch(/The longest on-time run +[A-Z]{3}: [\d,]+ flights in a row/);
     expect(demo.stdout).toMatch(/at most \d+ MB of memory/);
     expect(demo.stdout).not.toContain('WRONG');
-    expect(demo.stdout.match(/✓/g)).toHaveLength(9);
+    expect(demo.stdout.match(/✓/g)).toHaveLength(11);
     expect(demo.stderr).toMatch(/Act 2, partition …/);
     // Nothing but text: escape sequences are for terminals.
     expect(demo.stdout + demo.stderr).not.toContain('\u001B');
@@ -84,6 +84,7 @@ describe('the demo', () => {
       'flights.csv.gz',
       'one-after-the-other.ndjson.gz',
       'pipeline.ndjson.gz',
+      'survived',
       'very-late.ndjson',
       'worker-1.ndjson.gz',
       'worker-6.ndjson.gz',
@@ -95,6 +96,19 @@ describe('the demo', () => {
     expect(await linesOf(join(folder, 'flights.csv.gz'))).toBe(LIMIT + 1);
     const lines = await Promise.all(airports.map((name) => linesOf(join(folder, 'airports', name))));
     expect(lines.reduce((sum, count) => sum + count)).toBe(LIMIT);
+  }, 60_000);
+
+  it('is killed and goes on, row by row where it was, until nothing is missing', async () => {
+    const demo = new Demo('--act', '3', '--limit', String(LIMIT), '--progress', 'plain', '--out', folder);
+    expect(await demo.code, demo.stderr).toBe(0);
+    const resumed = [...demo.stdout.matchAll(/told of row +([\d,]+), went on from +([\d,]+)/g)];
+    expect(resumed.length).toBeGreaterThan(0);
+    expect(demo.stdout).toContain(`killed ${resumed.length === 1 ? 'once' : `${resumed.length} times`}`);
+    expect(demo.stdout).toContain(
+      '100,000 in, 100,000 read back from one file, 0 lost, 0 doubled, 0 out of order',
+    );
+    expect(demo.stdout.match(/✓ kill -9/g)).toHaveLength(2);
+    expect(await linesOf(join(folder, 'survived', 'flights.ndjson.gz'))).toBe(LIMIT);
   }, 60_000);
 
   it('finishes what is on its way at Ctrl-C, proves it and reports', async () => {
@@ -132,7 +146,7 @@ describe('the demo', () => {
   it.each([
     [['--limit', '0'], "--limit: expected a whole number from 1 to 3000000, got '0'."],
     [['--limit', '1.5'], '--limit: expected a whole number'],
-    [['--act', '3'], "--act: expected one of all, 1, 2, got '3'."],
+    [['--act', '4'], "--act: expected one of all, 1, 2, 3, got '4'."],
     [['--progress', 'fancy'], "--progress: expected one of auto, tty, plain, none, got 'fancy'."],
     [['--out', ''], '--out: expected the path of a folder'],
     [['--fast'], "Unknown option '--fast'"],

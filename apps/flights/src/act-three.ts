@@ -1,0 +1,120 @@
+/** Act 3: a run in a process of its own, which is killed at random moments and started again until it is through. */
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Stage } from './stage.ts';
+
+/** How often it is killed, if it does not come to its end before. */
+const KILLS = 3;
+
+/** What the process tells: the row from which it would go on if it were killed now, and whether it is through. */
+export interface Told {
+  readonly row: number;
+  readonly isDone: boolean;
+}
+
+/** Where it writes, in its folder. */
+export const SURVIVED_FILE = 'flights.ndjson.gz';
+
+interface Kill {
+  /** The row from which it would have gone on, as it last told. */
+  readonly told: number;
+  /** The row from which it went on. */
+  readonly resumed: number;
+}
+
+export interface Survival {
+  readonly path: string;
+  readonly kills: readonly Kill[];
+  /** The row that it came to: all that were asked for, if nobody stopped it. */
+  readonly rows: number;
+  readonly isStopped: boolean;
+  readonly ms: number;
+}
+
+export async function survive({ limit, folder, progress, stop }: Stage): Promise<Survival> {
+  const home = join(folder, 'survived');
+  // The files of an earlier demo would be gone on with: that is what they are for.
+  await rm(home, { recursive: true, force: true });
+  const begunAt = performance.now();
+  const elapsedMs = () => performance.now() - begunAt;
+  const kills: Kill[] = [];
+  let row = 0;
+  const read = () => ({
+    title: `Act 3, killed ${times(kills.length)}`,
+    total: limit,
+    items: row,
+    elapsedMs: elapsedMs(),
+  });
+  await progress.during(read, async () => {
+    let isDone = false;
+    for (let lives = 1; !isDone; lives += 1) {
+      const life = new Life(limit, home);
+      // Somewhere in the first half of what is left: never at a moment that anything was prepared for.
+      const killAt = lives > KILLS ? Number.POSITIVE_INFINITY : row + (Math.random() * (limit - row)) / 2;
+      let isFirst = true;
+      isDone = await stop.while(life, () =>
+        life.until((now) => {
+          if (isFirst && lives > 1) kills.push({ told: row, resumed: now });
+          isFirst = false;
+          row = now;
+          return row > killAt && !stop.isWanted;
+        }),
+      );
+      stop.signal.throwIfAborted();
+    }
+  });
+  return { path: join(home, SURVIVED_FILE), kills, rows: row, isStopped: stop.isWanted, ms: elapsedMs() };
+}
+
+export function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
+/** One life of the process. */
+class Life {
+  readonly #child: ChildProcess;
+  #killing: NodeJS.Timeout | undefined;
+
+  constructor(limit: number, home: string) {
+    // A group of its own: a Ctrl-C is ours to pass on.
+    this.#child = fork(fileURLToPath(new URL('./survivor.ts', import.meta.url)), [String(limit), home], {
+      detached: true,
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+  }
+
+  /** Lets it finish what it has begun. */
+  async drain(): Promise<void> {
+    this.#child.send('drain', () => {});
+  }
+
+  abort(): void {
+    this.#child.kill('SIGKILL');
+  }
+
+  /** In the middle of whatever it will be at by then. */
+  #killSoon(): void {
+    this.#killing ??= setTimeout(() => this.#child.kill('SIGKILL'), Math.random() * 30);
+  }
+
+  /** Kills it when `isEnough` says so of the row it tells. Answers whether it came to its end before. */
+  until(isEnough: (row: number) => boolean): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      let isDone = false;
+      this.#child.on('message', (told: Told) => {
+        isDone = told.isDone;
+        if (isEnough(told.row)) this.#killSoon();
+      });
+      this.#child.once('error', reject);
+      this.#child.once('close', (code, signal) => {
+        clearTimeout(this.#killing);
+        if (signal === 'SIGKILL') resolve(false);
+        else if (code === 0 && isDone) resolve(true);
+        else reject(new Error(`The process of act 3 ended with ${signal ?? `code ${code}`}.`));
+      });
+    });
+  }
+}
