@@ -186,7 +186,8 @@ export class Census<T> {
     if (file !== undefined) {
       // It lies where it lay, or this is a second name for it.
       if (file.seen === this.#look) return true;
-      if (await this.#isAt(file, path)) {
+      // As long as we hold it open its number is nobody else's, even if it was cut before it was renamed.
+      if (file.isOpen || (await this.#isAt(file, path))) {
         file.path = path;
         this.#saw(file, stat, now);
         return true;
@@ -249,7 +250,7 @@ export class Census<T> {
   /** A file that is not where it was: renamed to a name that we do not read, or deleted. */
   async #search(file: GrowingFile<T>, siblings: Siblings, now: number): Promise<void> {
     for (const [path, stat] of (await siblings.of(file.path)).get(file.key) ?? []) {
-      if (!(await this.#isAt(file, path))) continue;
+      if (!file.isOpen && !(await this.#isAt(file, path))) continue;
       file.path = path;
       this.#saw(file, stat, now);
       return;

@@ -17,13 +17,14 @@ import {
   type StreamWeldError,
 } from '@streamweld/core/connector';
 import type { Format } from '@streamweld/formats';
-import { type FileSystem, patientLayer, READ_FLAGS } from './client.ts';
-import { FileError, toReadError } from './errors.ts';
+import { type FileSystem, patientLayer } from './client.ts';
+import { toReadError } from './errors.ts';
 import { type CheckedFollowOptions, type CheckedSourceOptions, isGzipName } from './options.ts';
 import { Census } from './source-census.ts';
 import { foldersOf } from './source-files.ts';
 import type { GrowingFile } from './source-growing.ts';
-import { isGone } from './source-plan.ts';
+import { OpenHandles } from './source-handles.ts';
+import { cutOff, lost, zipped } from './source-notices.ts';
 import type { FilePosition } from './source-position.ts';
 import type { FileReader } from './source-reader.ts';
 import { Watch } from './source-watch.ts';
@@ -43,8 +44,9 @@ export class Follower<T> implements FileReader<T> {
   #queue: GrowingFile<T>[] = [];
   /** The one that is read now: its last chunk is in the buffer. */
   #active: GrowingFile<T> | undefined;
-  /** Files that have a handle, the least recently used first. */
-  readonly #open: Set<GrowingFile<T>> = new Set();
+  /** Where that one stood when its turn began. */
+  #turnFrom = 0;
+  readonly #handles: OpenHandles<T>;
   /** Files with a record that may go on. */
   readonly #holding: Set<GrowingFile<T>> = new Set();
   /** Positions without items: where a file begins, or ended. */
@@ -65,7 +67,8 @@ export class Follower<T> implements FileReader<T> {
     this.#format = format;
     this.#options = options;
     this.#follow = follow;
-    this.#fs = patientLayer(options.client, () => this.#makeRoom());
+    this.#fs = patientLayer(options.client, () => this.#handles.makeRoom());
+    this.#handles = new OpenHandles(this.#fs, follow.maxOpen);
     this.#census = this.#count();
     this.#watch = new Watch(options.client, follow.pollMs);
   }
@@ -105,10 +108,7 @@ export class Follower<T> implements FileReader<T> {
     this.#active = undefined;
     this.#holding.clear();
     this.#buffer = undefined;
-    const open = [...this.#open];
-    this.#open.clear();
-    const closed = await Promise.allSettled(open.map((file) => file.release()));
-    for (const outcome of closed) if (outcome.status === 'rejected') throw outcome.reason;
+    await this.#handles.releaseAll();
   }
 
   #count(): Census<T> {
@@ -160,7 +160,10 @@ export class Follower<T> implements FileReader<T> {
     this.#queue.push(file);
   }
 
-  /** Whose turn it is: after each chunk that of the next file, so that a large one does not hold up the others. */
+  /**
+   * Whose turn it is: a large file does not hold up the others. But it keeps its turn until an item came of it: if its
+   * handle were needed for the others before that, it would begin again, and again.
+   */
   #next(): GrowingFile<T> | undefined {
     const now = runtime.now();
     for (const file of this.#holding) {
@@ -169,12 +172,17 @@ export class Follower<T> implements FileReader<T> {
       this.#enqueue(file);
     }
     const active = this.#active;
-    if (active !== undefined && (active.ending !== undefined || this.#queue.length === 0)) return active;
-    this.#active = undefined;
-    if (active !== undefined) this.#enqueue(active);
+    if (active !== undefined) {
+      const isToStay = active.ending !== undefined || active.offset === this.#turnFrom;
+      if (isToStay || this.#queue.length === 0) return active;
+      this.#active = undefined;
+      this.#enqueue(active);
+    }
     const file = this.#queue.shift();
-    if (file !== undefined) file.isQueued = false;
     this.#active = file;
+    if (file === undefined) return undefined;
+    file.isQueued = false;
+    this.#turnFrom = file.offset;
     return file;
   }
 
@@ -182,7 +190,7 @@ export class Follower<T> implements FileReader<T> {
   async #step(file: GrowingFile<T>, demand: number): Promise<readonly T[]> {
     if (file.ending !== undefined) return this.#finish(file, demand);
     if (isZipped(file, this.#options)) return this.#refuse(file);
-    if (!(await this.#opened(file))) {
+    if (!(await this.#handles.open(file))) {
       this.#active = undefined;
       if (this.#mayLeave(file)) this.#end(file);
       return [];
@@ -231,8 +239,7 @@ export class Follower<T> implements FileReader<T> {
     const now = runtime.now();
     const { pollMs } = this.#follow;
     const [, ...successors] = this.#census.lane(file.lane).files;
-    if (successors.length === 0)
-      return file.missingSince !== undefined && now - file.missingSince >= 2 * pollMs;
+    if (file.missingSince !== undefined && now - file.missingSince >= 2 * pollMs) return true;
     return successors.some(({ contentSince }) => contentSince !== undefined && now - contentSince >= pollMs);
   }
 
@@ -264,8 +271,7 @@ export class Follower<T> implements FileReader<T> {
       return [];
     }
     file.ending = undefined;
-    this.#active = undefined;
-    await this.#release(file);
+    await this.#letGo(file);
     const successor = this.#census.leave(file);
     if (successor === undefined) {
       const { items: none, position, lane } = this.#answer(file, []);
@@ -280,40 +286,15 @@ export class Follower<T> implements FileReader<T> {
   async #refuse(file: GrowingFile<T>): Promise<readonly T[]> {
     this.#options.onNotice(zipped(file, this.#options.name));
     file.isOver = true;
-    this.#active = undefined;
-    await this.#release(file);
+    await this.#letGo(file);
     return [];
   }
 
-  /** Sees to it that a file has a handle; there are no more than so many, the one used least recently goes. */
-  async #opened(file: GrowingFile<T>): Promise<boolean> {
-    this.#open.delete(file);
-    if (!file.isOpen) {
-      while (this.#open.size >= this.#follow.maxOpen && (await this.#makeRoom()));
-      try {
-        if (!(await file.open(await this.#fs.open(file.path, READ_FLAGS)))) return false;
-      } catch (error) {
-        if (isGone(error)) return false;
-        throw error;
-      }
-    }
-    this.#open.add(file);
-    return true;
-  }
-
-  async #makeRoom(): Promise<boolean> {
-    for (const file of this.#open) {
-      // What a file that ends has decoded could not be read again.
-      if (file.ending !== undefined) continue;
-      await this.#release(file);
-      return true;
-    }
-    return false;
-  }
-
-  async #release(file: GrowingFile<T>): Promise<void> {
-    this.#open.delete(file);
-    await file.release();
+  /** Nothing is read of it any more, and nothing waited for. */
+  async #letGo(file: GrowingFile<T>): Promise<void> {
+    this.#active = undefined;
+    this.#holding.delete(file);
+    await this.#handles.release(file);
   }
 
   #flushDue(): number {
@@ -341,31 +322,4 @@ export class Follower<T> implements FileReader<T> {
 
 function isZipped<T>({ path }: GrowingFile<T>, { compression }: CheckedSourceOptions): boolean {
   return compression === 'auto' && isGzipName(path);
-}
-
-function zipped<T>({ path }: GrowingFile<T>, stage: string): FileError {
-  return new FileError(
-    'SW_FILE_GZIP_FOLLOWED',
-    `${path} is compressed, and left out: what is compressed cannot be followed. Read it without follow when it is ` +
-      "complete, or name your files so that it is not among them; compression: 'none' takes its bytes as they are.",
-    { stage, path },
-  );
-}
-
-function lost<T>({ lane, path }: GrowingFile<T>, stage: string): FileError {
-  return new FileError(
-    'SW_FILE_LOST',
-    `The file that was ${lane} was removed before it was read to its end: what was written to it last is lost. Keep ` +
-      'rotated files until they are read, or raise follow.maxOpen, so that more are held open.',
-    { stage, path },
-  );
-}
-
-function cutOff<T>({ lane, path }: GrowingFile<T>, stage: string): FileError {
-  return new FileError(
-    'SW_FILE_CUT_OFF',
-    `The file that was ${lane} came to its end in the middle of a record, which is left out: its writer died, or it ` +
-      'was cut while it was written to.',
-    { stage, path },
-  );
 }

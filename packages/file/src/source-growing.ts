@@ -88,6 +88,11 @@ export class GrowingFile<T> {
     return this.#handle !== undefined;
   }
 
+  /** Up to where items were handed out. */
+  get offset(): number {
+    return this.#place.offset;
+  }
+
   /** Whether there are bytes that no item holds yet, as far as we know. */
   get hasMore(): boolean {
     return this.hasTail || this.size > this.#place.offset;

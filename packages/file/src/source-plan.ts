@@ -10,9 +10,10 @@
 import { dirname, join } from 'node:path';
 import { isGzip } from '@streamweld/formats';
 import { type FileStat, type FileSystem, openPatiently, READ_FLAGS } from './client.ts';
-import { errnoOf, FileError, toFileError } from './errors.ts';
+import { errnoOf, type FileError, toFileError } from './errors.ts';
 import { Limiter } from './limiter.ts';
 import { isGzipName } from './options.ts';
+import { replaced, shortened } from './source-notices.ts';
 import {
   beginsWith,
   type FileIdentity,
@@ -254,22 +255,4 @@ export class Siblings {
     }
     return byKey;
   }
-}
-
-function replaced(lane: string, from: FilePosition, isThere: boolean, stage: string): FileError {
-  return new FileError(
-    'SW_FILE_REPLACED',
-    `The file at ${lane} is not the one that was read to byte ${from.offset}, and that one was not found beside it. ` +
-      `${isThere ? 'What is there now is read from its beginning; w' : 'W'}hat was behind that byte is not read.`,
-    { stage, path: lane },
-  );
-}
-
-function shortened(lane: string, from: FilePosition, stage: string): FileError {
-  return new FileError(
-    'SW_FILE_SHORTENED',
-    `The file at ${lane} ends before byte ${from.offset}, where it was to be resumed: it was cut or written anew. ` +
-      'It is read from its beginning.',
-    { stage, path: lane },
-  );
 }

@@ -323,15 +323,25 @@ describe('FileSource and faults', () => {
   onLinux('42 reads a pipe where that is meant, as it is written', async () => {
     const pipe = join(testFolder(), 'pipe');
     execFileSync('mkfifo', [pipe]);
-    const source = new FileSource(pipe, { allowSpecial: true });
+    let read = (): void => {};
+    const nextRead = (): Promise<void> =>
+      new Promise((resolve) => {
+        read = resolve;
+      });
+    const source = new FileSource(pipe, { allowSpecial: true, client: faultyLayer({ read: () => read() }) });
     await source.open(contextOf());
+    let waiting = nextRead();
     const first = source.pull(10);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Nobody has opened it for writing: it looks as if it were at its end.
+    await waiting;
     const writer = openSync(pipe, 'w');
     writeSync(writer, 'one\ntw');
     expect((await first)?.items).toEqual(['one']);
+    waiting = nextRead();
     const second = source.pull(10);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    // Somebody has, and says nothing.
+    await waiting;
+    await nextRead();
     writeSync(writer, 'o\nthree');
     expect((await second)?.items).toEqual(['two']);
     closeSync(writer);

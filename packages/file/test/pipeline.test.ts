@@ -114,16 +114,18 @@ describe('ConcurrentPipeline with files', () => {
   test('leaves nothing where the run is aborted', async () => {
     const folder = testFolder();
     writeFileSync(join(folder, 'in'), 'line\n'.repeat(200_000));
-    for (let ms = 0; ms < 20; ms += 4) {
+    for (const count of [1, 999, 20_000, 100_000, 190_000]) {
       const controller = new AbortController();
       const sink = new FileSink((line: string) => `${line}/out.gz`, {
         root: join(folder, 'to'),
         bufferBytes: 1000,
       });
-      const run = new ConcurrentPipeline(new FileSource(join(folder, 'in')), sink).maxUncommitted(1e9).run({
-        signal: controller.signal,
+      let seen = 0;
+      const lines = from(new FileSource(join(folder, 'in'))).tap(() => {
+        seen += 1;
+        if (seen === count) controller.abort(new Error('enough'));
       });
-      setTimeout(() => controller.abort(new Error('enough')), ms);
+      const run = new ConcurrentPipeline(lines, sink).maxUncommitted(1e9).run({ signal: controller.signal });
       const outcome = await run.then(
         () => 'completed',
         (error: Error) => error.message,
@@ -136,13 +138,15 @@ describe('ConcurrentPipeline with files', () => {
   test('ends an endless source at a drain, with all that was read in the file', async () => {
     const folder = testFolder();
     writeFileSync(join(folder, 'in'), 'line\n'.repeat(3_000_000));
+    let seen = 0;
     const pipeline = new ConcurrentPipeline(
-      new FileSource(join(folder, 'in')),
+      from(new FileSource(join(folder, 'in'))).tap(() => {
+        seen += 1;
+        if (seen === 100_000) void pipeline.drain();
+      }),
       new FileSink(join(folder, 'out')),
     );
-    const run = pipeline.run();
-    setTimeout(() => void pipeline.drain(), 20);
-    const report = await run;
+    const report = await pipeline.run();
     expect(report.outcome).toBe('drained');
     expect(report.read).toBeLessThan(3_000_000);
     expect(readFileSync(join(folder, 'out'), 'utf8')).toBe('line\n'.repeat(report.read));

@@ -87,17 +87,27 @@ describe('FileSource', () => {
   });
 
   test('reads one chunk ahead of the one it decodes', async () => {
-    const client = faultyLayer();
+    let reads = 0;
+    let third = (): void => {};
+    const ahead = new Promise<void>((resolve) => {
+      third = resolve;
+    });
+    const client = faultyLayer({
+      read: () => {
+        reads += 1;
+        if (reads === 3) third();
+      },
+    });
     const source = new FileSource(fileWith('x'.repeat(9).concat('\n').repeat(1000)), {
       client,
       chunkBytes: 1000,
     });
     await source.open(contextOf());
     await source.pull(1);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    // The look for gzip, the first chunk, the second.
-    expect(client.calls['read']).toBe(3);
+    // The first bytes, the first chunk, the second; and no more than that, for the close waits for reads under way.
+    await ahead;
     await source.close();
+    expect(client.calls['read']).toBe(3);
   });
 
   test('gives the rest, exactly, from every position', async () => {
@@ -226,11 +236,20 @@ describe('FileSource.stop', () => {
     const gate = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const client = faultyLayer({ read: (_path, length) => (length > 3 ? gate : undefined) });
+    let reached = (): void => {};
+    const reading = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    const client = faultyLayer({
+      read: () => {
+        reached();
+        return gate;
+      },
+    });
     const source = new FileSource(fileWith('one\n'), { client });
     await source.open(contextOf());
     const pull = source.pull(1);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await reading;
     source.stop();
     expect(await pull).toBeUndefined();
     const closed = source.close();
@@ -245,11 +264,20 @@ describe('FileSource.stop', () => {
     const gate = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const client = faultyLayer({ open: () => gate.then(() => undefined) as never });
+    let reached = (): void => {};
+    const opening = new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    const client = faultyLayer({
+      open: () => {
+        reached();
+        return gate.then(() => undefined) as never;
+      },
+    });
     const source = new FileSource(fileWith('one\n'), { client });
     await source.open(contextOf(undefined, controller.signal));
     const pull = source.pull(1);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await opening;
     controller.abort(new Error('enough'));
     expect(await pull).toBeUndefined();
     const closed = source.close(controller.signal.reason);
