@@ -8,7 +8,7 @@ import { inputOf, lineAt, run, type Variant, VARIANTS, withoutPositions } from '
 const { plain, 'at least once': atLeastOnce } = VARIANTS as { plain: Variant; 'at least once': Variant };
 
 /** The source of a variant, with other positions. */
-function moved(
+export function moved(
   source: Source<string, FilePosition>,
   move: (position: FilePosition, before: FilePosition | undefined) => FilePosition,
 ): Source<string, FilePosition> {
