@@ -194,6 +194,18 @@ describe('FileSource that follows, and faults', () => {
     });
   }
 
+  test('[fault 38] begins anew where a file was cut and begins as it did, by its size', async () => {
+    const path = logIn(testFolder(), `${'x'.repeat(2000)}\none\ntwo\n`);
+    const client = lookedAt(path);
+    const followed = await follow(path, { client });
+    await followed.take(3);
+    const next = followed.pull();
+    await client.looks(3);
+    truncateSync(path, 2001);
+    expect((await next)?.[0]).toHaveLength(2000);
+    expect(followed.positions.get(path)).toMatchObject({ incarnation: 1, offset: 2001 });
+  });
+
   test('[fault 38] hands out the record it held, and says that half a line is lost, where the rest was cut off', async () => {
     const path = logIn(testFolder(), '1 a\n b\nhalf a li');
     const client = lookedAt(path);
