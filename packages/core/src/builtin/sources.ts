@@ -30,7 +30,8 @@ export function range(start: number, end: number): RangeSource {
       const count = Math.min(demand, end - next);
       if (count <= 0) return undefined;
       const items = new Array<number>(count);
-      for (let i = 0; i < count; i++) items[i] = next + i;
+      const from = next;
+      for (let i = 0; i < count; i++) items[i] = from + i;
       next += count;
       return { items, position: next };
     },

@@ -20,6 +20,9 @@ export class Committer {
   readonly #commit: (positions: ReadonlyMap<string, unknown>) => Awaitable<void>;
   readonly #onFail: (error: unknown) => void;
   #pending = 0;
+  /** When the first of what is pending became done; undefined: nothing is. It may have no items, and still a position. */
+  #since: number | undefined;
+  /** One for many commits, since timers cost more than the rest of a commit: it waits for the rest where it comes too soon. */
   #timer: unknown;
   #running: Promise<void> | undefined;
   #stopped = false;
@@ -39,6 +42,7 @@ export class Committer {
   /** `items` more are done, and some position moved. */
   moved(items: number): void {
     if (this.#stopped) return;
+    this.#since ??= runtime.now();
     this.#pending += items;
     if (this.#running !== undefined) return;
     if (this.#pending >= this.#policy.items) this.#start();
@@ -61,11 +65,15 @@ export class Committer {
 
   readonly #onTimer = (): void => {
     this.#timer = undefined;
-    if (this.#running === undefined) this.#start();
+    if (this.#running !== undefined || this.#since === undefined) return;
+    const restMs = this.#since + this.#policy.ms - runtime.now();
+    // A timer of Node may come a little before its time.
+    if (restMs < 1) this.#start();
+    else this.#timer = runtime.setTimer(this.#onTimer, restMs);
   };
 
   #start(): void {
-    this.#clearTimer();
+    this.#since = undefined;
     this.#pending = 0;
     const moved = this.#book.takeMoved();
     if (moved.size === 0) return;
@@ -90,7 +98,9 @@ export class Committer {
       this.#failed(error, moved);
     }
     this.#running = undefined;
-    if (!this.#stopped && this.#pending > 0) this.moved(0);
+    if (this.#stopped) return;
+    if (this.#pending >= this.#policy.items) this.#start();
+    else if (this.#timer === undefined) this.#onTimer();
   }
 
   #clearTimer(): void {

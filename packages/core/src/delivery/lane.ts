@@ -132,7 +132,10 @@ export class Lane {
       this.position = head.position;
       items += head.items;
       this.#passed += 1;
-      head = head.next;
+      const next: Receipt | undefined = head.next;
+      // A receipt that grew old and died would keep all that follow it alive, until a collection of everything.
+      head.next = undefined;
+      head = next;
     } while (head?.isDone === true);
     this.#head = head;
     if (head === undefined) this.#tail = undefined;
@@ -236,9 +239,8 @@ export class LaneBook {
     }
   }
 
-  /** Every lane's position, where it has one yet, by label. */
-  positions(): Map<string, unknown> {
-    const positions = new Map<string, unknown>();
+  /** Every lane's position, where it has one yet, by label; added to `positions` where there are others. */
+  positions(positions: Map<string, unknown> = new Map<string, unknown>()): Map<string, unknown> {
     for (const lane of this.#lanes.values())
       if (lane.position !== undefined) positions.set(lane.label, lane.position);
     return positions;

@@ -3,7 +3,7 @@
  * tenth of a second apart, then two, four and eight. In a hurry it tries once and waits for nothing.
  */
 
-import { Deferred } from '../deferred.ts';
+import { Deferred, isThenable } from '../deferred.ts';
 import { runtime } from '../runtime.ts';
 import type { Awaitable } from '../source.ts';
 
@@ -14,11 +14,25 @@ export class Persistence {
   #isHurried = false;
   readonly #waiting = new Map<unknown, Deferred>();
 
-  /** @throws what the last attempt threw; at once what says that another attempt cannot help. */
-  async try(call: () => Awaitable<void>): Promise<void> {
+  /**
+   * A call that answers at once is answered at once: a commit then keeps pace with items that never wait.
+   * @throws what the last attempt threw; at once what says that another attempt cannot help.
+   */
+  try(call: () => Awaitable<void>): Awaitable<void> {
+    let answer: Awaitable<void>;
+    try {
+      answer = call();
+    } catch (error) {
+      if (this.#isHurried || isFinal(error)) throw error;
+      return this.#goOn(call, Promise.reject(error));
+    }
+    return isThenable(answer) ? this.#goOn(call, answer) : undefined;
+  }
+
+  async #goOn(call: () => Awaitable<void>, first: PromiseLike<void>): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await call();
+        await (attempt === 1 ? first : call());
         return;
       } catch (error) {
         if (this.#isHurried || attempt === ATTEMPTS || isFinal(error)) throw error;

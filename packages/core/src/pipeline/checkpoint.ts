@@ -1,9 +1,11 @@
 /** The checkpoint of a run: where its positions are kept beside the source, and where it resumes from. */
 
 import type { CheckpointStore } from '../checkpoint.ts';
+import { isThenable } from '../deferred.ts';
 import type { LaneBook } from '../delivery/lane.ts';
 import type { Persistence } from '../delivery/persistence.ts';
 import { StreamWeldError, wrapError } from '../errors.ts';
+import type { Awaitable } from '../source.ts';
 
 export interface CheckpointPlan {
   readonly store: CheckpointStore;
@@ -47,11 +49,8 @@ export class Checkpoint {
   }
 
   /** Saves where all lanes stand: one save at a time, and one more for all who ask while it is under way. */
-  save(): Promise<void> {
-    if (this.#saving === undefined) {
-      this.#saving = this.#save();
-      return this.#saving;
-    }
+  save(): Awaitable<void> {
+    if (this.#saving === undefined) return this.#save();
     this.#next ??= this.#saving.then(
       () => this.#saveNext(),
       () => this.#saveNext(),
@@ -59,27 +58,43 @@ export class Checkpoint {
     return this.#next;
   }
 
-  #saveNext(): Promise<void> {
+  #saveNext(): Awaitable<void> {
     this.#next = undefined;
-    this.#saving = this.#save();
+    return this.#save();
+  }
+
+  #save(): Awaitable<void> {
+    const { name } = this.#plan;
+    const positions = new Map<string, unknown>();
+    for (const book of this.#books) book.positions(positions);
+    try {
+      const answer = this.#persistence.try(() => this.#session.save(name, positions));
+      if (!isThenable(answer)) return;
+      this.#saving = this.#saved(answer);
+    } catch (error) {
+      throw this.#notSaved(error);
+    }
     return this.#saving;
   }
 
-  async #save(): Promise<void> {
-    const { name } = this.#plan;
-    const positions = new Map(this.#books.flatMap((book) => [...book.positions()]));
+  async #saved(answer: PromiseLike<void>): Promise<void> {
     try {
-      await this.#persistence.try(() => this.#session.save(name, positions));
+      await answer;
     } catch (error) {
-      throw wrapError(
-        'SW_COMMIT_FAILED',
-        name,
-        `The checkpoint '${name}' could not be saved; its store's error is the cause. Items since the last commit come again on the next run.`,
-        error,
-      );
+      throw this.#notSaved(error);
     } finally {
       this.#saving = undefined;
     }
+  }
+
+  #notSaved(error: unknown): StreamWeldError {
+    const { name } = this.#plan;
+    return wrapError(
+      'SW_COMMIT_FAILED',
+      name,
+      `The checkpoint '${name}' could not be saved; its store's error is the cause. Items since the last commit come again on the next run.`,
+      error,
+    );
   }
 }
 

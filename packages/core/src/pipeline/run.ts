@@ -21,7 +21,12 @@ import type { Flow } from '../flow/flow.ts';
 import type { SourceStage } from '../flow/source-stage.ts';
 import type { FlowRun, Stage, StageLetters } from '../flow/stage.ts';
 import { DeadLetterBox, type DeadLetter } from '../policy/dead-letter.ts';
-import { createPolicies, NO_COUNTS, type WritePolicies, type WritePolicyOptions } from '../policy/write-policies.ts';
+import {
+  createPolicies,
+  NO_COUNTS,
+  type WritePolicies,
+  type WritePolicyOptions,
+} from '../policy/write-policies.ts';
 import { runtime, Turn } from '../runtime.ts';
 import type { Sink } from '../sink.ts';
 import type { Awaitable } from '../source.ts';
@@ -515,13 +520,19 @@ export class Run<T> {
         error,
       );
     };
-    const commit = async (positions: ReadonlyMap<string, unknown>): Promise<void> => {
-      await checkpoint?.save();
+    const commitSource = (positions: ReadonlyMap<string, unknown>): Awaitable<void> => {
+      if (source.commit === undefined) return;
       try {
-        await this.#persistence.try(() => source.commit?.(positions));
+        const answer = this.#persistence.try(() => source.commit?.(positions));
+        return isThenable(answer) ? answer.then(undefined, failed) : undefined;
       } catch (error) {
         failed(error);
       }
+    };
+    // What answers at once is not waited for: items that never wait would leave commits behind.
+    const commit = (positions: ReadonlyMap<string, unknown>): Awaitable<void> => {
+      const saved = checkpoint?.save();
+      return isThenable(saved) ? saved.then(() => commitSource(positions)) : commitSource(positions);
     };
     const committer = new Committer(this.#options.commitEvery, stage.lanes, commit, this.#failed);
     stage.onMoved = (items) => committer.moved(items);

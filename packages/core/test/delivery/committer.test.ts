@@ -49,13 +49,52 @@ function setUp(policy: { items: number; ms: number }, mode: 'held' | 'sync' = 'h
 
 describe('Committer', () => {
   it('commits when so many items became done', () => {
-    const { settle, committed } = setUp({ items: 10, ms: 1000 }, 'sync');
+    const { settle, committed, committer } = setUp({ items: 10, ms: 1000 }, 'sync');
     settle(6);
     expect(committed()).toEqual([]);
     settle(4);
     expect(committed()).toEqual([10]);
     settle(10);
     expect(committed()).toEqual([10, 20]);
+    committer.stop();
+  });
+
+  it('counts the time from the first item behind a commit by count', async () => {
+    const { settle, committed, committer } = setUp({ items: 10, ms: 1000 }, 'sync');
+    settle(6);
+    await time().advance(600);
+    settle(4);
+    await time().advance(100);
+    settle(1);
+    expect(committed()).toEqual([10]);
+    await time().advance(999);
+    expect(committed()).toEqual([10]);
+    await time().advance(1);
+    expect(committed()).toEqual([10, 11]);
+    committer.stop();
+  });
+
+  it('counts the time of what moved while a commit was under way from when it did', async () => {
+    const { settle, committed, commits, committer } = setUp({ items: 10, ms: 1000 });
+    settle(10);
+    settle(1);
+    await time().advance(600);
+    commits[0]?.done();
+    await time().advance(399);
+    expect(committed()).toEqual([10]);
+    await time().advance(1);
+    expect(committed()).toEqual([10, 11]);
+    committer.stop();
+    commits[1]?.done();
+  });
+
+  it('commits a position that moved over no item', async () => {
+    const { settle, committed, book, committer } = setUp({ items: 10, ms: 1000 }, 'sync');
+    settle(10);
+    book.issue('', 11, 0).settle();
+    await time().advance(1000);
+    expect(committed()).toEqual([10, 11]);
+    committer.stop();
   });
 
   it('commits so long after the first item became done, and not while nothing moves', async () => {

@@ -67,6 +67,29 @@ class AskedSource implements Source<number, number> {
 }
 
 describe('checkpoint', () => {
+  it('commits by count also where nothing ever waits', async () => {
+    const store = new MemoryCheckpointStore();
+    const saved: unknown[] = [];
+    const committed: unknown[] = [];
+    const source: Source<number, number> = {
+      ...range(0, 100),
+      commit: (positions) => void committed.push(positions.get('')),
+    };
+    const sink: Sink<number> = {
+      write: () => {
+        saved.push(store.load('numbers').get(''));
+      },
+    };
+    const pipeline = new ConcurrentPipeline(source, sink)
+      .bufferSize(20)
+      .commitEvery({ items: 10 })
+      .checkpoint(store, 'numbers');
+    await time().run(pipeline.run());
+    // Each write finds what was written before it in the checkpoint.
+    expect(saved).toEqual([undefined, 10, 20, 30, 40, 50, 60, 70, 80, 90]);
+    expect(committed).toEqual([10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+  });
+
   it('goes on where the run before it had come to', async () => {
     const store = new MemoryCheckpointStore();
     const written: number[] = [];
