@@ -20,6 +20,8 @@ export interface Load {
   readonly contestants: readonly [Contestant, ...Contestant[]];
   /** How many times as fast as these contestants it is to be. */
   readonly aims: Readonly<Record<string, number>>;
+  /** How many times as many items as were asked for make a run of it. Default 1. */
+  readonly scale?: number;
   /** How many sinks there are. */
   readonly sinks: number;
   /** What of the integers is to come to which sink; `'shared'` where only their total is known. */

@@ -5,6 +5,7 @@ import { awaited } from './loads/awaited.ts';
 import { broadcast } from './loads/broadcast.ts';
 import { channelBatches } from './loads/channel-batches.ts';
 import { channelItems } from './loads/channel-items.ts';
+import { deliveryAwaited, deliveryBroadcast, deliveryLinear } from './loads/delivery.ts';
 import { demand } from './loads/demand.ts';
 import { linear } from './loads/linear.ts';
 import { partitionCount } from './loads/partition-count.ts';
@@ -21,4 +22,7 @@ export const LOADS: readonly Load[] = [
   partitionKeyed,
   channelItems,
   channelBatches,
+  deliveryLinear,
+  deliveryAwaited,
+  deliveryBroadcast,
 ];

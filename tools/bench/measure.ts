@@ -31,7 +31,9 @@ export interface Times {
 }
 
 /** @throws Error when a sink got too little, too much or the wrong items in any round. */
-export async function measure(load: Load, { items, rounds, warmUps, clock }: Method): Promise<Times> {
+export async function measure(load: Load, method: Method): Promise<Times> {
+  const { rounds, warmUps, clock } = method;
+  const items = method.items * (load.scale ?? 1);
   const now = CLOCKS[clock];
   const right = expected(load, items);
   const times = new Map<Contestant, number[]>(load.contestants.map((contestant) => [contestant, []]));

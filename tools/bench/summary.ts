@@ -90,5 +90,6 @@ function rate(million: number): string {
 }
 
 function times(ratio: number | undefined): string {
-  return `${ratio === undefined ? '?' : ratio.toFixed(1)}×`;
+  if (ratio === undefined) return '?×';
+  return `${ratio.toFixed(ratio < 1 ? 2 : 1)}×`;
 }
