@@ -1,6 +1,6 @@
 /**
  * What files cost: `node --expose-gc --conditions=@streamweld/source --import tsx packages/file/bench/main.ts`.
- * Rivals take turns in one process; the median of the rounds and the ratio are printed.
+ * Rivals take turns in one process; the median of the rounds and the ratio are printed. `ROUNDS=1 ONLY=once` shortens it.
  */
 
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { byReadline, bySource } from './read.ts';
-import { bySink, byStream, manyBySink, manyByStreams, type Row } from './write.ts';
+import { byLedger, bySink, byStream, manyByLedger, manyBySink, manyByStreams, type Row } from './write.ts';
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 5);
 const folder = mkdtempSync(join(tmpdir(), 'streamweld-bench-'));
@@ -19,6 +19,7 @@ async function compare(
   items: number,
   rivals: Record<string, () => Promise<unknown>>,
 ): Promise<void> {
+  if (!title.includes(process.env['ONLY'] ?? '')) return;
   const times = new Map<string, number[]>(Object.keys(rivals).map((name) => [name, []]));
   for (let round = 0; round <= ROUNDS; round += 1) {
     for (const [name, run] of Object.entries(rivals)) {
@@ -83,6 +84,18 @@ try {
     'fs.WriteStream.write(line)': () => byStream(join(folder, 'stream.txt'), batches),
   });
 
+  const large: string[][] = [];
+  for (let from = 0; from < lines.length; from += 8000) large.push(lines.slice(from, from + 8000));
+  // A folder of its own each time: a second run would go on behind the first.
+  const fresh = (): string => join(mkdtempSync(join(folder, 'once-')), 'out');
+  await compare('write lines exactly once', text.length, lines.length, {
+    'writes of 500, synced each': () => byLedger(fresh(), batches, 'batch'),
+    'writes of 500, never synced': () => byLedger(fresh(), batches, 'never'),
+    'writes of 8000, synced each': () => byLedger(fresh(), large, 'batch'),
+    'writes of 8000, never synced': () => byLedger(fresh(), large, 'never'),
+    'fs.WriteStream.write(line)': () => byStream(join(folder, 'stream.txt'), batches),
+  });
+
   const rows: Row[][] = [];
   let rowBytes = 0;
   for (let from = 0; from < 500_000; from += 500) {
@@ -96,6 +109,21 @@ try {
     'FileSink (synced, renamed)': () => manyBySink(join(folder, 'many'), rows, '.ndjson'),
     'FileSink, gzip': () => manyBySink(join(folder, 'many'), rows, '.ndjson.gz'),
     '229 fs.WriteStreams': () => manyByStreams(folder, rows),
+  });
+
+  // Each write touches 500 files of 10,007: what it costs does not depend on how many there are.
+  const wide: Row[][] = [];
+  for (let from = 0; from < 20_000; from += 500) {
+    wide.push(
+      lines
+        .slice(from, from + 500)
+        .map((line, index) => ({ to: `${((from + index) * 7919) % 10_007}`, line })),
+    );
+  }
+  const wideBytes = wide.flat().reduce((sum, row) => sum + JSON.stringify(row).length + 1, 0);
+  await compare('write ndjson to 10,007 files exactly once', wideBytes, 20_000, {
+    'synced each': () => manyByLedger(fresh(), wide, 'batch'),
+    'never synced': () => manyByLedger(fresh(), wide, 'never'),
   });
 } finally {
   rmSync(folder, { recursive: true, force: true });

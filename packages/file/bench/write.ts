@@ -16,6 +16,42 @@ export async function bySink(path: string, batches: readonly (readonly string[])
   await sink.close();
 }
 
+/** With a checkpoint: each write is where it belongs, with its position, before the next begins. */
+export async function byLedger(
+  path: string,
+  batches: readonly (readonly string[])[],
+  fsync: 'batch' | 'never',
+): Promise<void> {
+  const sink = new FileSink(path, { fsync });
+  const { signal } = new AbortController();
+  await sink.open({ signal, checkpoint: 'bench', fail: () => {} });
+  for (const [index, batch] of batches.entries()) {
+    const positions = new Map([['lane', { offset: index, record: index, done: false }]]);
+    await sink.write(batch, { signal, attempt: 1, positions, defer: never });
+  }
+  await sink.flush();
+  await sink.close();
+}
+
+/** The same for a file a key: a write touches many, and only those are in the ledger's change. */
+export async function manyByLedger(
+  folder: string,
+  batches: readonly (readonly Row[])[],
+  fsync: 'batch' | 'never',
+): Promise<void> {
+  const sink = new FileSink('{to}.ndjson', { format: 'ndjson', root: folder, fsync });
+  const { signal } = new AbortController();
+  await sink.open({ signal, checkpoint: 'bench', fail: () => {} });
+  for (const [index, batch] of batches.entries()) {
+    await sink.write(batch, { signal, attempt: 1, positions: new Map([['lane', index]]), defer: never });
+  }
+  await sink.close();
+}
+
+function never(): never {
+  throw new Error('nothing is deferred here');
+}
+
 /** Line by line, waiting where the stream says so; neither synced nor renamed. */
 export async function byStream(path: string, batches: readonly (readonly string[])[]): Promise<void> {
   const stream = createWriteStream(path);

@@ -20,4 +20,21 @@ export class Limiter {
       else next();
     }
   }
+
+  /**
+   * Runs a task for each. All get their turn, also after a failure; then the first failure is thrown, one that `isWorse`
+   * before any other.
+   */
+  async forAll<E>(
+    all: readonly E[],
+    task: (each: E) => Promise<void>,
+    isWorse: (reason: unknown) => boolean = () => false,
+  ): Promise<void> {
+    if (all.length === 1) return task(all[0] as E);
+    const results = await Promise.allSettled(all.map((each) => this.run(() => task(each))));
+    const reasons: unknown[] = results.flatMap((result) =>
+      result.status === 'rejected' ? [result.reason] : [],
+    );
+    if (reasons.length > 0) throw reasons.find(isWorse) ?? reasons[0];
+  }
 }

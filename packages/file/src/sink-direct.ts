@@ -13,25 +13,18 @@
 import type { WriteContext } from '@streamweld/core/connector';
 import { FileError } from './errors.ts';
 import { Limiter } from './limiter.ts';
-import { adopt } from './sink-adopt.ts';
+import { begunBy, type Change, changeOf, outcome, standing } from './sink-change.ts';
 import type { FileState, KeptPositions } from './sink-ledger.ts';
 import { compress, Part } from './sink-part.ts';
 import { numbered } from './sink-path.ts';
-import { lastSequence, occupied } from './sink-place.ts';
+import { checkFree, claim } from './sink-claim.ts';
 import type { Recovery } from './sink-recovery.ts';
-import { type Planned, type Target, ungroup } from './sink-target.ts';
+import { type Target, ungroup } from './sink-target.ts';
 import { newBody, startPartTimer, stopPartTimer, type WayOfWriting, type WayOptions } from './sink-way.ts';
-import { checkAbandoned, statFile, syncFolders } from './sink-workshop.ts';
+import { checkAbandoned, syncFolders } from './sink-workshop.ts';
 
 /** How many files are compressed or written at once: Node's thread pool has four threads. */
 const WRITES_AT_ONCE = 4;
-
-/** What one write does to one target: the part it finds, if any, and the parts it begins. */
-interface Change<T> extends Planned<T> {
-  readonly before: Part<T> | undefined;
-  readonly lengthBefore: number;
-  readonly begun: Part<T>[];
-}
 
 export class DirectWay<T> implements WayOfWriting<T> {
   readonly #options: WayOptions<T>;
@@ -128,14 +121,7 @@ export class DirectWay<T> implements WayOfWriting<T> {
       ungroup(touched);
       throw error;
     }
-    const changes = targets.plan(batch, touched).map(
-      (planned): Change<T> => ({
-        ...planned,
-        before: planned.target.part,
-        lengthBefore: planned.target.part?.body.length ?? 0,
-        begun: [],
-      }),
-    );
+    const changes = targets.plan(batch, touched).map(changeOf);
     try {
       await this.#announce(changes);
       await this.#forAll(changes, (change) => this.#append(change));
@@ -176,32 +162,9 @@ export class DirectWay<T> implements WayOfWriting<T> {
     return target.part;
   }
 
-  /** What has to be known of files before anything is encoded for them. */
   async #prepare(touched: readonly Target<T>[]): Promise<void> {
-    const { isInPlace, roll } = this.#options;
-    if (!isInPlace) return;
-    await this.#forAll(touched, async (target) => {
-      if (target.part !== undefined || this.#recovery?.resume(target) === true) return;
-      if (roll !== undefined) {
-        if (target.sequence !== undefined) return;
-        const last = await lastSequence(this.#options.shop, target);
-        if (last > 0 && this.#recovery?.isAppended === false) {
-          target.sequence = undefined;
-          throw occupied(this.#options.shop, numbered(target.path, last));
-        }
-        return;
-      }
-      if (this.#recovery?.isAppended === false) return this.#checkFree(target.path);
-      const found = await adopt(this.#options, target);
-      if (found === undefined) return;
-      target.part = new Part(found.body, target.isZipped, found.encoder, found.progress);
-      target.part.opening = found.opening;
-    });
-  }
-
-  async #checkFree(path: string): Promise<void> {
-    const stat = await statFile(this.#options.shop, path);
-    if (stat !== undefined && stat.size > 0) throw occupied(this.#options.shop, path);
+    if (!this.#options.isInPlace) return;
+    await this.#forAll(touched, (target) => claim(this.#options, this.#recovery, target));
   }
 
   /**
@@ -213,57 +176,36 @@ export class DirectWay<T> implements WayOfWriting<T> {
     const recovery = this.#recovery;
     if (recovery === undefined) return;
     const states: [string, FileState][] = [];
-    for (const { target, pieces, before } of changes) {
+    for (const change of changes) {
+      const { target, before } = change;
       const known = recovery.stateOf(target);
-      const begins = pieces.filter(({ isNew }) => isNew).length;
-      const begun = roll === undefined ? 0 : (target.sequence ?? 0) + begins;
+      const begun = begunBy(change, roll);
       if (known !== undefined && begun <= known.begun) continue;
-      if (roll !== undefined) {
-        for (let next = (target.sequence ?? 0) + 1; next <= begun; next += 1) {
-          if (next > (known?.begun ?? 0)) await this.#checkFree(numbered(target.path, next));
-        }
+      for (let next = (target.sequence ?? 0) + 1; next <= begun; next += 1) {
+        if (next > (known?.begun ?? 0)) await checkFree(this.#options.shop, numbered(target.path, next));
       }
-      const state = this.#stateOf(target, before, begun);
-      states.push([recovery.keyOf(target), state]);
+      states.push([recovery.keyOf(target), standing(target, before, begun, roll)]);
     }
     if (states.length > 0) await recovery.ledger.record(states, []);
-  }
-
-  #stateOf(target: Target<T>, part: Part<T> | undefined, begun: number): FileState {
-    const { roll } = this.#options;
-    return {
-      length: part?.body.length ?? (roll === undefined ? 0 : undefined),
-      items: roll === undefined ? 0 : (part?.items ?? 0),
-      sequence: target.sequence ?? 0,
-      begun,
-      header: part?.encoder?.header,
-    };
   }
 
   async #record(changes: readonly Change<T>[], positions: KeptPositions): Promise<void> {
     const recovery = this.#recovery;
     if (recovery === undefined) return;
     const { roll } = this.#options;
-    const states = changes.map(({ target, pieces, encoder, before, begun }): [string, FileState] => {
-      const part = begun.at(-1) ?? (before as Part<T>);
-      const items = begun.length > 0 ? 0 : part.items;
-      const from = begun.length > 0 ? pieces.findLastIndex(({ isNew }) => isNew) : 0;
-      const added = pieces.slice(from).reduce((sum, piece) => sum + piece.items, 0);
-      const sequence = roll === undefined ? 0 : (target.sequence ?? 0) + begun.length;
-      const { length } = part.body;
-      const isFull = roll !== undefined && (items + added >= roll.maxItems || length >= roll.maxBytes);
-      return [
-        recovery.keyOf(target),
-        {
-          length: isFull ? undefined : length,
-          items: roll === undefined ? 0 : items + added,
-          sequence,
-          begun: sequence,
-          header: encoder.header,
-        },
-      ];
-    });
+    const states = changes.map((change): [string, FileState] => [
+      recovery.keyOf(change.target),
+      outcome(change, roll),
+    ]);
     await recovery.ledger.record(states, positions);
+  }
+
+  /** Says how a target stands, beside any write. */
+  async #note(target: Target<T>): Promise<void> {
+    const recovery = this.#recovery;
+    if (recovery === undefined) return;
+    const state = standing(target, target.part, target.sequence ?? 0, this.#options.roll);
+    await recovery.ledger.record([[recovery.keyOf(target), state]], []);
   }
 
   /** Nothing has happened: files are cut back, and those that were begun are empty. */
@@ -334,10 +276,7 @@ export class DirectWay<T> implements WayOfWriting<T> {
       if (target.part !== part || this.#broken !== undefined || this.#options.shop.isAbandoned) return;
       target.part = undefined;
       this.#fill(part);
-      await this.#recovery?.ledger.record(
-        [[this.#recovery.keyOf(target), this.#stateOf(target, undefined, target.sequence ?? 0)]],
-        [],
-      );
+      await this.#note(target);
       await this.#finishAll();
     }).catch(() => {});
   }
@@ -364,12 +303,7 @@ export class DirectWay<T> implements WayOfWriting<T> {
     const part = only.part ?? this.#newPart(only, 0);
     const end = isInPlace ? new Uint8Array(0) : (part.encoder ?? format.encoder()).end();
     const isFramed = only.isZipped && (end.length > 0 || part.body.length === 0);
-    if (isNew && this.#recovery !== undefined && this.#recovery.stateOf(only) === undefined) {
-      await this.#recovery.ledger.record(
-        [[this.#recovery.keyOf(only), this.#stateOf(only, undefined, 0)]],
-        [],
-      );
-    }
+    if (isNew && this.#recovery?.stateOf(only) === undefined) await this.#note(only);
     await part.body.create();
     only.part = part;
     if (isFramed || end.length > 0) {
@@ -378,10 +312,7 @@ export class DirectWay<T> implements WayOfWriting<T> {
     }
     if (this.#recovery === undefined || !isFramed) return;
     if (this.#options.fsync !== 'never') await part.body.sync();
-    await this.#recovery.ledger.record(
-      [[this.#recovery.keyOf(only), { ...this.#stateOf(only, part, 0) }]],
-      [],
-    );
+    await this.#note(only);
   }
 
   /** Files first, then what counts their bytes. */
@@ -398,14 +329,8 @@ export class DirectWay<T> implements WayOfWriting<T> {
     await this.#recovery?.ledger.sync();
   }
 
-  /** All get their turn, also after a failure; then the first failure is thrown, and one that is final before others. */
-  async #forAll<E>(all: readonly E[], task: (each: E) => Promise<void>): Promise<void> {
-    if (all.length === 1) return task(all[0] as E);
-    const results = await Promise.allSettled(all.map((each) => this.#limiter.run(() => task(each))));
-    const reasons = results.flatMap((result) =>
-      result.status === 'rejected' ? [result.reason as unknown] : [],
-    );
-    if (reasons.length > 0) throw reasons.find(isFinal) ?? reasons[0];
+  #forAll<E>(all: readonly E[], task: (each: E) => Promise<void>): Promise<void> {
+    return this.#limiter.forAll(all, task, isFinal);
   }
 
   #check(): void {

@@ -62,13 +62,9 @@ export class Recovery<T> {
 
   /** Before anything is written: all files become what the ledger says. */
   async recover(): Promise<void> {
-    const limiter = new Limiter(FILES_AT_ONCE);
-    const results = await Promise.allSettled(
-      [...this.ledger.files].map(([key, state]) =>
-        limiter.run(() => this.#recover(isAbsolute(key) ? key : join(this.#options.folder, key), key, state)),
-      ),
+    await new Limiter(FILES_AT_ONCE).forAll([...this.ledger.files], ([key, state]) =>
+      this.#recover(isAbsolute(key) ? key : join(this.#options.folder, key), key, state),
     );
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
     // What was removed must be gone before the ledger forgets it.
     await syncFolders(this.#options.shop);
   }
