@@ -147,12 +147,13 @@ describe('FileCheckpointStore, what is damaged', () => {
       const { store, newest } = makeStore();
       await store.save('orders', lanes({ a: 2 }));
       damage(newest());
-      for (const attempt of [
-        store.load('orders'),
-        store.acquire('orders'),
-        store.save('orders', lanes({ a: 3 })),
-      ]) {
-        const failure = await failureOf(Promise.resolve(attempt));
+      const attempts: (() => Promise<unknown>)[] = [
+        () => store.load('orders'),
+        () => store.acquire('orders'),
+        () => store.save('orders', lanes({ a: 3 })),
+      ];
+      for (const attempt of attempts) {
+        const failure = await failureOf(attempt());
         expect(failure).toMatchObject({ code: 'SW_FILE_CHECKPOINT_DAMAGED', path: newest() });
       }
       expect(await store.load('other')).toBeUndefined();
@@ -171,12 +172,13 @@ describe('FileCheckpointStore, what is damaged', () => {
     const { store, folder } = makeStore();
     await store.save('orders', lanes({ a: 1 }));
     writeFileSync(join(folder, 'orders.2.json'), '{"format":2,"how":"who knows"}');
-    for (const attempt of [
-      store.load('orders'),
-      store.acquire('orders'),
-      store.save('orders', lanes({ a: 3 })),
-    ]) {
-      expect((await failureOf(Promise.resolve(attempt))).code).toBe('SW_FILE_CHECKPOINT_NEWER');
+    const attempts: (() => Promise<unknown>)[] = [
+      () => store.load('orders'),
+      () => store.acquire('orders'),
+      () => store.save('orders', lanes({ a: 3 })),
+    ];
+    for (const attempt of attempts) {
+      expect((await failureOf(attempt())).code).toBe('SW_FILE_CHECKPOINT_NEWER');
     }
   });
 });
