@@ -63,11 +63,12 @@ export class JobBoard<T> implements JobHost<T> {
   waits(parcel: Parcel<T>, positions: ReadonlyMap<string, unknown> | undefined): boolean {
     const { limit } = this.policies;
     if (limit === undefined) return false;
-    let job: WriteJob<T> | undefined;
-    const cancel = limit.reserve(parcel.items.length, () => job?.granted());
+    // It is made only if it has to wait, and told when it need not any more.
+    const late: { job?: WriteJob<T> } = {};
+    const cancel = limit.reserve(parcel.items.length, () => late.job?.granted());
     if (cancel === undefined) return false;
-    job = this.create(parcel, positions);
-    job.wait(cancel);
+    late.job = this.create(parcel, positions);
+    late.job.wait(cancel);
     return true;
   }
 

@@ -217,11 +217,14 @@ describe('a subscription with deadLetter', () => {
         throw new Error('full');
       },
     });
-    await dispatcher.subscribeSink(picky(), undefined, { deadLetter: letters, onError: 'detach' });
+    const subscription = await dispatcher.subscribeSink(picky(), undefined, {
+      deadLetter: letters,
+      onError: 'detach',
+    });
     await dispatcher.subscribeSink(new Recorder<number>());
     const error = await time().run(rejection(new ConcurrentPipeline(source, dispatcher.createSink(8)).run()));
     expect(error).toMatchObject({ code: 'SW_DEAD_LETTER_FAILED', cause: { message: 'full' } });
-    expect(source.committed).toBe(0);
+    expect([source.committed, subscription.status.state]).toEqual([0, 'closed']);
   });
 
   it('that cannot be opened rejects the subscription, and its sink is left alone', async () => {

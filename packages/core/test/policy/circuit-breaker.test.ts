@@ -135,6 +135,15 @@ describe('ConcurrentPipeline.circuitBreaker', () => {
     expect(sink.items.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, item) => item));
   });
 
+  it('begins no other write while it is open, though there would be a slot', async () => {
+    const sink = fragile({ downUntil: 500 });
+    const pipe = pipeline(sink, { failures: 1, resetMs: 1000 }).maxConcurrency(3);
+    const run = pipe.run();
+    await time().advance(999);
+    expect([sink.writes.length, pipe.snapshot().stages.at(-1)?.inFlight]).toEqual([1, 1]);
+    expect((await time().run(run)).written).toBe(100);
+  });
+
   it('takes an error in the data for an answer', async () => {
     const letters = new LetterSink();
     const sink = new ScriptedSink<number>({

@@ -113,13 +113,18 @@ describe('ConcurrentPipeline.deadLetter', () => {
     expect([sink.writes.length, source.committed]).toEqual([1, 8]);
   });
 
-  it.each([[1], [3]])('gets nothing in an outage that outlives %i attempts', async (attempts) => {
+  it.each<[number, unknown]>([
+    [1, outage(1)],
+    [3, outage(1)],
+    [1, new Error('down')],
+    [3, 'down'],
+  ])('gets nothing in an outage that outlives %i attempts (%s)', async (attempts, thrown) => {
     const source = new CountingSource(8);
     const letters = new LetterSink();
     const sink = new ScriptedSink<number>({
       atomic: true,
       write: () => {
-        throw outage(1);
+        throw thrown;
       },
     });
     const pipe = pipeline(sink, letters, 8, source).retry({ attempts });

@@ -1,0 +1,23 @@
+/** The tests of core with one defect planted, which `STREAMWELD_BREAK` names. */
+
+import path from 'node:path';
+import { defineConfig } from 'vitest/config';
+import { BREAKS } from './breaks.ts';
+
+const core = path.resolve(import.meta.dirname, '../../packages/core');
+const planted = BREAKS.find(({ name }) => name === process.env['STREAMWELD_BREAK']);
+if (planted === undefined) throw new Error(`There is no break '${process.env['STREAMWELD_BREAK']}'.`);
+const target = path.join(core, 'src', planted.file);
+
+export default defineConfig({
+  root: core,
+  plugins: [
+    {
+      name: 'planted-break',
+      enforce: 'pre',
+      transform: (code, id) =>
+        id.split('?')[0] === target ? code.replace(planted.find, () => planted.replace) : undefined,
+    },
+  ],
+  test: { include: ['test/**/*.test.ts'], testTimeout: 20_000, reporters: ['json'] },
+});
