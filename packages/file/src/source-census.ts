@@ -72,12 +72,30 @@ export class Census<T> {
       for (const file of earlier) this.#remember(file, lane, '');
     }
     for (const leg of await planLegs(this.#fs, found, positions, name, onNotice)) {
-      if (leg.from === undefined) continue;
-      const { dev, ino } = leg.stat as FileStat;
-      const file = new GrowingFile(leg.lane, leg.path, { dev, ino }, this.#format, leg.incarnation, leg.from);
-      this.#files.set(file.key, file);
-      this.lane(leg.lane).files.push(file);
+      // Two positions for one file: the first has it.
+      if (leg.from === undefined || this.#files.has(fileKey(leg.stat as FileStat))) continue;
+      this.#resumed(leg.lane, leg.path, leg.stat as FileStat, leg.from);
     }
+    for (const [path, from] of positions) {
+      const isSomewhere = this.lane(path).files.length > 0 || this.#files.has(fileKey(from.file));
+      if (isSomewhere || found.includes(path)) continue;
+      // Nowhere now, but its folder may only be away: should it come, it is known.
+      const file = this.#resumed(path, path, from.file, from);
+      file.isOver = true;
+      file.missingSince = 0;
+    }
+  }
+
+  #resumed(
+    lane: string,
+    path: string,
+    { dev, ino }: Pick<FileStat, 'dev' | 'ino'>,
+    from: FilePosition,
+  ): GrowingFile<T> {
+    const file = new GrowingFile(lane, path, { dev, ino }, this.#format, from.incarnation, from);
+    this.#files.set(file.key, file);
+    this.lane(lane).files.push(file);
+    return file;
   }
 
   lane(path: string): Lane<T> {

@@ -7,7 +7,9 @@
  *     legs        app.log: X, as app.log.1, from 700  ──►  then Y, as app.log, from 0, the next incarnation
  */
 
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
+// Lanes are written with `/` on every system.
+import { join } from 'node:path/posix';
 import { isGzip } from '@streamweld/formats';
 import { type FileStat, type FileSystem, openPatiently, READ_FLAGS } from './client.ts';
 import { errnoOf, type FileError, toFileError } from './errors.ts';

@@ -151,6 +151,27 @@ describe('FileSource, resumed', () => {
     expect((await readOn(glob, positions, ['two', 'b'])).notices).toEqual([]);
   });
 
+  test('knows a file that comes back later, with its folder, and one that comes in its place', async () => {
+    for (const isSame of [true, false]) {
+      const folder = testFolder();
+      const path = logIn(folder, 'one\ntwo\n');
+      const positions = await readSome(path, 1);
+      renameSync(folder, `${folder}-away`);
+      const client = lookedAt(path);
+      const followed = await follow(path, { client, positions });
+      const next = followed.pull();
+      await client.looks(3);
+      renameSync(`${folder}-away`, folder);
+      if (!isSame) {
+        logIn(folder, 'uno\n', 'new');
+        renameSync(join(folder, 'new'), path);
+      }
+      expect(await next).toEqual([isSame ? 'two' : 'uno']);
+      expect(followed.positions.get(path)?.incarnation).toBe(isSame ? 0 : 1);
+      expect(followed.notices).toEqual(['SW_FILE_REPLACED']);
+    }
+  });
+
   test('knows a gzip file by its compressed bytes, and finishes it under another name', async () => {
     const folder = testFolder();
     const path = join(folder, 'app.gz');

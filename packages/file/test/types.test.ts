@@ -20,8 +20,16 @@ test('a source knows its items by its format', () => {
   expectTypeOf(new FileSource('x', { format: lines() })).toEqualTypeOf<FileSource<string>>();
   expectTypeOf(new FileSource('x', { format: ndjson() })).toEqualTypeOf<FileSource<unknown>>();
   expectTypeOf(new FileSource('x', { format: csv({ header: false }) })).toEqualTypeOf<FileSource<string[]>>();
+  expectTypeOf(new FileSource('x', { follow: true, onNotice: ({ code }) => void code })).toEqualTypeOf<
+    FileSource<string>
+  >();
+  expectTypeOf(new FileSource<Order>('x', { format: 'ndjson', follow: { pollMs: 1 } })).toEqualTypeOf<
+    FileSource<Order>
+  >();
   // @ts-expect-error no such format
   expect(() => new FileSource('x', { format: 'xml' }));
+  // @ts-expect-error no such option
+  expect(() => new FileSource('x', { follow: { poll: 1 } }));
   // @ts-expect-error no such option
   expect(() => new FileSource('x', { maxLine: 1 }));
 });
