@@ -108,9 +108,12 @@ export class OptionError extends RangeError {
 }
 
 export interface WriteErrorDetails extends ErrorDetails {
-  /** The indexes in the batch that the sink knows to be bad; the others may be written again without them. */
+  /**
+   * The indexes in the batch that failed. With `retryable: false` they are bad, and the others are written again without
+   * them. Otherwise they are written again; the others are taken as written, unless the sink is `atomic`.
+   */
   readonly failed?: readonly number[] | undefined;
-  /** `false`: writing the same again cannot succeed. Default `true`. */
+  /** `false`: the items are at fault, and writing the same again cannot succeed. Default `true`. */
   readonly retryable?: boolean | undefined;
 }
 

@@ -17,13 +17,15 @@
  *  K3  The batch is never empty, belongs to the run, and is not changed by the sink: others may hold the same array.
  *  K4  A write that returns, or whose promise resolves, without `durable`, is accepted and durable.
  *  K5  With `{ durable }` it is accepted now, and durable when that promise resolves. Its rejection is final.
- *  K6  A write that throws or rejects may be repeated, with the attempt counted in its context. An `atomic` sink has
- *      then written nothing.
+ *  K6  A write that throws or rejects may be repeated, in part or whole, with the attempt counted in its context. An
+ *      `atomic` sink has then written nothing. Of any other that names what `failed`, for a reason that may pass, the
+ *      rest is taken as written. A reason that will not pass says `retryable: false`: it blames the items.
  *  K7  `flush` makes everything accepted durable. No write is outstanding while it runs.
  *  K8  `close` is called once, also after a failure, and nothing is called after it. Without a reason the sink finishes;
  *      with one it abandons what is not yet visible.
- *  K9  The signal of the context aborts when the run does. A write that ignores it cannot hold the run: it is named,
- *      and may still land.
+ *  K9  The signal of the context aborts when the run does, or when the write takes longer than its `writeTimeout`: then
+ *      nobody waits for it, and another may begin beside it. A write that ignores the signal cannot hold the run: it is
+ *      named, and may still land.
  *  K10 A write that called `context.defer()` is settled by the sink itself, each piece exactly once.
  *  K11 A sink that `keepsPositions` and finds a `checkpoint` in the context of its `open` keeps the positions of each
  *      write together with its items, in one step and under that name: after any crash it holds both or neither.
