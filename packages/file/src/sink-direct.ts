@@ -85,14 +85,14 @@ export class DirectWay<T> implements WayOfWriting<T> {
     for (const part of parts) stopPartTimer(part);
     // What a ledger may count is not taken back.
     if (this.#recovery !== undefined && this.#broken !== undefined) return;
-    const results = await Promise.allSettled(
-      [...parts].map((part) =>
-        this.#limiter.run(() =>
-          this.#recovery === undefined ? part.body.abandon() : part.body.cutBack(part.body.length),
-        ),
-      ),
-    );
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    await this.#limiter
+      .forAll([...parts], ({ body }) =>
+        this.#recovery === undefined ? body.abandon() : body.cutBack(body.length),
+      )
+      .catch((error: unknown) => {
+        // With a ledger, the next run does what could not be done now.
+        if (this.#recovery === undefined) throw error;
+      });
   }
 
   /** One step at a time: a part whose time is over is finished between two writes. */

@@ -112,6 +112,12 @@ export function durableOf(answer: void | Accepted): Promise<void> {
   return answer?.durable ?? Promise.resolve();
 }
 
+/** Turns of the event loop until something has come about, and a few more for what follows from it. */
+export async function until(isSo: () => boolean, more: number = 3): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < more; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
 export async function failureOf(
   promise: Promise<unknown>,
 ): Promise<Error & { code?: string; cause?: unknown }> {

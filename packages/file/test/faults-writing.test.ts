@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { FileSink } from '@streamweld/file';
 import { describe, expect, test } from 'vitest';
-import { durableOf, failureOf, testFolder, writeAll } from './driving.ts';
+import { durableOf, failureOf, testFolder, until, writeAll } from './driving.ts';
 import { faultyLayer, systemError } from './file-layer.ts';
 
 const onLinux = test.skipIf(process.platform !== 'linux');
@@ -39,7 +39,7 @@ async function writeRepeating(sink: FileSink<string>): Promise<number> {
 }
 
 describe('FileSink and faults', () => {
-  onLinux('43 shows nothing where the disk is full', async () => {
+  onLinux('[fault 43] shows nothing where the disk is full', async () => {
     const folder = testFolder();
     writeFileSync(join(folder, 'out'), 'old\n');
     let opened = 0;
@@ -62,7 +62,7 @@ describe('FileSink and faults', () => {
     expect(readdirSync(folder)).toEqual(['out']);
   });
 
-  test('43 rejects a write without having taken anything of it, and goes on where there is room again', async () => {
+  test('[fault 43] rejects a write without having taken anything of it, and goes on where there is room again', async () => {
     for (const name of ['out', 'out.gz']) {
       const folder = testFolder();
       let refused = 0;
@@ -87,7 +87,7 @@ describe('FileSink and faults', () => {
     }
   });
 
-  test('43 goes on where a write is short', async () => {
+  test('[fault 43] goes on where a write is short', async () => {
     const folder = testFolder();
     const client = faultyLayer({ write: async (_path, length) => Math.min(length, 7) });
     await writeAll(new FileSink(join(folder, 'out'), { client }), BATCHES);
@@ -95,7 +95,7 @@ describe('FileSink and faults', () => {
     expect(readFileSync(join(folder, 'out'), 'utf8')).toBe(ALL);
   });
 
-  test('43 tells the next write, whichever file it is for, and writes what was accepted before it', async () => {
+  test('[fault 43] tells the next write, whichever file it is for, and writes what was accepted before it', async () => {
     const folder = testFolder();
     let isFull = true;
     let fired = 0;
@@ -109,7 +109,8 @@ describe('FileSink and faults', () => {
     const sink = new FileSink((item: string) => item, { root: folder, bufferBytes: 1, client });
     await sink.open();
     await sink.write(['a']);
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    // The write-out that was set going by it has failed.
+    await until(() => fired === 1);
     expect(fired).toBe(1);
     expect((await failureOf((async () => sink.write(['b']))())).code).toBe('SW_FILE_NO_SPACE');
     expect(fired).toBe(2);
@@ -120,7 +121,7 @@ describe('FileSink and faults', () => {
     expect(readFileSync(join(folder, 'a'), 'utf8')).toBe('a\n');
   });
 
-  test('43 cuts off what a failed write left behind the last whole one', async () => {
+  test('[fault 43] cuts off what a failed write left behind the last whole one', async () => {
     const folder = testFolder();
     let fired = 0;
     const client = faultyLayer({
@@ -146,7 +147,7 @@ describe('FileSink and faults', () => {
   });
 
   onLinux(
-    '44 shows nothing where a file grows beyond its limit',
+    '[fault 44] shows nothing where a file grows beyond its limit',
     async () => {
       const folder = testFolder();
       const script = join(import.meta.dirname, 'children/write-lines.ts');
@@ -165,7 +166,7 @@ describe('FileSink and faults', () => {
     30_000,
   );
 
-  test('45 fails for good where a sync failed: it is never asked again as if nothing had been', async () => {
+  test('[fault 45] fails for good where a sync failed: it is never asked again as if nothing had been', async () => {
     const folder = testFolder();
     let fired = 0;
     const client = faultyLayer({
@@ -187,7 +188,7 @@ describe('FileSink and faults', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('45 fails for good where the folder cannot be synced, or a handle cannot be closed', async () => {
+  test('[fault 45] fails for good where the folder cannot be synced, or a handle cannot be closed', async () => {
     const folder = testFolder();
     let fired = 0;
     const fail = async (): Promise<void> => {
@@ -208,13 +209,14 @@ describe('FileSink and faults', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('47 waits for a slow disk with bounded memory, and gives up without waiting for all of it', async () => {
+  test('[fault 47] waits for a slow disk with bounded memory, and gives up without waiting for all of it', async () => {
     const folder = testFolder();
     let writes = 0;
+    const held: (() => void)[] = [];
     const client = faultyLayer({
       write: async () => {
         writes += 1;
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await new Promise<void>((go) => held.push(go));
       },
     });
     const sink = new FileSink((item: string) => item.slice(-1), {
@@ -223,22 +225,35 @@ describe('FileSink and faults', () => {
       maxBufferedBytes: 20_000,
       client,
     });
+    /** The disk does one thing at a time, as long as somebody waits for it. */
+    const slowly = async (waitedFor: Promise<unknown>): Promise<void> => {
+      let isOver = false;
+      void waitedFor.finally(() => {
+        isOver = true;
+      });
+      while (!isOver) {
+        held.shift()?.();
+        await until(() => true, 1);
+      }
+    };
     await sink.open();
     let waits = 0;
     for (const batch of BATCHES.slice(0, 8)) {
       const answer = sink.write(batch);
-      if (answer instanceof Promise) waits += 1;
-      await answer;
+      if (!(answer instanceof Promise)) continue;
+      waits += 1;
+      await slowly(answer);
     }
     expect(waits).toBeGreaterThan(0);
+    await until(() => held.length > 0);
     const before = writes;
-    await sink.close(new Error('the deadline has passed'));
-    // It waits for the one that is outstanding, and begins no other: not for all that is buffered.
+    await slowly(sink.close(new Error('the deadline has passed')));
+    // It waits for those that are outstanding, and begins no other: not for all that is buffered.
     expect(writes - before).toBeLessThanOrEqual(4);
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('48 fails where the folder is gone, and shows nothing', async () => {
+  test('[fault 48] fails where the folder is gone, and shows nothing', async () => {
     const folder = testFolder();
     const sink = new FileSink(join(folder, 'sub/out'));
     await sink.open();
@@ -250,7 +265,7 @@ describe('FileSink and faults', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test('48 keeps what was promised where the rename fails, and leaves nothing where it was not', async () => {
+  test('[fault 48] keeps what was promised where the rename fails, and leaves nothing where it was not', async () => {
     for (const [errno, code] of [
       ['EXDEV', 'SW_FILE_CROSS_DEVICE'],
       ['EACCES', 'SW_FILE_DENIED'],
@@ -285,7 +300,7 @@ describe('FileSink and faults', () => {
     }
   });
 
-  test('48 writes its temporary in the folder of its target', async () => {
+  test('[fault 48] writes its temporary in the folder of its target', async () => {
     const folder = testFolder();
     const opened: string[] = [];
     const client = faultyLayer({
@@ -298,7 +313,7 @@ describe('FileSink and faults', () => {
     expect([...new Set(opened.map((path) => join(path, '..')))]).toEqual([join(folder, 'a/b')]);
   });
 
-  test('41 closes a handle of its own where there is none left', async () => {
+  test('[fault 41] closes a handle of its own where there is none left', async () => {
     const folder = testFolder();
     let open = 0;
     let refused = 0;

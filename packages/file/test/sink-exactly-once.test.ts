@@ -144,6 +144,70 @@ describe('FileSink with a checkpoint', () => {
     expect(gone.message).toContain('is gone');
   });
 
+  test('goes by the last whole line of its ledger, wherever that is torn or spoiled', async () => {
+    const folder = testFolder();
+    const path = join(folder, 'out');
+    const ledger = join(folder, '.out.ledger');
+    const sink = new FileSink(path);
+    await sink.open(openContext());
+    for (let write = 1; write <= 4; write += 1)
+      await sink.write([`item ${write}`], writeContext({ lane: write }));
+    await sink.close(new Error('the run failed'));
+    const whole = readFileSync(ledger);
+    const content = readFileSync(path);
+    const spoil = async (bytes: Uint8Array): Promise<number> => {
+      writeFileSync(ledger, bytes);
+      writeFileSync(path, content);
+      await sink.open(openContext());
+      const position = (sink.positions().get('lane') ?? 0) as number;
+      await sink.close();
+      const kept = [1, 2, 3, 4].slice(0, position).map((write) => `item ${write}\n`);
+      expect(readFileSync(path, 'utf8')).toBe(kept.join(''));
+      return position;
+    };
+    // The first line is the beginning, the second announces the file.
+    const first = whole.indexOf(10) + 1;
+    const second = whole.indexOf(10, first) + 1;
+    const seen = new Set<number>();
+    for (let length = second; length <= whole.length; length += 1)
+      seen.add(await spoil(whole.subarray(0, length)));
+    expect([...seen]).toEqual([0, 1, 2, 3, 4]);
+    // Another number, and as good a line as the one before: only its checksum tells.
+    const digit = whole.lastIndexOf('4');
+    const other = Buffer.from(whole);
+    other[digit] = '9'.charCodeAt(0);
+    expect(await spoil(other)).toBe(3);
+    for (const bytes of [whole.subarray(0, first - 1), Buffer.alloc(0)]) {
+      writeFileSync(ledger, bytes);
+      const failure = await failureOf(sink.open(openContext()));
+      await sink.close(failure);
+      expect(failure).toMatchObject({ code: 'SW_FILE_LEDGER_DAMAGED', path: ledger });
+    }
+  });
+
+  test('writes a new ledger now and then, which holds all that the old one did', async () => {
+    const folder = testFolder();
+    const client = faultyLayer();
+    const sink = new FileSink('{to}', { root: folder, client, format: 'ndjson', fsync: 'never' });
+    const names = Array.from({ length: 40 }, (_, index) => `a rather long name of a file, number ${index}`);
+    await sink.open(openContext());
+    for (let write = 1; write <= 200; write += 1) {
+      await sink.write(
+        names.map((to) => ({ to })),
+        writeContext({ [`lane ${write % 7}`]: write }),
+      );
+    }
+    const before = client.calls['rename'] ?? 0;
+    expect(before).toBeGreaterThan(1);
+    await sink.close();
+    await sink.open(openContext());
+    expect(new Set(sink.positions().values())).toEqual(new Set([194, 195, 196, 197, 198, 199, 200]));
+    await sink.close();
+    expect(Object.values(contentOf(folder)).map((text) => text.split('\n').length)).toEqual(
+      names.map(() => 201),
+    );
+  });
+
   test('writes the header of a CSV once, also across runs, and keeps its columns', async () => {
     const folder = testFolder();
     const path = join(folder, 'out.csv');

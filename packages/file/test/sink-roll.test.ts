@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { installRuntime, type Runtime } from '@streamweld/core/connector';
 import { FileSink } from '@streamweld/file';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { durableOf, failureOf, testFolder, writeAll } from './driving.ts';
+import { durableOf, failureOf, testFolder, until, writeAll } from './driving.ts';
 import { faultyLayer, systemError } from './file-layer.ts';
 import { contentOf, openContext, writeContext, writeOnce } from './sink-driving.ts';
 
@@ -36,11 +36,6 @@ function handClock(): { goOff(): void; readonly waits: number[] } {
       for (const callback of due) callback();
     },
   };
-}
-
-/** Resolves when what a timer set going has come to rest. */
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe('FileSink that rolls', () => {
@@ -282,7 +277,6 @@ describe('FileSink that rolls', () => {
     await sink.open();
     await sink.write(['a', 'b']);
     await until(() => fired === 1);
-    await new Promise((resolve) => setImmediate(resolve));
     expect((await failureOf((async () => sink.write(['c']))())).code).toBe('SW_FILE_DENIED');
     expect(fired).toBe(2);
     await sink.write(['c']);

@@ -15,7 +15,7 @@ import { FileItemError, FileSink, FileSource } from '@streamweld/file';
 import { csv, type Format, lines } from '@streamweld/formats';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { durableOf, failureOf, itemsOf, openFilesIn, testFolder, writeAll } from './driving.ts';
+import { durableOf, failureOf, itemsOf, openFilesIn, testFolder, until, writeAll } from './driving.ts';
 import { faultyLayer } from './file-layer.ts';
 
 interface Row {
@@ -103,7 +103,7 @@ describe('FileSink', () => {
     void firstDurable.then(() => {
       isDurable = true;
     });
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => true, 20);
     expect([isDurable, client.calls['write'], client.calls['datasync']]).toEqual([
       false,
       undefined,
@@ -125,7 +125,8 @@ describe('FileSink', () => {
     await sink.write(['kept']);
     await sink.flush();
     await sink.write(['not promised']);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    const [temporary] = readdirSync(folder).filter((entry) => entry.endsWith('.tmp'));
+    await until(() => statSync(join(folder, temporary as string)).size > 'kept\n'.length);
     await sink.close(new Error('the run failed'));
     const [name, ...others] = readdirSync(folder);
     expect(others).toEqual([]);
