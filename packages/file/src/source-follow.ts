@@ -24,6 +24,7 @@ import { Census } from './source-census.ts';
 import { foldersOf } from './source-files.ts';
 import type { GrowingFile } from './source-growing.ts';
 import { OpenHandles } from './source-handles.ts';
+import { HeldRecords } from './source-held.ts';
 import { cutOff, lost, zipped } from './source-notices.ts';
 import type { FilePosition } from './source-position.ts';
 import type { FileReader } from './source-reader.ts';
@@ -48,7 +49,7 @@ export class Follower<T> implements FileReader<T> {
   #turnFrom = 0;
   readonly #handles: OpenHandles<T>;
   /** Files with a record that may go on. */
-  readonly #holding: Set<GrowingFile<T>> = new Set();
+  readonly #held: HeldRecords<T>;
   /** Positions without items: where a file begins, or ended. */
   #told: Answer<T>[] = [];
   #buffer: Uint8Array | undefined;
@@ -68,6 +69,7 @@ export class Follower<T> implements FileReader<T> {
     this.#options = options;
     this.#follow = follow;
     this.#fs = patientLayer(options.client, () => this.#handles.makeRoom());
+    this.#held = new HeldRecords(follow.flushMs);
     this.#handles = new OpenHandles(this.#fs, follow.maxOpen);
     this.#census = this.#count();
     this.#watch = new Watch(options.client, follow.pollMs);
@@ -106,7 +108,7 @@ export class Follower<T> implements FileReader<T> {
     // An open that is under way gives us a handle to close.
     await this.#pulling?.catch(() => {});
     this.#active = undefined;
-    this.#holding.clear();
+    this.#held.clear();
     this.#buffer = undefined;
     await this.#handles.releaseAll();
   }
@@ -131,7 +133,7 @@ export class Follower<T> implements FileReader<T> {
       if (told !== undefined) return told;
       const file = this.#next();
       if (file === undefined) {
-        await this.#watch.rest(this.#flushDue());
+        await this.#watch.rest(this.#held.dueAt);
         continue;
       }
       try {
@@ -165,12 +167,7 @@ export class Follower<T> implements FileReader<T> {
    * handle were needed for the others before that, it would begin again, and again.
    */
   #next(): GrowingFile<T> | undefined {
-    const now = runtime.now();
-    for (const file of this.#holding) {
-      if (now < file.grewAt + this.#follow.flushMs) continue;
-      this.#holding.delete(file);
-      this.#enqueue(file);
-    }
+    for (const file of this.#held.due(runtime.now())) this.#enqueue(file);
     const active = this.#active;
     if (active !== undefined) {
       const isToStay = active.ending !== undefined || active.offset === this.#turnFrom;
@@ -198,7 +195,7 @@ export class Follower<T> implements FileReader<T> {
     this.#buffer ??= Buffer.allocUnsafeSlow(this.#options.chunkBytes);
     switch (await file.fill(this.#buffer, runtime.now())) {
       case 'bytes':
-        this.#holding.delete(file);
+        this.#held.delete(file);
         return file.take(demand);
       case 'other':
         // Whole lines of a record that might have gone on are a record; half a line is none.
@@ -224,7 +221,7 @@ export class Follower<T> implements FileReader<T> {
         const items = file.take(demand);
         if (items.length > 0) return items;
       } else {
-        this.#holding.add(file);
+        this.#held.add(file);
       }
     }
     this.#active = undefined;
@@ -293,14 +290,8 @@ export class Follower<T> implements FileReader<T> {
   /** Nothing is read of it any more, and nothing waited for. */
   async #letGo(file: GrowingFile<T>): Promise<void> {
     this.#active = undefined;
-    this.#holding.delete(file);
+    this.#held.delete(file);
     await this.#handles.release(file);
-  }
-
-  #flushDue(): number {
-    let due = Number.POSITIVE_INFINITY;
-    for (const { grewAt } of this.#holding) due = Math.min(due, grewAt + this.#follow.flushMs);
-    return due;
   }
 
   #take(file: GrowingFile<T>, demand: number): readonly T[] {

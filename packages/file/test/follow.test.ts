@@ -1,7 +1,7 @@
 /** Following, where nothing goes wrong: what is read, in which order, how it ends, and what it leaves behind. */
 
 import { getEventListeners } from 'node:events';
-import { appendFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ConcurrentPipeline, collect, from } from '@streamweld/core';
@@ -135,6 +135,18 @@ describe('FileSource with follow', () => {
     await source.close();
     expect(turns.length).toBeGreaterThan(15);
     expect(sync).toBeGreaterThan(150);
+  });
+
+  test('reads a file that was finished before its turn came', async () => {
+    const clock = stoppedClock();
+    const path = logIn(testFolder(), 'one\n');
+    const followed = await follow(path, { client: lookedAt(path), follow: { pollMs: 1000 } });
+    expect(await clock.passUntil(followed.take(1))).toEqual(['one']);
+    renameSync(path, `${path}.1`);
+    writeFileSync(path, 'two\n');
+    expect(await clock.passUntil(followed.take(1))).toEqual(['two']);
+    // Not at once, for the writer of the first may be late.
+    expect(clock.now).toBeGreaterThanOrEqual(3000);
   });
 
   test('reads a file once that has two names', async () => {
