@@ -11,10 +11,12 @@ import { linear } from './loads/linear.ts';
 import { partitionCount } from './loads/partition-count.ts';
 import { partitionKeyed } from './loads/partition-keyed.ts';
 import { partitionNames } from './loads/partition-names.ts';
+import { policies } from './loads/policies.ts';
 
 export const LOADS: readonly Load[] = [
   linear,
   awaited,
+  policies,
   broadcast,
   demand,
   partitionNames,

@@ -13,7 +13,11 @@ import { BATCH, BUFFER } from './load.ts';
 import { integers } from './node-streams.ts';
 
 /** Runs 0 to `items` − 1 into a sink, and sees to it that the position after the last one was committed. */
-export async function runInto(sink: SinkLike<number>, items: number): Promise<void> {
+export async function runInto(
+  sink: SinkLike<number>,
+  items: number,
+  configure: (pipeline: ConcurrentPipeline<number>) => ConcurrentPipeline<number> = (pipeline) => pipeline,
+): Promise<void> {
   let committed: unknown;
   let commits = 0;
   const source: Source<number, number> = {
@@ -23,7 +27,7 @@ export async function runInto(sink: SinkLike<number>, items: number): Promise<vo
       committed = positions.get('');
     },
   };
-  await new ConcurrentPipeline(source, sink).bufferSize(BUFFER).run();
+  await configure(new ConcurrentPipeline(source, sink).bufferSize(BUFFER)).run();
   if (committed !== items) throw new Error(`Of ${items} items, ${String(committed)} were committed.`);
   // Every 10,000 items, and at the end.
   if (commits < items / 20_000) throw new Error(`There were only ${commits} commits of ${items} items.`);

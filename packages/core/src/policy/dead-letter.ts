@@ -109,6 +109,7 @@ export class DeadLetterBox {
   #queue: Entry[] = [];
   #isWriting = false;
   #isOpen = false;
+  #isClosed = false;
   #failure: StreamWeldError | undefined;
   #idle: Deferred | undefined;
   #room: Deferred | undefined;
@@ -142,6 +143,8 @@ export class DeadLetterBox {
   }
 
   put(letters: readonly DeadLetter[], fate: LetterFate): void {
+    // What still comes when the run has ended belongs to nobody: its positions stay before it.
+    if (this.#isClosed) return;
     const envelope: Envelope = { fate, toAccept: letters.length, toSettle: letters.length, isLost: false };
     if (this.#failure !== undefined) {
       fate.failed(this.#failure);
@@ -182,6 +185,7 @@ export class DeadLetterBox {
   async close(reason?: unknown): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.#isClosed = true;
     this.#clearTimer();
     // What waits still belongs to somebody who will hear nothing more of it.
     if (reason !== undefined) this.#queue = [];
