@@ -13,21 +13,22 @@ import { type Variant, VARIANTS } from './variants.ts';
 /** A process that neither ends nor is killed hangs. */
 const PATIENCE_MS = 30_000;
 
-/** The program as one file: a process that reads it starts in a tenth of the time. */
-export async function bundleProgram(folder: string): Promise<string> {
+/** A program of this folder as one file: a process that reads it starts in a tenth of the time. */
+export async function bundleProgram(folder: string, name = 'program'): Promise<string> {
   await build({
     configFile: false,
     logLevel: 'error',
     ssr: { noExternal: true, resolve: { conditions: ['@streamweld/source', 'node'] } },
     build: {
-      ssr: join(import.meta.dirname, 'program.ts'),
+      ssr: join(import.meta.dirname, `${name}.ts`),
       outDir: folder,
+      emptyOutDir: false,
       minify: false,
       target: 'node20',
-      rollupOptions: { output: { entryFileNames: 'program.mjs' } },
+      rollupOptions: { output: { entryFileNames: `${name}.mjs` } },
     },
   });
-  return join(folder, 'program.mjs');
+  return join(folder, `${name}.mjs`);
 }
 
 interface Ended {
@@ -140,6 +141,8 @@ export class Killer {
         break;
       }
       killed += 1;
+      const left = this.#variant.look?.(folder) ?? [];
+      outcome.violations.push(...left.map((violation) => `${this.#name} [${String(target)}]: ${violation}`));
       story.push(typeof target === 'number' ? `after ${target} ms` : target);
       const point = typeof target === 'number' ? undefined : target.replace(/:.*/, '');
       if (point === undefined) outcome.killedByTime += 1;

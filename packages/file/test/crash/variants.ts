@@ -17,6 +17,8 @@ export interface Variant {
   build(folder: string, client: FileSystem): ConcurrentPipeline<unknown>;
   /** What is wrong with the output, after so many kills. */
   check(folder: string, kills: number): string[];
+  /** What is wrong with what a kill has left. */
+  look?(folder: string): string[];
 }
 
 /** Lines of lengths that differ, so that no two batches are alike; the longest are longer than a page. */
@@ -211,6 +213,23 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
       ...checkAtLeastOnce(textOf(join(folder, 'out.log')), LINES, kills, true),
       ...checkTidy(folder),
     ],
+  },
+  // Without a checkpoint each run begins anew, and a file is seen whole or not at all.
+  temporary: {
+    prepare(folder) {
+      prepareLines(folder);
+      writeFileSync(join(folder, 'out.log'), 'old\n');
+    },
+    build: (folder, client) =>
+      new ConcurrentPipeline<unknown>(
+        inputOf(folder, client),
+        new FileSink(join(folder, 'out.log'), { client, bufferBytes: 4096 }) as unknown as Sink<unknown>,
+      ).bufferSize(BUFFER),
+    look: (folder) => {
+      const text = textOf(join(folder, 'out.log'));
+      return text === 'old\n' ? [] : compare('out.log', text, TEXT);
+    },
+    check: (folder) => compare('out.log', textOf(join(folder, 'out.log')), TEXT),
   },
   'dead letter': {
     prepare: prepareLines,
