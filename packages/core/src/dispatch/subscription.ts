@@ -36,7 +36,7 @@ export interface SinkStatus extends WriteCounts {
   readonly demand: number;
   /** Items that wait in its buffer. */
   readonly buffered: number;
-  /** Items that are being written. */
+  /** Items that are being written, or wait to be written again. */
   readonly inFlight: number;
   readonly bufferSize: number;
   /** The most items there ever were in its buffer and in flight. */

@@ -22,7 +22,7 @@ export interface StageSnapshot {
   readonly kind: 'source' | 'operator' | 'sink';
   /** Items it has handed on; of a sink: accepted. */
   readonly items: number;
-  /** Operations that are outstanding: a pull of the source's side, writes of the sink. */
+  /** Operations that are outstanding: a pull of the source's side, writes of the sink, those that wait to be repeated included. */
   readonly inFlight: number;
   /** How long it had to wait for its neighbour: a source for room, a sink for items. Milliseconds. */
   readonly waitedMs: number;
@@ -39,7 +39,7 @@ export interface BufferSnapshot {
   readonly capacity: number;
   /** Items that wait. */
   readonly queued: number;
-  /** Items that are being written. */
+  /** Items that are being written, or wait to be written again. */
   readonly inFlight: number;
   /** Items it has room for. */
   readonly demand: number;

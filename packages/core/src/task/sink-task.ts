@@ -292,7 +292,8 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     const error = policies.timeoutError(this.#options.name);
     policies.timedOut += 1;
     write.giveUp(error);
-    this.#failed(write, job, error);
+    // It may still land: where items and positions are one step, another write of the same must not begin beside it.
+    this.#failed(write, job, error, this.writesWhole);
   }
 
   /** The sink has answered, or is not waited for any more. */
@@ -341,7 +342,8 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     this.#uncommitted.add(count, durable, ended, failed);
   }
 
-  #failed(write: Write<T>, job: WriteJob<T> | undefined, error: unknown): void {
+  /** @param isFinal whatever the policies say. */
+  #failed(write: Write<T>, job: WriteJob<T> | undefined, error: unknown, isFinal: boolean = false): void {
     if (write.isOver) return;
     const { parcel } = write;
     this.#answered(write);
@@ -354,7 +356,7 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
       if (job === undefined) this.#options.intake.release(parcel);
       else job.lost(error);
     } else if (this.#jobs !== undefined) {
-      (job ?? this.#jobs.create(parcel, write.positions)).failed(error);
+      (job ?? this.#jobs.create(parcel, write.positions)).failed(error, isFinal);
       this.#wakeIdle();
     } else {
       this.#vacate(parcel);

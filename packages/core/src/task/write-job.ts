@@ -103,8 +103,8 @@ export class WriteJob<T> {
     else this.#goOn();
   }
 
-  /** The write failed, and nobody has settled anything of it. */
-  failed(error: unknown): void {
+  /** The write failed, and nobody has settled anything of it. @param isFinal it must not be tried again. */
+  failed(error: unknown, isFinal: boolean): void {
     const { policies, isHalted } = this.#host;
     const segment = this.#writing ?? wholeSegment(this.parcel.items, 1);
     this.#writing = undefined;
@@ -121,7 +121,7 @@ export class WriteJob<T> {
     }
     if (isData) policies.breaker?.answered();
     else policies.breaker?.failed();
-    if (isHalted) {
+    if (isHalted || isFinal) {
       this.#todo.push(segment);
       this.#lose(error);
     } else if (isData) {

@@ -35,6 +35,8 @@ const scenarios = fc.record({
   durableMs: fc.constantFrom(0, 0, 5, 30),
   lettersMs: fc.constantFrom(0, 0, 3, 40),
   limit: fc.constantFrom(0, 0, 200),
+  /** With one, no outage ends the run. */
+  breaker: fc.constantFrom(0, 0, 1, 3),
   seed: fc.nat(),
 });
 type Scenario = typeof scenarios extends fc.Arbitrary<infer S> ? S : never;
@@ -167,6 +169,8 @@ async function play(clock: VirtualClock, scenario: Scenario, isKeyed: boolean): 
   const retry: RetryOptions = { attempts: scenario.attempts, backoff: { firstMs: 5 }, halve: true };
   const rateLimit =
     scenario.limit === 0 ? undefined : new RateLimit({ perSecond: scenario.limit, burst: scenario.maxItems });
+  const circuitBreaker =
+    scenario.breaker === 0 ? undefined : { failures: scenario.breaker, resetMs: 20, maxResetMs: 50 };
   let pipe: ConcurrentPipeline<number>;
   if (isKeyed) {
     const dispatcher = new DispatchedPipelineBuilder<number>({ logger: null }).partition(
@@ -180,6 +184,7 @@ async function play(clock: VirtualClock, scenario: Scenario, isKeyed: boolean): 
       retry,
       deadLetter,
       rateLimit,
+      circuitBreaker,
       maxConcurrency: scenario.concurrency,
       bufferSize: scenario.bufferSize,
     });
@@ -190,6 +195,7 @@ async function play(clock: VirtualClock, scenario: Scenario, isKeyed: boolean): 
       .retry(retry)
       .deadLetter(deadLetter);
     if (rateLimit !== undefined) pipe.rateLimit(rateLimit);
+    if (circuitBreaker !== undefined) pipe.circuitBreaker(circuitBreaker);
   }
   let report: RunReport | undefined;
   let error: unknown;
@@ -224,7 +230,8 @@ function check(scenario: Scenario, isKeyed: boolean, played: Play): void {
   if (scenario.isAtomic) expect(new Set(sink.landed).size).toBe(sink.landed.length);
   // The budget: no item was met by more outages, and a run only fails when it was met by as many.
   const most = Math.max(0, ...sink.outages.values());
-  expect(most).toBeLessThanOrEqual(scenario.attempts);
+  if (scenario.breaker === 0) expect(most).toBeLessThanOrEqual(scenario.attempts);
+  else expect(error).toBeUndefined();
   if (error === undefined) {
     const all = Array.from({ length: scenario.items }, (_, item) => item);
     expect([...new Set([...sink.landed, ...buried])].toSorted((a, b) => a - b)).toEqual(all);

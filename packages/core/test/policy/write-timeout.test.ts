@@ -171,6 +171,18 @@ describe('ConcurrentPipeline.writeTimeout', () => {
     expect(sink.items).toEqual(Array.from({ length: 40 }, (_, item) => item));
   });
 
+  it('[exactly once] fails the run: no other write of the same may begin beside it', async () => {
+    const sink = Object.assign(new ControlledSink<number>(), {
+      keepsPositions: true,
+      positions: () => new Map<string, unknown>(),
+    });
+    const store = { load: () => undefined, save: () => {} };
+    const pipe = pipeline(sink).checkpoint(store, 'x').closeMs(500);
+    const error = await time().run(rejection(pipe.run()));
+    expect(error).toMatchObject({ code: 'SW_WRITE_TIMEOUT' });
+    expect(sink.writes.length).toBe(1);
+  });
+
   it.each([0, -1, Number.NaN, '5', undefined])('refuses %j at once', (ms) => {
     const pipe = new ConcurrentPipeline([1], () => {});
     expect(() => pipe.writeTimeout(ms as never)).toThrow(/^writeTimeout /);
