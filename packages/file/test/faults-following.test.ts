@@ -237,6 +237,27 @@ describe('FileSource that follows, and faults', () => {
     expect(followed.positions.get(path)).toMatchObject({ incarnation: 1, file: { ino: 42 } });
   });
 
+  test('[fault 39] does not take a new file for one that was renamed, because it has its number', async () => {
+    const folder = testFolder();
+    const [a, b, c] = ['a.log', 'b.log', 'c.log'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    logIn(folder, 'a\n', 'a.log');
+    logIn(folder, 'b\n', 'b.log');
+    const client = sameNumber(lookedAt(`${folder}/*`), a, c);
+    const followed = await follow(`${folder}/*`, { client, follow: { pollMs: 1, maxOpen: 1 } });
+    await followed.take(2);
+    appendFileSync(b, 'b2\n');
+    await followed.take(1);
+    rmSync(a);
+    writeFileSync(c, 'one\ntwo\n');
+    expect(await followed.take(2)).toEqual(['one', 'two']);
+    expect(followed.positions.get(c)).toMatchObject({ incarnation: 0, offset: 8, file: { ino: 42 } });
+    expect(followed.positions.get(a)).toMatchObject({ incarnation: 0 });
+  });
+
   test('[fault 39] and where that happened while nobody followed', async () => {
     const path = logIn(testFolder(), 'one\n');
     const client = sameNumber(lookedAt(path), path);
@@ -385,15 +406,15 @@ describe('FileSource that follows, and faults', () => {
   });
 });
 
-/** Has every file at a path keep one number, as a file system does that gives numbers out again. */
-function sameNumber<L extends ReturnType<typeof lookedAt>>(layer: L, path: string): L {
+/** Gives every file at these paths one number, as a file system does that gives numbers out again. */
+function sameNumber<L extends ReturnType<typeof lookedAt>>(layer: L, ...paths: string[]): L {
   const { stat, open } = layer;
   const renumber = <S extends object>(found: S): S => Object.assign(found, { ino: 42 });
   return Object.assign(layer, {
-    stat: async (at: string) => (at === path ? renumber(await stat(at)) : stat(at)),
+    stat: async (at: string) => (paths.includes(at) ? renumber(await stat(at)) : stat(at)),
     open: async (at: string, flags: string | number, mode?: number) => {
       const handle = await open(at, flags, mode);
-      return at === path ? { ...handle, stat: async () => renumber(await handle.stat()) } : handle;
+      return paths.includes(at) ? { ...handle, stat: async () => renumber(await handle.stat()) } : handle;
     },
   });
 }

@@ -1,7 +1,15 @@
 /** Following, where nothing goes wrong: what is read, in which order, how it ends, and what it leaves behind. */
 
 import { getEventListeners } from 'node:events';
-import { appendFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ConcurrentPipeline, collect, from } from '@streamweld/core';
@@ -147,6 +155,33 @@ describe('FileSource with follow', () => {
     expect(await clock.passUntil(followed.take(1))).toEqual(['two']);
     // Not at once, for the writer of the first may be late.
     expect(clock.now).toBeGreaterThanOrEqual(3000);
+  });
+
+  test('[fault 38] sees by its time alone that a file was written anew, with as many bytes', async () => {
+    const clock = stoppedClock();
+    const path = logIn(testFolder(), 'one\n');
+    utimesSync(path, 1, 1);
+    const client = lookedAt(path);
+    const followed = await follow(path, { client, follow: { pollMs: 10 } });
+    expect(await clock.passUntil(followed.take(1))).toEqual(['one']);
+    const next = followed.pull();
+    await clock.passUntil(client.looks(6));
+    writeFileSync(path, 'two\n');
+    expect(await clock.passUntil(next)).toEqual(['two']);
+  });
+
+  test('[fault 38] looks again where a change was so late that its time may not tell of the next', async () => {
+    const clock = stoppedClock();
+    const path = logIn(testFolder(), 'one\n');
+    utimesSync(path, 1, 1);
+    const followed = await follow(path, { client: lookedAt(path), follow: { pollMs: 10 } });
+    expect(await clock.passUntil(followed.take(1))).toEqual(['one']);
+    const next = followed.pull();
+    // It was read to its end, and is at rest.
+    while (clock.waits === 0) await new Promise((resolve) => setImmediate(resolve));
+    writeFileSync(path, 'two\n');
+    utimesSync(path, 1, 1);
+    expect(await clock.passUntil(next)).toEqual(['two']);
   });
 
   test('reads a file once that has two names', async () => {

@@ -126,6 +126,16 @@ describe('FileSource, resumed', () => {
     }
   });
 
+  test('[fault 38] and where it was cut behind all by which it is recognised', async () => {
+    const long = 'x'.repeat(2000);
+    const path = logIn(testFolder(), `${long}\none\n`);
+    const positions = await readSome(path, 2);
+    writeFileSync(path, `${long}\n`);
+    const { notices, positions: after } = await readOn(path, positions, [long]);
+    expect(notices).toEqual(['SW_FILE_SHORTENED']);
+    expect(after.get(path)?.incarnation).toBe(1);
+  });
+
   test('[fault 39] does not take a file of the same size, written at the same time, for the same by that', async () => {
     const folder = testFolder();
     const path = logIn(folder, 'one\n');
