@@ -31,9 +31,11 @@ export interface Changes {
   sink?(sink: Sink<string>): Sink<string>;
 }
 
-export function newDisk(): MemoryDisk {
+/** With the input on it, and the folder of the output or not even that. */
+export function newDisk(hasFolder = false): MemoryDisk {
   const disk = new MemoryDisk();
   disk.place('/srv/in.log', Buffer.from(TEXT));
+  if (hasFolder) disk.place(`${OUT}/notes.txt`, Buffer.from('not ours\n'));
   return disk;
 }
 

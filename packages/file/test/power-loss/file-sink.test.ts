@@ -4,6 +4,7 @@ import { ConcurrentPipeline, type Sink, type Source } from '@streamweld/core';
 import { type FilePosition, FileSink, FileSource, type FileSystem } from '@streamweld/file';
 import { describe, expect, test } from 'vitest';
 import { moved } from '../crash/defects.ts';
+import type { MemoryDisk } from './memory-disk.ts';
 import { type Changes, type Copy, COPIES, finish, LINES, newDisk, TEXT, unlock, watched } from './copies.ts';
 import {
   dyingAfter,
@@ -34,13 +35,20 @@ async function tryAll(copied: Copy, trial: Trial = {}): Promise<Exploration> {
   const { spoil = (fs) => fs, changes = {}, perBoundary = 30 * EFFORT } = trial;
   const { source: change = (same) => same } = changes;
   const recording = record(newDisk());
-  const source: Change = (inner) =>
-    watched(change(inner), { committed: ({ record: items }) => recording.disk.note(items) });
+  const source: Change = (inner) => noting(recording.disk)(change(inner));
   await copied.build(spoil(recording.disk), { ...changes, source }).run();
   return explore(recording, { seed: SEED, perBoundary }, (disk, notes) =>
-    finish(copied, disk, Math.max(0, ...(notes as readonly number[])), change),
+    finish(copied, disk, mostOf(notes), change),
   );
 }
+
+/** Remarks how many items the source is told to be done with. */
+const noting =
+  (disk: MemoryDisk): Change =>
+  (source) =>
+    watched(source, { committed: ({ record: items }) => disk.note(items) });
+
+const mostOf = (notes: readonly unknown[]): number => Math.max(0, ...(notes as readonly number[]));
 
 function tell(name: string, { states, boundaries }: Exploration): void {
   console.info(`${name}: ${states} crash states at ${boundaries} boundaries, seed ${SEED}`);
@@ -57,36 +65,48 @@ describe('FileSink and power loss', () => {
     },
   );
 
+  /** Kills a run after so many operations, runs another to its end, and loses power at every boundary of that one. */
+  async function tryKilled(copied: Copy, hasFolder: boolean, step: number): Promise<Exploration> {
+    const found = nothingExplored();
+    for (let operations = 0, ended = false; !ended; operations += step) {
+      const recording = record(newDisk(hasFolder));
+      const { disk } = recording;
+      const source = noting(disk);
+      ended = await copied
+        .build(dyingAfter(disk, operations), { source })
+        .run()
+        .then(
+          () => true,
+          () => false,
+        );
+      unlock(disk);
+      const from = disk.log.length;
+      await copied.build(disk, { source }).run();
+      await explore(
+        recording,
+        { seed: SEED + operations, perBoundary: 1, every: 3, from },
+        (left, notes) => finish(copied, left, mostOf(notes)),
+        found,
+      );
+    }
+    return found;
+  }
+
   test.each(['plain', 'rolling', 'many files'])(
     '46 %s: also where the run before was killed, and nothing that it did is durable yet',
     async (name) => {
-      const copied = COPIES[name] as Copy;
-      const found = nothingExplored();
-      for (let operations = 0, ended = false; !ended; operations += EFFORT > 1 ? 1 : 8) {
-        const recording = record(newDisk());
-        const { disk } = recording;
-        ended = await copied
-          .build(dyingAfter(disk, operations))
-          .run()
-          .then(
-            () => true,
-            () => false,
-          );
-        unlock(disk);
-        const from = disk.log.length;
-        await copied.build(disk).run();
-        await explore(
-          recording,
-          { seed: SEED + operations, perBoundary: 1, every: 3, from },
-          (left) => finish(copied, left),
-          found,
-        );
-      }
+      const found = await tryKilled(COPIES[name] as Copy, true, EFFORT > 1 ? 1 : 8);
       tell(`${name}, killed before`, found);
       expect(found.violations).toEqual([]);
       expect(found.states).toBeGreaterThan(150);
     },
   );
+
+  // Known: a folder that a killed run made is there for the next run, which syncs what is in it and never its name.
+  // When createIn of sink-workshop.ts sees to that, this is a test like the one above.
+  test.fails('46 plain: also where the run before was killed when it had made the folder', async () => {
+    expect((await tryKilled(plain, false, 4)).violations).toEqual([]);
+  });
 
   test.each(['plain', 'rolling', 'many files'])(
     '46 %s: also where power is lost again while it recovers',
@@ -101,11 +121,11 @@ describe('FileSink and power loss', () => {
         async (left, _notes, chance) => {
           unlock(left);
           const second = record(left);
-          await copied.build(left).run();
+          await copied.build(left, { source: noting(left) }).run();
           await explore(
             second,
             { seed: chance.below(1e6), perBoundary: 1, every: 12 },
-            (again) => finish(copied, again),
+            (again, notes) => finish(copied, again, mostOf(notes)),
             found,
           );
         },
