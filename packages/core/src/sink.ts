@@ -33,6 +33,10 @@
  *  K12 It is then given whole source batches, in order, one write at a time; each attempt of a write carries the same
  *      positions. It does not answer `{ durable }` and does not defer. Items that cannot be written are isolated by the
  *      sink inside its own step, and named by `WriteError.failed`.
+ *  K13 One that passes its items on to several sinks, each of which keeps positions, has `ahead` as well, and may defer.
+ *      Its `positions()` are the least of theirs; `ahead()`, asked once after that, the furthest of each lane in which
+ *      they differ. Until the source is beyond those it is asked for single items, and each write holds one source batch:
+ *      then what a sink has and what it has not are not in one write, unless an operator joined them before.
  */
 
 import type { Awaitable } from './source.ts';
@@ -46,6 +50,11 @@ export interface SinkContext {
    * delivers exactly once through this sink. Undefined otherwise: then there are no positions to keep.
    */
   readonly checkpoint?: string | undefined;
+  /**
+   * Negative where `a` lies before `b` in a lane: for a sink that keeps positions in several places (K13).
+   * @throws StreamWeldError SW_EXACTLY_ONCE_IMPOSSIBLE where the source of the lane has no `comparePositions`.
+   */
+  comparePositions?(lane: string, a: unknown, b: unknown): number;
   /** For a sink that learns between two writes that it cannot go on: fails the run. */
   fail(error: unknown): void;
 }
@@ -95,12 +104,14 @@ export interface Sink<T> {
   readonly concurrency?: number | undefined;
   /** A write that rejects has written nothing. */
   readonly atomic?: boolean | undefined;
-  /** It can keep positions with its items, and so write each item exactly once (K11, K12). */
+  /** It can keep positions with its items, and so write each item exactly once (K11 to K13). */
   readonly keepsPositions?: boolean | undefined;
   readonly batching?: Batching | undefined;
   open?(context: SinkContext): Awaitable<void>;
   /** The positions it holds, by lane; empty on a first run (K11). */
   positions?(): Awaitable<ReadonlyMap<string, unknown>>;
+  /** Of each lane in which it is ahead of these positions in some place, the furthest (K13). */
+  ahead?(): ReadonlyMap<string, unknown>;
   /** Returning nothing means: accepted and durable (rules K2 to K6). */
   write(batch: readonly T[], context: WriteContext): Awaitable<void | Accepted>;
   /** Makes all that was accepted durable. */

@@ -17,6 +17,8 @@ import { type Claim, NO_ORIGINS, type Part } from './parcel.ts';
 /** One batch of a source, on its way. Also the link in its lane's list. */
 export class Receipt implements Claim {
   next: Receipt | undefined;
+  /** The lane's position has come to its end, or beyond. */
+  isPassed = false;
   #pieces = 1;
   #poisoned = false;
 
@@ -112,6 +114,16 @@ export class Lane {
     return this.#head === undefined;
   }
 
+  /** It is no longer ours: nothing of it will be committed. */
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** The batch that comes after this one; the oldest that is not done, where it is none or was passed. */
+  after(receipt: Receipt | undefined): Receipt | undefined {
+    return receipt === undefined || receipt.isPassed ? this.#head : receipt.next;
+  }
+
   /** The next batch of the lane goes on its way. */
   issue(position: unknown, items: number): Receipt {
     const receipt = new Receipt(this, this.#latest, position, items);
@@ -131,6 +143,7 @@ export class Lane {
     do {
       this.position = head.position;
       items += head.items;
+      head.isPassed = true;
       this.#passed += 1;
       const next: Receipt | undefined = head.next;
       // A receipt that grew old and died would keep all that follow it alive, until a collection of everything.
@@ -177,8 +190,10 @@ export class LaneBook {
 
   /** @param onMoved is told how many items became done, when a lane's position moved. */
   readonly onMoved: (items: number) => void;
-  /** Is told of every piece that is settled, where somebody waits to have all pieces of a batch. */
+  /** Is told of every piece that is settled, and of a lane that ends, where somebody waits to have all of a batch. */
   onSettled: (() => void) | undefined;
+  /** Whether the source has ever given a lane up. */
+  hasEnded = false;
   /** What the names of its lanes begin with, where a run has several sources. */
   prefix = '';
 
@@ -212,6 +227,8 @@ export class LaneBook {
     this.#lanes.get(laneName)?.end();
     this.#lanes.delete(laneName);
     this.#last = undefined;
+    this.hasEnded = true;
+    this.onSettled?.();
   }
 
   /** The names of the lanes in which something is not settled. */

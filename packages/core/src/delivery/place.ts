@@ -19,6 +19,17 @@ export function claimAt(parts: readonly Part[], index: number): Claim | undefine
   return parts.at(-1)?.receipt;
 }
 
+/** The receipts of source batches that a claim stands for, in the end; for one that came from no run of ours, none. */
+export function receiptsOf(claim: Claim | null): Receipt[] {
+  const receipts: Receipt[] = [];
+  const visit = (one: Claim): void => {
+    if (one instanceof Receipt) receipts.push(one);
+    else for (const { receipt } of one.origins) visit(receipt);
+  };
+  if (claim !== null) visit(claim);
+  return receipts;
+}
+
 /** The positions between which the items of a claim lie; nothing, where they come from several lanes or none. */
 export function placeOf(claim: Claim | undefined): Place | undefined {
   let first: Receipt | undefined;

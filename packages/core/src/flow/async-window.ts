@@ -225,6 +225,9 @@ export class AsyncWindow<I, O> {
       if (result === undefined) {
         if (this.#options.ordered) break;
         keep.push(entry);
+      } else if (items === 0 && ready.length > 0 && result.items.length > 0) {
+        // Batches that were emptied go on before the first item: they have no part in it.
+        break;
       } else if (items + result.items.length > demand) {
         ready.push(result.cut(0, demand - items));
         entry.result = result.cut(demand - items, result.items.length);

@@ -1,5 +1,6 @@
 /** The first stage of a chain: asks a source, holds it to its contract, and gives its batches their receipts. */
 
+import type { Caution } from '../delivery/caution.ts';
 import { LaneBook } from '../delivery/lane.ts';
 import { Parcel } from '../delivery/parcel.ts';
 import { isThenable } from '../deferred.ts';
@@ -19,6 +20,8 @@ export class SourceStage<T> extends Stage<T> {
   onMoved: (items: number) => void = () => {};
   /** Every batch must have a position: the run keeps them. */
   needsPositions = false;
+  /** As long as it is needed, items are asked for one by one, so that each has a position of its own. */
+  caution: Caution | undefined;
   #demand = 0;
   #ended = false;
   #isAbandoned = false;
@@ -67,9 +70,9 @@ export class SourceStage<T> extends Stage<T> {
   override pull(demand: number): Awaitable<Parcel<T> | undefined> {
     if (this.#isAbandoned) return NEVER;
     if (this.#ended) return undefined;
-    this.#demand = demand;
+    this.#demand = this.caution?.isNeeded === true ? 1 : demand;
     try {
-      const answer = this.source.pull(demand);
+      const answer = this.source.pull(this.#demand);
       if (isThenable(answer)) return Promise.resolve(answer).then(this.#accept, this.#reject);
       return this.#accept(answer);
     } catch (error) {
@@ -100,7 +103,9 @@ export class SourceStage<T> extends Stage<T> {
     }
     const { items, position, lane } = (answer ?? NO_ANSWER) as Positioned<T>;
     this.#check(items, true);
-    return new Parcel(items, this.lanes.issue(lane ?? '', position, items.length), true, null);
+    const receipt = this.lanes.issue(lane ?? '', position, items.length);
+    this.caution?.passed(receipt.lane.label, position);
+    return new Parcel(items, receipt, true, null);
   };
 
   readonly #reject = (error: unknown): Awaitable<never> => {

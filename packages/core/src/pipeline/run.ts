@@ -12,10 +12,12 @@
 import { onAbort } from '../abort.ts';
 import { BatchChannel } from '../channel/batch-channel.ts';
 import { Deferred, isThenable } from '../deferred.ts';
+import { Caution } from '../delivery/caution.ts';
 import { Committer, type CommitPolicy } from '../delivery/committer.ts';
 import { Persistence } from '../delivery/persistence.ts';
 import type { LaneBook } from '../delivery/lane.ts';
 import type { Parcel } from '../delivery/parcel.ts';
+import { endedShare, WholeBatches } from '../delivery/whole.ts';
 import { isStreamWeldError, StreamWeldError, suppress, wrapError } from '../errors.ts';
 import type { Flow } from '../flow/flow.ts';
 import type { SourceStage } from '../flow/source-stage.ts';
@@ -86,6 +88,7 @@ export class Run<T> {
   /** What was opened, or tried to, and is still to be closed. */
   #isSinkOpen = false;
   readonly #openStages = new Set<Stage<unknown>>();
+  #whole: WholeIntake<T> | undefined;
 
   readonly #result = new Deferred<RunReport>();
   /** Why it was to be ended, when it was closing already. */
@@ -122,13 +125,7 @@ export class Run<T> {
     this.#writer = new SinkTask<T>({
       name: this.#sinkName,
       sink,
-      intake: this.#isExactlyOnce
-        ? new WholeIntake({
-            channel: this.#channel,
-            onStuck: this.#outgrown,
-            hasLost: () => this.#failure !== undefined,
-          })
-        : new ChannelIntake(this.#channel),
+      intake: this.#isExactlyOnce ? this.#createWholeIntake() : new ChannelIntake(this.#channel),
       concurrency,
       maxUncommitted: options.maxUncommitted,
       policies: this.#policies,
@@ -244,7 +241,12 @@ export class Run<T> {
     if (this.#deadLetter !== undefined) await this.#openDeadLetter(this.#deadLetter, signal);
     this.#isSinkOpen = true;
     await this.#guard.wait(`opening the sink '${this.#sinkName}'`, () =>
-      this.#sink.open?.({ signal, fail: this.#sinkFailed, checkpoint: this.#exactName }),
+      this.#sink.open?.({
+        signal,
+        fail: this.#sinkFailed,
+        checkpoint: this.#exactName,
+        comparePositions: this.#comparePositions,
+      }),
     );
     const positions = await this.#resume();
     for (const [index, source] of this.#flow.sources.entries()) {
@@ -293,8 +295,60 @@ export class Run<T> {
       checkpoint.load(),
     );
     this.#throwIfAborted();
-    if (positions === undefined || positions.size === 0) positions = saved;
+    if (this.#isExactlyOnce) this.#takeCare();
+    // Where some place behind the sink is ahead, another has nothing: it is not to begin where a store once stood.
+    if (positions === undefined || (positions.size === 0 && this.#source.caution === undefined))
+      positions = saved;
     return shareOut(positions, this.#books(), checkpoint.name);
+  }
+
+  /** What some place behind the sink has, and another has not, is not to be in one write. */
+  #takeCare(): void {
+    const ahead = this.#sink.ahead?.();
+    if (ahead === undefined || ahead.size === 0) return;
+    const caution = new Caution(ahead, this.#comparePositions);
+    this.#source.caution = caution;
+    for (const source of this.#flow.sources) source.caution = caution;
+    if (this.#whole !== undefined) this.#whole.caution = new Caution(ahead, this.#comparePositions);
+  }
+
+  readonly #comparePositions = (label: string, a: unknown, b: unknown): number => {
+    const stage = this.#flow.sources.find(({ lanes }) => label.startsWith(lanes.prefix));
+    if (stage?.source.comparePositions !== undefined) return stage.source.comparePositions(a, b);
+    throw new StreamWeldError(
+      'SW_EXACTLY_ONCE_IMPOSSIBLE',
+      `Sinks behind '${this.#sinkName}' hold different positions of the lane '${label}', and ${stage === undefined ? 'no source of this pipeline has that lane' : `the source '${stage.name}' has no comparePositions to tell which is the later`}. Give the source one, or bring the sinks to the same position.`,
+      { stage: stage?.name ?? this.#sinkName },
+    );
+  };
+
+  #createWholeIntake(): WholeIntake<T> {
+    const batches = new WholeBatches();
+    const books = this.#books();
+    const intake = new WholeIntake<T>({
+      channel: this.#channel,
+      choose: (pending) => batches.choose(pending),
+      isForsaken: (parcel) => books.some(({ hasEnded }) => hasEnded) && this.#isForsaken(parcel),
+      onStuck: this.#outgrown,
+      hasLost: () => this.#failure !== undefined,
+    });
+    this.#whole = intake;
+    return intake;
+  }
+
+  /** Whether the source has given up the lanes of all that is in it. */
+  #isForsaken(parcel: Parcel<T>): boolean {
+    const share = endedShare(parcel);
+    if (share === 'some') {
+      this.#failed(
+        new StreamWeldError(
+          'SW_EXACTLY_ONCE_IMPOSSIBLE',
+          `The source gave a lane up of which the flow has joined items with those of another lane: they cannot be written with a position, nor left out. Leave batch() out: for the size of writes there is Sink.batching.`,
+          { stage: this.#sinkName },
+        ),
+      );
+    }
+    return share === 'all';
   }
 
   #checkOrder(): void {
@@ -437,7 +491,7 @@ export class Run<T> {
       this.#note(error);
     } else {
       this.#failure = { error };
-      if (this.#options.failFast || this.#state === 'opening') {
+      if (this.#options.failFast || this.#state === 'opening' || isImpossible(error)) {
         this.#abandon();
         return;
       }
@@ -639,6 +693,11 @@ export class Run<T> {
       ],
     };
   }
+}
+
+/** Nothing more may be written: what the sink holds would be wrong. */
+function isImpossible(error: unknown): boolean {
+  return isStreamWeldError(error) && error.code === 'SW_EXACTLY_ONCE_IMPOSSIBLE';
 }
 
 /** Of several sources, lanes are `name/lane`, or `name#index/lane` among namesakes. */

@@ -8,9 +8,9 @@
  * It is moved by callbacks, not by a loop that awaits: a sink that answers synchronously costs no promise.
  */
 
-import { Deferred, isThenable } from '../deferred.ts';
+import { Deferred, ignoreRejection, isThenable } from '../deferred.ts';
 import { type Claim, Parcel } from '../delivery/parcel.ts';
-import { isStreamWeldError, type StreamWeldError, wrapError } from '../errors.ts';
+import { isStreamWeldError, StreamWeldError, wrapError } from '../errors.ts';
 import type { WritePolicies } from '../policy/write-policies.ts';
 import { runtime, type Turn } from '../runtime.ts';
 import type { Accepted, Sink } from '../sink.ts';
@@ -310,10 +310,12 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     if (job === undefined) this.#vacate(parcel);
     this.written += parcel.items.length;
     this.batches += 1;
+    const isBroken = this.writesWhole && this.#breaksPromise(write, answer);
     const durable =
       write.isDeferred || typeof answer !== 'object' || answer === null ? undefined : answer.durable;
     if (durable !== undefined && isThenable(durable)) {
-      this.#awaitDurable(write, durable);
+      if (isBroken) this.#forgo(write, durable);
+      else this.#awaitDurable(write, durable);
     } else {
       write.unlink();
       if (!write.isDeferred) parcel.settle();
@@ -322,6 +324,27 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     else job.accepted();
     this.#jobs?.policies.breaker?.answered();
     if (isLate) this.pump();
+  }
+
+  /** A sink that keeps positions has kept them with the items by now, or nobody knows what it holds (K12). */
+  #breaksPromise(write: Write<T>, answer: void | Accepted): boolean {
+    const { name, sink } = this.#options;
+    const isLate = typeof answer === 'object' && answer !== null && isThenable(answer.durable);
+    if (!isLate && (!write.isDeferred || sink.ahead !== undefined)) return false;
+    this.lost(
+      new StreamWeldError(
+        'SW_EXACTLY_ONCE_IMPOSSIBLE',
+        `The sink '${name}' keeps positions, and ${isLate ? 'answered { durable }' : 'deferred its write'}: what it was given has to be kept when its write has ended (K12). Mend the sink, or leave out its keepsPositions.`,
+        { stage: name },
+      ),
+    );
+    return true;
+  }
+
+  #forgo(write: Write<T>, durable: Promise<void>): void {
+    ignoreRejection(durable);
+    write.unlink();
+    write.parcel.fail();
   }
 
   #awaitDurable(write: Write<T>, durable: Promise<void>): void {

@@ -1,0 +1,103 @@
+/**
+ * Which parcels hold nothing but whole source batches, before which, in their lanes, nothing is missing.
+ *
+ *     pending: r1 · r1 · r2(lane b) · r3       r1 has two pieces and both are here: whole; r3 has another somewhere
+ *              └────────┬─────────┘
+ *                     chosen, and the positions after r1 and r2
+ */
+
+import type { Lane, Receipt } from './lane.ts';
+import type { Claim, Parcel } from './parcel.ts';
+import { receiptsOf } from './place.ts';
+
+export interface Whole<T> {
+  readonly chosen: readonly Parcel<T>[];
+  /** Of each lane that moves: the position after the last batch that is chosen. */
+  readonly positions: ReadonlyMap<string, unknown>;
+}
+
+export class WholeBatches {
+  /** The last batch of each lane that was chosen: it may be on its way still. */
+  readonly #taken = new WeakMap<Lane, Receipt>();
+
+  /** Chooses of these parcels what is whole, once: what is chosen is not pending any more. */
+  choose<T>(pending: readonly Parcel<T>[]): Whole<T> {
+    const receipts = pending.map(receiptsIn);
+    const whole = wholeReceipts(pending);
+    const eligible = new Map<Lane, Set<Receipt>>();
+    for (const receipt of receipts.flat()) {
+      if (!eligible.has(receipt.lane)) eligible.set(receipt.lane, this.#prefixOf(receipt.lane, whole));
+    }
+    // A parcel of several batches goes with all of them or stays, and keeps the later ones of their lanes with it.
+    let isStable = false;
+    while (!isStable) {
+      isStable = true;
+      for (const own of receipts) {
+        if (own.every((receipt) => isEligible(receipt, eligible))) continue;
+        for (const receipt of own) {
+          if (!isEligible(receipt, eligible)) continue;
+          isStable = false;
+          for (let later: Receipt | undefined = receipt; later !== undefined; later = later.next)
+            eligible.get(receipt.lane)?.delete(later);
+        }
+      }
+    }
+    const chosen = pending.filter((_, index) =>
+      (receipts[index] as readonly Receipt[]).every((receipt) => isEligible(receipt, eligible)),
+    );
+    const positions = new Map<string, unknown>();
+    if (chosen.length === 0) return { chosen, positions };
+    for (const [lane, members] of eligible) {
+      let last: Receipt | undefined;
+      for (const receipt of members) last = receipt;
+      if (last === undefined) continue;
+      positions.set(lane.label, last.position);
+      this.#taken.set(lane, last);
+    }
+    return { chosen, positions };
+  }
+
+  /** From the batch after those that were chosen, as long as each is done or in hand. */
+  #prefixOf(lane: Lane, whole: ReadonlySet<Claim>): Set<Receipt> {
+    const prefix = new Set<Receipt>();
+    // Nothing is kept beyond what is lost.
+    if (lane.head?.isPoisoned === true) return prefix;
+    let at = lane.after(this.#taken.get(lane));
+    for (; at !== undefined && (at.isDone || whole.has(at)); at = at.next) prefix.add(at);
+    return prefix;
+  }
+}
+
+/** How many of the source batches of a parcel are in lanes that the source has given up. */
+export function endedShare(parcel: Parcel<unknown>): 'none' | 'some' | 'all' {
+  const receipts = receiptsIn(parcel);
+  const ended = receipts.filter(({ lane }) => lane.isEnded).length;
+  if (ended === 0) return 'none';
+  return ended === receipts.length ? 'all' : 'some';
+}
+
+function receiptsIn({ receipt, parts }: Parcel<unknown>): Receipt[] {
+  return parts === null ? receiptsOf(receipt) : parts.flatMap((part) => receiptsOf(part.receipt));
+}
+
+function isEligible(receipt: Receipt, eligible: ReadonlyMap<Lane, ReadonlySet<Receipt>>): boolean {
+  return eligible.get(receipt.lane)?.has(receipt) === true;
+}
+
+/** The claims of which every open piece is in one of these parcels. */
+function wholeReceipts<T>(pending: readonly Parcel<T>[]): ReadonlySet<Claim> {
+  const held = new Map<Claim, number>();
+  const whole = new Set<Claim>();
+  const hold = (claim: Claim): void => {
+    const pieces = (held.get(claim) ?? 0) + 1;
+    held.set(claim, pieces);
+    if (pieces < claim.pieces) return;
+    whole.add(claim);
+    for (const { receipt } of claim.origins) hold(receipt);
+  };
+  for (const { receipt, parts } of pending) {
+    if (receipt !== null) hold(receipt);
+    if (parts !== null) for (const part of parts) hold(part.receipt);
+  }
+  return whole;
+}
