@@ -165,12 +165,8 @@ export class DeadLetterBox {
   /** Everything that was put in becomes durable. */
   async flush(): Promise<void> {
     await this.idle();
-    this.#clearTimer();
-    try {
-      await this.#sink.flush?.();
-    } catch (error) {
-      this.#fail(this.#error(error), []);
-    }
+    this.#flushNow();
+    await this.idle();
     if (this.#failure !== undefined) throw this.#failure;
   }
 

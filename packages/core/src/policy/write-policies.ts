@@ -5,7 +5,7 @@ import { checkDuration } from '../options.ts';
 import type { SinkLike } from '../sink.ts';
 import { CircuitBreaker, type BreakerState, type CircuitBreakerOptions } from './circuit-breaker.ts';
 import type { DeadLetter, DeadLetterBox } from './dead-letter.ts';
-import { RateLimit, type RateLimitUser } from './rate-limit.ts';
+import type { RateLimit, RateLimitUser } from './rate-limit.ts';
 import { type RetryOptions, RetryPolicy } from './retry.ts';
 import { blamesData } from './write-failure.ts';
 
@@ -113,7 +113,8 @@ export function checkPolicies(what: string, options: WritePolicyOptions<never>):
   const { retry, circuitBreaker, rateLimit, writeTimeout } = options;
   if (retry !== undefined) void new RetryPolicy(`${what}retry`, retry);
   if (circuitBreaker !== undefined) void new CircuitBreaker(`${what}circuitBreaker`, circuitBreaker);
-  if (rateLimit !== undefined && !(rateLimit instanceof RateLimit)) {
+  // By its shape: it may come from another copy of the package.
+  if (rateLimit !== undefined && typeof (rateLimit as Partial<RateLimit> | null)?.join !== 'function') {
     throw new OptionError(
       `${what}rateLimit`,
       'a RateLimit',

@@ -320,8 +320,13 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
       write.unlink();
       if (!write.isDeferred) parcel.settle();
     }
-    if (job === undefined) this.#options.intake.release(parcel);
-    else job.accepted();
+    if (job === undefined) {
+      this.#options.intake.release(parcel);
+    } else {
+      job.accepted();
+      // Its job may go on only after a pause, which waits for this write alone.
+      this.#wakeIdle();
+    }
     this.#jobs?.policies.breaker?.answered();
     if (isLate) this.pump();
   }
@@ -378,6 +383,7 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
       this.lost(error, this.track === undefined ? parcel.items.length : 0);
       if (job === undefined) this.#options.intake.release(parcel);
       else job.lost(error);
+      this.#wakeIdle();
     } else if (this.#jobs !== undefined) {
       (job ?? this.#jobs.create(parcel, write.positions)).failed(error, isFinal);
       this.#wakeIdle();

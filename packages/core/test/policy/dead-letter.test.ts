@@ -75,6 +75,56 @@ describe('ConcurrentPipeline.deadLetter', () => {
     expect(outages).toBe(3);
   });
 
+  it('is not hurried by a pause in the middle of halving, which does not wait for the rest', async () => {
+    const sink = new ScriptedSink<number>({
+      atomic: true,
+      write: async ({ items }) => {
+        await time().sleep(10);
+        if (items.includes(7)) throw bad();
+      },
+    });
+    const letters = new LetterSink();
+    const pipe = pipeline(sink, letters);
+    const run = pipe.run();
+    await time().advance(15);
+    // The left half is being written.
+    const paused = pipe.pause();
+    await time().run(paused);
+    expect([sink.log, sink.items]).toEqual([
+      ['0 1 2 3 4 5 6 7 #1', '0 1 2 3 #2'],
+      [0, 1, 2, 3],
+    ]);
+    await time().advance(1000);
+    expect(sink.writes.length).toBe(2);
+    pipe.resume();
+    await time().run(run);
+    expect([letters.bad, sink.items]).toEqual([[7], [0, 1, 2, 3, 4, 5, 6]]);
+  });
+
+  it('is not written to while it is flushed', async () => {
+    let isFlushing = false;
+    let breaches = 0;
+    const letters: LetterSink = new LetterSink({
+      maxItems: 1,
+      write: () => {
+        if (isFlushing) breaches += 1;
+        return Promise.resolve({ durable: time().sleep(2000) });
+      },
+      flush: async () => {
+        isFlushing = true;
+        await time().sleep(100);
+        isFlushing = false;
+      },
+    });
+    const source = new CountingSource(400, { size: () => 4, wait: () => time().sleep(20) });
+    const run = pipeline(picky(false, true), letters, 0, source).run();
+    await time().advance(1900);
+    expect(letters.calls.filter((call) => call === 'flush').length).toBe(1);
+    await time().run(rejection(run));
+    expect(breaches).toBe(0);
+    await time().advance(5000);
+  });
+
   it('does not halve a sink that is not atomic', async () => {
     const sink = picky(false, false);
     const letters = new LetterSink();
