@@ -358,6 +358,20 @@ describe('FileSource.stop and close, while it follows', () => {
     }
   });
 
+  test('S10 clears the timer of a wait at once', async () => {
+    const clock = stoppedClock();
+    const controller = new AbortController();
+    const source = new FileSource(logIn(testFolder()), { follow: { pollMs: 1e6 } });
+    await source.open(contextOf(undefined, controller.signal));
+    await source.pull(1);
+    const late = source.pull(1);
+    while (clock.waits === 0) await new Promise((resolve) => setImmediate(resolve));
+    controller.abort(new Error('enough'));
+    expect(clock.waits).toBe(0);
+    expect(await late).toBeUndefined();
+    await source.close(controller.signal.reason);
+  });
+
   test('does nothing between two pulls', async () => {
     const path = logIn(testFolder(), 'one\n');
     const clock = stoppedClock();
