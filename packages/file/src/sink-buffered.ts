@@ -17,9 +17,9 @@ export class BufferedWay<T> implements WayOfWriting<T> {
   readonly #limiter: Limiter;
   /** Parts that are written to, and those that are full and not finished yet, in the order in which they began. */
   readonly #loads = new Set<Load<T>>();
-  /** Parts that take no more, by target the last: they are finished one after the other. */
+  /** Parts that take no more; the last of them, by target. */
   readonly #full = new Set<Load<T>>();
-  readonly #lastFinishing = new Map<Target<T>, Promise<void>>();
+  readonly #lastFull = new Map<Target<T>, Load<T>>();
   /** Memory of what is gathered, and of what is on its way to the disk. */
   #filling = 0;
   #leaving = 0;
@@ -179,27 +179,27 @@ export class BufferedWay<T> implements WayOfWriting<T> {
     stopPartTimer(load);
     load.end();
     this.#full.add(load);
+    load.previous = this.#lastFull.get(load.target);
+    this.#lastFull.set(load.target, load);
     ignoreRejection(this.#finish(load));
   }
 
+  /** Parts of a target get their numbers in the order they were filled: none before the one before it. */
   #finish(load: Load<T>): Promise<void> {
     if (load.finishing !== undefined) return load.finishing;
-    const { target } = load;
-    const before = this.#lastFinishing.get(target) ?? Promise.resolve();
-    const finishing = before
-      .catch(() => {})
-      .then(() => this.#finishNow(load))
-      .catch((error: unknown) => {
-        load.finishing = undefined;
-        this.#stuck.add(load);
-        throw this.#noted(error);
-      });
+    const finishing = this.#finishNow(load).catch((error: unknown) => {
+      load.finishing = undefined;
+      this.#stuck.add(load);
+      throw this.#noted(error);
+    });
     load.finishing = finishing;
-    this.#lastFinishing.set(target, finishing);
     return finishing;
   }
 
   async #finishNow(load: Load<T>): Promise<void> {
+    const { previous, target } = load;
+    if (previous !== undefined && this.#full.has(previous)) await this.#finish(previous);
+    load.previous = undefined;
     while (load.hasBytes) await this.#writeOut(load);
     await this.#limiter.run(async () => {
       await load.body.create();
@@ -211,7 +211,7 @@ export class BufferedWay<T> implements WayOfWriting<T> {
     this.#loads.delete(load);
     this.#full.delete(load);
     this.#stuck.delete(load);
-    if (this.#lastFinishing.get(load.target) === load.finishing) this.#lastFinishing.delete(load.target);
+    if (this.#lastFull.get(target) === load) this.#lastFull.delete(target);
   }
 
   /** Room is made before anything of the batch is taken in: a write that rejects has written nothing. */

@@ -318,6 +318,7 @@ export class DirectWay<T> implements WayOfWriting<T> {
   /** Files first, then what counts their bytes. */
   async #flush(): Promise<void> {
     this.#check();
+    await this.#finishAll();
     const { fsync, shop } = this.#options;
     if (fsync === 'never') return;
     await this.#forAll([...this.#unsynced], async (part) => {

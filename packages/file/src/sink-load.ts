@@ -25,6 +25,8 @@ export class Load<T> extends Part<T> {
   writing: Promise<void> | undefined;
   /** Where it takes no more and is being finished. */
   finishing: Promise<void> | undefined;
+  /** The part of the same target that was full before it, as long as that is not finished. */
+  previous: Load<T> | undefined;
   /** Settled when what it has is durable, where files are rolled. */
   durable: Deferred | undefined;
   readonly #options: LoadOptions<T>;

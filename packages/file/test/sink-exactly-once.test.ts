@@ -339,6 +339,41 @@ describe('FileSink with a checkpoint', () => {
     }
   });
 
+  test('[fault 45] asks no sync again that failed, whichever way it writes', async () => {
+    for (const [options, context] of [
+      [{ fsync: 'close' }, openContext()],
+      [{ fsync: 'batch' }, undefined],
+      [{ fsync: 'batch', append: true }, undefined],
+      [{ fsync: 'close', append: true }, undefined],
+    ] as const) {
+      const folder = testFolder();
+      let isFailing = false;
+      let fired = 0;
+      const client = faultyLayer({
+        datasync: async () => {
+          if (!isFailing) return;
+          fired += 1;
+          throw systemError('EIO');
+        },
+      });
+      const sink = new FileSink(join(folder, 'out'), { ...options, client });
+      await sink.open(context);
+      await sink.write(['one'], writeContext({ lane: 1 }));
+      isFailing = true;
+      const attempt = async (): Promise<void> => {
+        await sink.write(['two'], writeContext({ lane: 2 }));
+        await sink.flush();
+      };
+      const failure = await failureOf(attempt());
+      expect(failure.code).toBe('SW_FILE_SYNC_FAILED');
+      isFailing = false;
+      expect(await failureOf(attempt())).toBe(failure);
+      expect(await failureOf(sink.flush())).toBe(failure);
+      expect(await failureOf(sink.close())).toBe(failure);
+      expect(fired).toBe(1);
+    }
+  });
+
   test('syncs data, then names, then the ledger, before a write returns; without, not at all', async () => {
     const order: string[] = [];
     const folder = testFolder();

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { installRuntime, type Runtime } from '@streamweld/core/connector';
 import { FileSink } from '@streamweld/file';
+import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { durableOf, failureOf, testFolder, until, writeAll } from './driving.ts';
 import { faultyLayer, systemError } from './file-layer.ts';
@@ -283,4 +284,90 @@ describe('FileSink that rolls', () => {
     await sink.close();
     expect(contentOf(folder)).toEqual({ 'out-000001': 'a\nb\n', 'out-000002': 'c\n' });
   });
+
+  test('property: every item is in one part, in order, however parts are cut and whatever fails', async () => {
+    let fired = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(fc.nat(60), { minLength: 1, maxLength: 9 }), { maxLength: 7 }),
+        fc.record({
+          maxItems: fc.integer({ min: 1, max: 9 }),
+          maxBytes: fc.integer({ min: 1, max: 150 }),
+        }),
+        fc.record({
+          bufferBytes: fc.integer({ min: 1, max: 200 }),
+          maxBufferedBytes: fc.integer({ min: 1, max: 500 }),
+          // Mostly without a sync, which takes most of the time and makes no difference to what is where.
+          fsync: fc.constantFrom('batch' as const, 'close' as const, 'never' as const, 'never' as const),
+          maxOpen: fc.integer({ min: 1, max: 3 }),
+        }),
+        fc.boolean(),
+        fc.integer({ min: 2, max: 9 }),
+        async (batches, roll, options, isZipped, failEvery) => {
+          const folder = testFolder();
+          let operations = 0;
+          let isWell = false;
+          // Rarer and rarer: what needs many operations at once would never succeed.
+          let every = failEvery;
+          const fail = (): void => {
+            operations += 1;
+            if (isWell || operations % every > 0) return;
+            every *= 2;
+            fired += 1;
+            throw systemError('ENOSPC');
+          };
+          const client = faultyLayer({ write: async () => fail(), rename: fail });
+          const ending = isZipped ? '.gz' : '';
+          const sink = new FileSink((item: string) => `${item[0]}-{sequence}${ending}`, {
+            root: folder,
+            roll,
+            client,
+            ...options,
+          });
+          const repeating = async (action: () => unknown): Promise<void> => {
+            for (let attempt = 0; attempt < 500; attempt += 1) {
+              try {
+                await action();
+                return;
+              } catch (error) {
+                expect((error as { code: string }).code).toBe('SW_FILE_NO_SPACE');
+              }
+            }
+            throw new Error('it never succeeded');
+          };
+          await sink.open();
+          let number = 0;
+          const items: string[] = [];
+          for (const batch of batches) {
+            const some = batch.map((size) => `${'ab'[((number += 1)) % 2]} ${number} ${'x'.repeat(size)}`);
+            await repeating(() => sink.write(some));
+            items.push(...some);
+            if (number % 3 === 0) await repeating(() => sink.flush());
+          }
+          await repeating(() => sink.flush());
+          isWell = true;
+          await sink.close();
+          const content = contentOf(folder);
+          for (const to of ['a', 'b']) {
+            const parts = Object.entries(content).filter(([name]) => name.startsWith(to));
+            expect(parts.map(([, text]) => text).join('')).toBe(
+              textOf(items.filter((item) => item.startsWith(to))),
+            );
+            expect(parts.map(([name]) => name)).toEqual(
+              parts.map((_, index) => `${to}-${String(index + 1).padStart(6, '0')}${ending}`),
+            );
+            for (const [, text] of parts) {
+              const count = text.split('\n').length - 1;
+              expect(count).toBeGreaterThan(0);
+              expect(count).toBeLessThanOrEqual(roll.maxItems);
+              if (!isZipped && count > 1) expect(text.length).toBeLessThanOrEqual(roll.maxBytes);
+            }
+          }
+          expect(client.open_).toBe(0);
+        },
+      ),
+      { numRuns: 80, timeout: 20_000 },
+    );
+    expect(fired).toBeGreaterThan(40);
+  }, 60_000);
 });
