@@ -62,11 +62,11 @@ async function tryAll(
   return explore(recording, { seed: 1, perBoundary }, check);
 }
 
-describe('FileCheckpointStore and power loss', () => {
+describe('FileCheckpointStore and power loss', { timeout: 600_000 }, () => {
   test('46 holds the last save that had resolved, whatever else is lost', async () => {
     const found = await tryAll();
     expect(found.violations).toEqual([]);
-    expect(found.states).toBeGreaterThan(1500 * EFFORT);
+    expect(found.states).toBeGreaterThan(1500);
     console.info(`checkpoints: ${found.states} crash states at ${found.boundaries} boundaries`);
   });
 

@@ -54,7 +54,7 @@ function tell(name: string, { states, boundaries }: Exploration): void {
   console.info(`${name}: ${states} crash states at ${boundaries} boundaries, seed ${SEED}`);
 }
 
-describe('FileSink and power loss', () => {
+describe('FileSink and power loss', { timeout: 600_000 }, () => {
   test.each(Object.entries(COPIES))(
     '46 %s: the run that follows makes the output what it should be',
     async (name, copied) => {
