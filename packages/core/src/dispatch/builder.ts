@@ -17,6 +17,7 @@ import { BroadcastStrategy } from './broadcast.ts';
 import { DemandStrategy } from './demand.ts';
 import type { DispatcherConfig, OnUnknown } from './dispatch-core.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { refuseCheckpoint } from './exact-options.ts';
 import { hashKey, type Key } from './hash.ts';
 import { PartitionStrategy, routeByName } from './partition.ts';
 import type { Logger } from './stall-watch.ts';
@@ -31,6 +32,12 @@ export interface DispatcherOptions {
   readonly logger?: Logger | null | undefined;
   /** How long they wait before it is told, in milliseconds. Default 5000. */
   readonly stallMs?: number | undefined;
+  /**
+   * Each item is written exactly once to every sink it goes to: the name of the checkpoint of the pipeline that feeds the
+   * dispatcher. Every sink must keep positions, which it does under `<checkpoint>/<its name>`. For a broadcast, and for
+   * partitions without a key; sinks are subscribed before the pipeline is run.
+   */
+  readonly checkpoint?: string | undefined;
 }
 
 export interface DemandOptions {
@@ -64,7 +71,10 @@ export class DispatchedPipelineBuilder<T> {
       'bufferSize',
       'logger',
       'stallMs',
+      'checkpoint',
     ]);
+    if (checked.checkpoint !== undefined)
+      checkText('DispatchedPipelineBuilder.checkpoint', checked.checkpoint);
     if (checked.name !== undefined) checkText('DispatchedPipelineBuilder.name', checked.name);
     if (checked.bufferSize !== undefined)
       checkCount('DispatchedPipelineBuilder.bufferSize', checked.bufferSize);
@@ -84,6 +94,11 @@ export class DispatchedPipelineBuilder<T> {
   demand(options?: DemandOptions): Dispatcher<T> {
     const { shuffle } = checkOptions('demand', options, ['shuffle']);
     if (shuffle !== undefined) checkBoolean('demand.shuffle', shuffle);
+    refuseCheckpoint(
+      this.#options.checkpoint,
+      'the demand rule',
+      'Which sink an item goes to is chance: when it comes again, it may go to another.',
+    );
     const random = shuffle === true ? () => runtime.random() : undefined;
     return new Dispatcher<T>(this.#config(new DemandStrategy<T>(random)));
   }
@@ -110,6 +125,19 @@ export class DispatchedPipelineBuilder<T> {
     if (key !== undefined) checkFunction('partition.key', key);
     if (typeof onUnknown === 'string') checkOneOf('partition.onUnknown', onUnknown, ['fail', 'drop']);
     else if (onUnknown !== undefined) toSink(onUnknown);
+    const { checkpoint } = this.#options;
+    if (key !== undefined)
+      refuseCheckpoint(
+        checkpoint,
+        'a key',
+        'Writes of one partition would not be in the order of the source.',
+      );
+    if (onUnknown !== undefined && typeof onUnknown !== 'string')
+      refuseCheckpoint(
+        checkpoint,
+        'a sink as onUnknown',
+        "Choose 'fail' or 'drop', or name a partition for such items.",
+      );
     const names = typeof namesOrCount === 'number' ? numbers(namesOrCount) : checkNames(namesOrCount);
     const strategy = new PartitionStrategy<T>(
       typeof namesOrCount === 'number'
@@ -130,11 +158,16 @@ export class DispatchedPipelineBuilder<T> {
     checkMethod('custom strategy', strategy, 'dispatch');
     checkMethod('custom strategy', strategy, 'demand');
     checkText('custom strategy.name', strategy.name);
+    refuseCheckpoint(
+      this.#options.checkpoint,
+      'a strategy of your own',
+      'An item that comes again may go to another sink than before.',
+    );
     return new Dispatcher<T>({ ...this.#config(strategy), isCustom: true });
   }
 
   #config(strategy: DispatchStrategy<T>): DispatcherConfig<T> {
-    const { name, bufferSize, logger, stallMs } = this.#options;
+    const { name, bufferSize, logger, stallMs, checkpoint } = this.#options;
     return {
       name: name ?? strategy.name,
       strategy,
@@ -144,6 +177,7 @@ export class DispatchedPipelineBuilder<T> {
       thrown: () => undefined,
       isCustom: false,
       bufferSize,
+      checkpoint,
       logger: logger === undefined ? console : logger,
       stallMs: stallMs ?? 5000,
     };

@@ -16,6 +16,7 @@
 
 import { Deferred } from '../deferred.ts';
 import { Parcel } from '../delivery/parcel.ts';
+import { receiptsOf } from '../delivery/place.ts';
 import { StreamWeldError, suppress } from '../errors.ts';
 import { toSink } from '../flow/to-sink.ts';
 import { checkCount } from '../options.ts';
@@ -23,7 +24,9 @@ import { Turn } from '../runtime.ts';
 import type { DeferredReceipt, Sink, SinkLike } from '../sink.ts';
 import type { Awaitable } from '../source.ts';
 import { Write } from '../task/write.ts';
-import { DispatcherSink, type FeedHost } from './dispatcher-sink.ts';
+import { DispatcherSink, type ExactHost, type FeedHost } from './dispatcher-sink.ts';
+import { ExactDelivery } from './exact-delivery.ts';
+import { checkExactSubscriber } from './exact-options.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { Exchange, type ExchangeHost } from './exchange.ts';
 import { Offer, ReceiptClaim } from './inbox.ts';
@@ -56,6 +59,8 @@ export interface DispatcherConfig<T> {
   /** Whether the strategy is the user's own, and its answers have to be checked. */
   readonly isCustom: boolean;
   readonly bufferSize: number | undefined;
+  /** The name that sinks keep positions under, if they do. */
+  readonly checkpoint: string | undefined;
   readonly logger: Logger | null;
   readonly stallMs: number;
 }
@@ -70,6 +75,8 @@ export interface DispatcherSnapshot {
   readonly waiting: number;
   /** Items that fitted no partition and were dropped. */
   readonly dropped: number;
+  /** Where sinks keep positions: items that came again, and were not given again to a sink that had them. */
+  readonly skipped?: number | undefined;
   readonly sinks: readonly SinkStatus[];
 }
 
@@ -85,6 +92,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   readonly #controller = new AbortController();
   readonly #roster: Roster<T>;
   readonly #exchange: Exchange<T>;
+  readonly #exact: ExactDelivery<T> | undefined;
   readonly #deadLetters = new DeadLetters();
   readonly #leaving = new Set<Promise<void>>();
   readonly #opening = new Set<Promise<void>>();
@@ -101,7 +109,9 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     this.#config = config;
     this.#watch = new StallWatch(config.logger, config.stallMs, () => this.#describeStall());
     this.#roster = new Roster<T>({ ...config, onRoom: this.#pump });
-    this.#exchange = new Exchange<T>(config, this.#roster, this);
+    const { checkpoint } = config;
+    this.#exact = checkpoint === undefined ? undefined : new ExactDelivery<T>(config.name, checkpoint);
+    this.#exchange = new Exchange<T>(config, this.#roster, this, this.#exact);
   }
 
   get hasEnded(): boolean {
@@ -125,11 +135,13 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     );
     const target = toSink(sink);
     this.#checkSink(sink, target);
+    this.#checkExact(target, checked);
     const outlet = this.#roster.outletFor(partition, checked.name ?? target.name ?? 'sink');
     const subscription = this.#plan(sink, target, outlet, checked);
     this.#roster.add(subscription);
     try {
       await this.#open(subscription);
+      this.#exact?.join(outlet, subscription.name, subscription.held);
     } catch (error) {
       this.#roster.forget(subscription);
       throw error;
@@ -142,6 +154,11 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
 
   createSink(batchSize: number): Sink<T> {
     this.#checkOpen();
+    if (this.#exact !== undefined && this.#feeds.size > 0) {
+      throw this.#impossible(
+        'has a checkpoint, and is fed by one pipeline: its positions are those of one source. Build a dispatcher for each pipeline, or merge() the sources.',
+      );
+    }
     const feed = new DispatcherSink<T>(this, checkCount('createSink batchSize', batchSize));
     this.#feeds.add(feed);
     this.#batchSize = Math.max(this.#batchSize, batchSize);
@@ -161,6 +178,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
       demand: this.#state === 'open' ? this.#config.strategy.demand(this.#roster.outlets) : 0,
       waiting: this.#exchange.waiting,
       dropped: this.#exchange.dropped,
+      ...(this.#exact === undefined ? {} : { skipped: this.#exact.skipped }),
       sinks: this.sinks(),
     };
   }
@@ -177,7 +195,22 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
 
   // ── for its feeds ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  offer(feed: DispatcherSink<T>, items: readonly T[], receipt: DeferredReceipt): Awaitable<void> {
+  get exact(): ExactHost | undefined {
+    const exact = this.#exact;
+    if (exact === undefined) return undefined;
+    return {
+      begin: (context) => exact.begin(context, this.#roster.vacant),
+      positions: () => exact.positions(),
+      ahead: () => exact.ahead(),
+    };
+  }
+
+  offer(
+    feed: DispatcherSink<T>,
+    items: readonly T[],
+    receipt: DeferredReceipt,
+    positions: ReadonlyMap<string, unknown> | undefined,
+  ): Awaitable<void> {
     if (this.#failure !== undefined) throw this.#failure.error;
     this.#checkOpen();
     const parcel =
@@ -185,9 +218,31 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
         ? (receipt.handed as Parcel<T>)
         : new Parcel<T>(items, new ReceiptClaim(receipt), true, null);
     const offer = new Offer(parcel.unify(), feed);
+    if (this.#exact !== undefined) this.#offerExactly(this.#exact, offer, receipt, positions);
     this.#exchange.offer(offer);
     this.#watch.set(this.#isStalled());
     return offer.answer();
+  }
+
+  #offerExactly(
+    exact: ExactDelivery<T>,
+    { parcel }: Offer<T>,
+    receipt: DeferredReceipt,
+    positions: ReadonlyMap<string, unknown> | undefined,
+  ): void {
+    try {
+      if (positions === undefined || !(receipt instanceof Write)) {
+        throw this.#impossible(
+          'has a checkpoint, and was given items without the positions of their source. Feed it by a ConcurrentPipeline with a checkpoint.',
+        );
+      }
+      // What an operator made of nothing stands for no source batch, and still has to be settled as a whole.
+      parcel.receipt ??= new ReceiptClaim(receipt);
+      exact.offer(positions, () => receiptsOf(parcel.receipt));
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
   }
 
   flush(isWanted: () => boolean): Promise<void> {
@@ -231,7 +286,11 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   unsubscribe(subscription: SinkSubscription<T>): Promise<void> {
     if (subscription.state !== 'open') return subscription.left ?? this.#closing ?? Promise.resolve();
     const { outlet } = subscription;
+    if (this.#exact !== undefined && this.#roster.isPartitioned && this.#exact.hasBegun)
+      return Promise.reject(this.#fixedMembership());
     this.#roster.leave(outlet);
+    const unsealed = this.#exact?.leave(outlet);
+    if (unsealed !== undefined) outlet.dropShare(unsealed);
     // At a partition, what waits is left to the other sinks of it, if there are any.
     const items = this.#roster.isShared(subscription) ? 0 : outlet.buffered;
     const leaving = this.#leave(subscription, this.#roster.isPartitioned ? items : Number.MAX_SAFE_INTEGER);
@@ -461,6 +520,11 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     outlet: Outlet<T>,
     options: SubscribeOptions<T>,
   ): SinkSubscription<T> {
+    const { checkpoint } = this.#config;
+    const box = this.#deadLetters.boxFor(options.deadLetter);
+    // A sink that keeps positions moves them past an item only when the dead letter has that durably.
+    if (box !== undefined && checkpoint !== undefined) box.isEager = true;
+    const name = options.name ?? sink.name ?? 'sink';
     const subscription = new SinkSubscription<T>(
       {
         given,
@@ -468,7 +532,8 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
         outlet,
         options,
         isKeyed: this.#config.hash !== undefined && outlet.partition !== undefined,
-        deadLetter: this.#deadLetters.boxFor(options.deadLetter),
+        deadLetter: box,
+        checkpoint: checkpoint === undefined ? undefined : `${checkpoint}/${name}`,
         isSharedOut: this.#config.strategy.name === 'demand',
         bufferSize: options.bufferSize ?? this.#config.bufferSize,
       },
@@ -498,7 +563,8 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     // Before the sink, whose first write may need it.
     await this.#deadLetters.open(subscription.deadLetter, { signal, fail: (error) => this.fail(error) });
     try {
-      await sink.open?.({ signal, fail });
+      await sink.open?.({ signal, fail, checkpoint: subscription.checkpoint });
+      if (this.#exact !== undefined) subscription.held = (await sink.positions?.()) ?? new Map();
       // Where a former sink of the partition still writes, order has it that the new one waits.
       await this.#roster.vacated(subscription);
     } catch (error) {
@@ -528,6 +594,31 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
         { stage: this.name },
       );
     }
+  }
+
+  /** Before anything is opened. */
+  #checkExact(sink: Sink<T>, options: SubscribeOptions<T>): void {
+    if (this.#exact === undefined) return;
+    checkExactSubscriber({
+      dispatcher: this.name,
+      sink,
+      name: options.name ?? sink.name ?? 'sink',
+      names: this.#roster.subscriptions.map(({ name }) => name),
+      options,
+    });
+    if (this.#roster.isPartitioned && this.#exact.hasBegun) throw this.#fixedMembership();
+  }
+
+  #fixedMembership(): StreamWeldError {
+    return this.#impossible(
+      'has a checkpoint, and its partitions keep the sinks they had when its pipeline began: another would not know where it stands. Subscribe before, and change them between two runs.',
+    );
+  }
+
+  #impossible(what: string): StreamWeldError {
+    return new StreamWeldError('SW_EXACTLY_ONCE_IMPOSSIBLE', `The dispatcher '${this.name}' ${what}`, {
+      stage: this.name,
+    });
   }
 
   #checkOpen(): void {

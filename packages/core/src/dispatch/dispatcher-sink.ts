@@ -9,7 +9,14 @@ import type { Awaitable } from '../source.ts';
 /** What a feed needs of its dispatcher. */
 export interface FeedHost<T> {
   readonly name: string;
-  offer(feed: DispatcherSink<T>, items: readonly T[], receipt: DeferredReceipt): Awaitable<void>;
+  /** Where its sinks keep positions. */
+  readonly exact: ExactHost | undefined;
+  offer(
+    feed: DispatcherSink<T>,
+    items: readonly T[],
+    receipt: DeferredReceipt,
+    positions: ReadonlyMap<string, unknown> | undefined,
+  ): Awaitable<void>;
   /** @param isWanted answers false once the run that asked was aborted: what it abandons is not made durable. */
   flush(isWanted: () => boolean): Promise<void>;
   /** The run of this feed was aborted: what it offered and nobody has is no longer offered. */
@@ -19,11 +26,22 @@ export interface FeedHost<T> {
   reaches(other: FeedHost<never>): boolean;
 }
 
+/** What a feed needs of a dispatcher whose sinks keep positions. */
+export interface ExactHost {
+  begin(context: SinkContext): void;
+  positions(): ReadonlyMap<string, unknown>;
+  ahead(): ReadonlyMap<string, unknown>;
+}
+
 export class DispatcherSink<T> implements Sink<T> {
   readonly name: string;
   readonly concurrency = 1;
   readonly batching: { readonly maxItems: number };
   readonly host: FeedHost<T>;
+  /** Whether its dispatcher has a checkpoint, and every sink subscribed to it keeps positions. */
+  readonly keepsPositions: boolean;
+  readonly positions?: () => ReadonlyMap<string, unknown>;
+  readonly ahead?: () => ReadonlyMap<string, unknown>;
   #context: SinkContext | undefined;
   #stopListening: (() => void) | undefined;
   #flushing: Deferred | undefined;
@@ -35,9 +53,17 @@ export class DispatcherSink<T> implements Sink<T> {
     this.host = host;
     this.name = host.name;
     this.batching = { maxItems: batchSize };
+    const { exact } = host;
+    this.keepsPositions = exact !== undefined;
+    if (exact === undefined) return;
+    this.positions = () => exact.positions();
+    this.ahead = () => exact.ahead();
   }
 
-  /** @throws StreamWeldError SW_DISPATCHER_CLOSED when it is opened a second time. */
+  /**
+   * @throws StreamWeldError SW_DISPATCHER_CLOSED when it is opened a second time; SW_EXACTLY_ONCE_IMPOSSIBLE where its
+   * sinks keep positions, and something is missing for that.
+   */
   open(context: SinkContext): void {
     if (this.#context !== undefined) {
       this.#refusedOpens += 1;
@@ -48,6 +74,7 @@ export class DispatcherSink<T> implements Sink<T> {
       );
     }
     this.#context = context;
+    this.host.exact?.begin(context);
     // A run that was aborted is not held up by a buffer that is full, or by a sink that is flushed.
     this.#stopListening = onAbort(context.signal, (reason) => {
       this.host.withdraw(this, reason);
@@ -57,7 +84,7 @@ export class DispatcherSink<T> implements Sink<T> {
 
   /** Accepted when every item is in some sink's buffer; durable when those sinks have it. */
   write(batch: readonly T[], context: WriteContext): Awaitable<void | Accepted> {
-    return this.host.offer(this, batch, context.defer());
+    return this.host.offer(this, batch, context.defer(), context.positions);
   }
 
   flush(): Promise<void> {

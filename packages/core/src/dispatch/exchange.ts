@@ -8,15 +8,16 @@
  * room: nothing here depends on another write to come.
  */
 
-import { Parcel } from '../delivery/parcel.ts';
+import { type Claim, Parcel } from '../delivery/parcel.ts';
 import { StreamWeldError, wrapError } from '../errors.ts';
 import { checkDispatch } from './check-dispatch.ts';
 import { listNames } from './dispatch-errors.ts';
 import type { DispatcherConfig } from './dispatch-core.ts';
+import type { ExactDelivery } from './exact-delivery.ts';
 import type { Offer } from './inbox.ts';
 import type { Outlet } from './outlet.ts';
 import { DEFAULT_BUFFER, type Roster } from './roster.ts';
-import { type Dispatch, UNROUTED } from './strategy.ts';
+import { type Delivery, type Dispatch, UNROUTED } from './strategy.ts';
 
 /** What the exchange needs of its dispatcher. */
 export interface ExchangeHost<T> {
@@ -42,7 +43,16 @@ export class Exchange<T> {
   /** Items that fitted nowhere and were dropped. */
   dropped = 0;
 
-  constructor(config: DispatcherConfig<T>, roster: Roster<T>, host: ExchangeHost<T>) {
+  /** Where sinks keep positions. */
+  readonly #exact: ExactDelivery<T> | undefined;
+
+  constructor(
+    config: DispatcherConfig<T>,
+    roster: Roster<T>,
+    host: ExchangeHost<T>,
+    exact: ExactDelivery<T> | undefined,
+  ) {
+    this.#exact = exact;
     this.#config = config;
     this.#roster = roster;
     this.#host = host;
@@ -113,11 +123,20 @@ export class Exchange<T> {
       items.length - from > room
         ? this.#decide(items.slice(from, from + room), 0, outlets)
         : this.#decide(items, from, outlets);
-    if (taken === 0) return false;
+    const exact = this.#exact;
+    if (taken === 0) {
+      if (exact !== undefined) this.#checkRoom(exact, outlets);
+      return false;
+    }
     offer.from = from + taken;
     const isAll = offer.from === items.length;
     // Before anything is set off that may fail, or put something before it.
     if (isAll) this.#offers.splice(this.#offers.indexOf(offer), 1);
+    if (exact !== undefined) {
+      this.#deliverShares(exact, offer, deliveries, outlets);
+      if (!isAll) this.#checkRoom(exact, outlets);
+      return isAll;
+    }
     const pieces = deliveries.length + (isAll ? 0 : 1);
     if (pieces === 0) parcel.settle();
     else if (pieces > 1) parcel.retain(pieces - 1);
@@ -127,6 +146,64 @@ export class Exchange<T> {
       else this.#deliver(outlets[outlet] as Outlet<T>, piece);
     }
     return isAll;
+  }
+
+  /** What goes to a sink that keeps positions goes there as a part of its share, of which the offer has one claim. */
+  #deliverShares(
+    exact: ExactDelivery<T>,
+    offer: Offer<T>,
+    deliveries: readonly Delivery<T>[],
+    outlets: readonly Outlet<T>[],
+  ): void {
+    const claim = offer.parcel.receipt as Claim;
+    const isAll = offer.from === offer.parcel.items.length;
+    let pieces = isAll ? 0 : 1;
+    const ways: { readonly outlet: Outlet<T> | undefined; readonly piece: Parcel<T> }[] = [];
+    for (const { outlet: index, items } of deliveries) {
+      const outlet = outlets[index];
+      if (outlet === undefined) {
+        pieces += 1;
+        ways.push({ outlet, piece: new Parcel(items, claim, false, null) });
+      } else if (exact.skips(outlet)) {
+        exact.skipped += items.length;
+      } else {
+        let share = exact.shareOf(outlet);
+        if (share === undefined) {
+          share = exact.createShare(outlet, claim);
+          pieces += 1;
+        } else {
+          share.retain(1);
+        }
+        share.items += items.length;
+        ways.push({ outlet, piece: new Parcel(items, share, false, null) });
+      }
+    }
+    if (pieces === 0) claim.settle();
+    else if (pieces > 1) claim.retain(pieces - 1);
+    // Before the last of it is delivered: the intake that has it may write then.
+    const sealed = isAll ? outlets.filter((outlet) => exact.shareOf(outlet) !== undefined) : [];
+    if (isAll) exact.seal();
+    for (const { outlet, piece } of ways) {
+      if (outlet === undefined) this.#refuse(piece, this.#config.thrown());
+      // It has left, because of what was delivered before.
+      else if (!isAll && exact.shareOf(outlet) !== piece.receipt) piece.settle();
+      else this.#deliver(outlet, piece);
+    }
+    for (const outlet of sealed) outlet.pump();
+  }
+
+  /** Who waits for the end of a share, and has no room for it, waits for ever. */
+  #checkRoom(exact: ExactDelivery<T>, outlets: readonly Outlet<T>[]): void {
+    const full = outlets.filter(({ demand }) => demand <= 0);
+    if (full.length === 0 || !full.every((outlet) => exact.isStuck(outlet))) return;
+    const [first] = full;
+    this.#host.fail(
+      new StreamWeldError(
+        'SW_BATCH_TOO_LARGE',
+        `What one write gives to the sink '${first?.name}' has to be written whole, and ${first?.buffered === undefined ? 0 : first.buffered + first.held} items of it fill its buffer without its end. Raise the bufferSize of its subscription, or make createSink's batches smaller.`,
+        { stage: first?.name },
+      ),
+    );
   }
 
   #decide(items: readonly T[], from: number, outlets: readonly Outlet<T>[]): Dispatch<T> {

@@ -10,6 +10,8 @@ import type { Overflow } from '../channel/channel.ts';
 import type { Parcel } from '../delivery/parcel.ts';
 import { StreamWeldError } from '../errors.ts';
 import { ChannelIntake, type Intake } from '../task/intake.ts';
+import { WholeIntake } from '../task/whole-intake.ts';
+import { chooseShares, type Share } from './share.ts';
 import { SlotQueue } from './slot-queue.ts';
 import type { OutletState } from './strategy.ts';
 
@@ -24,6 +26,8 @@ export interface OutletOptions<T> {
   readonly capacity: number;
   /** Of an item's key, where order is kept per key. */
   readonly hash: ((item: T) => number) | undefined;
+  /** Its sink keeps positions, and is given whole shares. */
+  readonly isExact: boolean;
   readonly onRoom: () => void;
 }
 
@@ -46,14 +50,14 @@ export class Outlet<T> implements OutletState<T> {
     if (options.hash === undefined) {
       const channel = new BatchChannel<Parcel<T>>(options.capacity);
       this.#queue = channel;
-      this.intake = new ChannelIntake(channel);
+      this.intake = options.isExact
+        ? new WholeIntake({ channel, choose: chooseShares })
+        : new ChannelIntake(channel);
     } else {
       this.#queue = new SlotQueue<T>(options.capacity, options.hash);
       this.intake = this.#queue;
     }
-    this.#queue.onItems = () => {
-      for (const seat of this.#seats) seat.pump();
-    };
+    this.#queue.onItems = () => this.pump();
     this.#queue.onRoom = options.onRoom;
   }
 
@@ -100,6 +104,11 @@ export class Outlet<T> implements OutletState<T> {
     this.#seats = [...this.#seats, seat];
   }
 
+  /** Something of it can be written now that could not before. */
+  pump(): void {
+    for (const seat of this.#seats) seat.pump();
+  }
+
   unseat(seat: Seat): void {
     this.#seats = this.#seats.filter((other) => other !== seat);
   }
@@ -112,6 +121,13 @@ export class Outlet<T> implements OutletState<T> {
     const excess = parcel.items.length - this.#queue.room;
     if (excess > 0 && this.overflow !== 'wait') this.#acceptFull(parcel);
     else this.#queue.push(parcel);
+  }
+
+  /** Lets go of a share that is not to be written: it counts as done. */
+  dropShare(share: Share): void {
+    if (!(this.intake instanceof WholeIntake)) return;
+    for (const parcel of (this.intake as WholeIntake<T>).letGo(({ receipt }) => receipt === share))
+      parcel.settle();
   }
 
   /** Takes everything that waits out of it. */

@@ -13,6 +13,8 @@ export interface RosterOptions<T> {
   /** Of an item's key, where order is kept per key. */
   readonly hash: ((item: T) => number) | undefined;
   readonly bufferSize: number | undefined;
+  /** The name that sinks keep positions under, if they do. */
+  readonly checkpoint: string | undefined;
   readonly onRoom: () => void;
 }
 
@@ -50,6 +52,12 @@ export class Roster<T> {
     return this.outlets
       .filter((outlet) => !outlet.hasSeats && outlet.buffered > 0)
       .map((outlet) => outlet.name);
+  }
+
+  /** Partitions that no sink is subscribed to. */
+  get vacant(): string[] {
+    if (!this.isPartitioned) return [];
+    return this.outlets.filter(({ hasSeats }) => !hasSeats).map(({ name }) => `'${name}'`);
   }
 
   add(subscription: SinkSubscription<T>): void {
@@ -137,6 +145,7 @@ export class Roster<T> {
       partition,
       capacity: this.#options.bufferSize ?? DEFAULT_BUFFER,
       hash: partition === undefined ? undefined : this.#options.hash,
+      isExact: this.#options.checkpoint !== undefined,
       onRoom: this.#options.onRoom,
     });
   }

@@ -89,6 +89,8 @@ export interface SubscriptionPlan<T> {
   /** The box of its dead letter. */
   readonly deadLetter: DeadLetterBox | undefined;
   readonly bufferSize: number | undefined;
+  /** The name its sink keeps positions under, if it does. */
+  readonly checkpoint: string | undefined;
 }
 
 /** The intake of an outlet, of which a leaving subscription only takes what waited when it left. */
@@ -106,6 +108,10 @@ class LeavingIntake<T> implements Intake<T> {
 
   get isClosed(): boolean {
     return this.left !== Number.POSITIVE_INFINITY;
+  }
+
+  get positions(): Intake<T>['positions'] {
+    return this.#intake.positions;
   }
 
   take(max: number): ReturnType<Intake<T>['take']> {
@@ -139,6 +145,8 @@ export class SinkSubscription<T> implements Subscription {
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
   readonly #gone = new Deferred();
+  /** The positions that its sink held when it was opened. */
+  held: ReadonlyMap<string, unknown> = new Map();
   /** Settles when it has left, once it was told to. */
   left: Promise<void> | undefined;
 
@@ -158,6 +166,11 @@ export class SinkSubscription<T> implements Subscription {
 
   get given(): SinkLike<T> {
     return this.#plan.given;
+  }
+
+  /** The name its sink keeps positions under, if it does. */
+  get checkpoint(): string | undefined {
+    return this.#plan.checkpoint;
   }
 
   get partition(): string | number | undefined {
@@ -342,6 +355,7 @@ export class SinkSubscription<T> implements Subscription {
         ? Number.POSITIVE_INFINITY
         : (this.#plan.options.maxUncommitted ?? 100_000),
       policies: this.#policies,
+      writesWhole: this.#plan.checkpoint !== undefined,
       consentsToLoss: this.consentsToLoss,
       signal: this.#host.signal,
       turn: this.#host.turn,

@@ -27,6 +27,8 @@ export interface AsyncWindowOptions<I, O> {
   readonly concurrency: number;
   readonly ordered: boolean;
   readonly call: (item: I) => unknown;
+  /** What belongs to different source batches is not to be joined. */
+  readonly isCautious?: (() => boolean) | undefined;
   /** What a parcel of one item becomes, given what its call answered. */
   readonly finish: (parcel: Parcel<I>, answer: unknown) => Parcel<O>;
 }
@@ -225,8 +227,7 @@ export class AsyncWindow<I, O> {
       if (result === undefined) {
         if (this.#options.ordered) break;
         keep.push(entry);
-      } else if (items === 0 && ready.length > 0 && result.items.length > 0) {
-        // Batches that were emptied go on before the first item: they have no part in it.
+      } else if (ready.length > 0 && this.#options.isCautious?.() === true) {
         break;
       } else if (items + result.items.length > demand) {
         ready.push(result.cut(0, demand - items));

@@ -152,6 +152,7 @@ export abstract class ItemStage<I, O> extends Stage<O> {
       input: this.#input,
       concurrency: this.#options.concurrency ?? this.#run.concurrency,
       ordered: this.#options.ordered ?? true,
+      isCautious: this.#run.isCautious,
       call: (one) => {
         try {
           return this.#guard(this.call(one));

@@ -21,6 +21,8 @@ export interface FlowRun {
   readonly sources: SourceStage<unknown>[];
   /** Every stage, sources first. */
   readonly stages: Stage<unknown>[];
+  /** Whether items of different source batches are to be kept apart for now. */
+  readonly isCautious?: (() => boolean) | undefined;
   /** Items were dropped on purpose, by a policy. */
   dropped(items: number): void;
   /** Where items go that are not just dropped, if the run has such a place. */

@@ -89,6 +89,7 @@ export class Run<T> {
   #isSinkOpen = false;
   readonly #openStages = new Set<Stage<unknown>>();
   #whole: WholeIntake<T> | undefined;
+  #caution: Caution | undefined;
 
   readonly #result = new Deferred<RunReport>();
   /** Why it was to be ended, when it was closing already. */
@@ -103,6 +104,7 @@ export class Run<T> {
       concurrency: options.maxConcurrency,
       sources: [],
       stages: [],
+      isCautious: () => this.#caution?.isNeeded === true,
       dropped: (items) => {
         this.#dropped += items;
       },
@@ -297,8 +299,7 @@ export class Run<T> {
     this.#throwIfAborted();
     if (this.#isExactlyOnce) this.#takeCare();
     // Where some place behind the sink is ahead, another has nothing: it is not to begin where a store once stood.
-    if (positions === undefined || (positions.size === 0 && this.#source.caution === undefined))
-      positions = saved;
+    if (positions === undefined || (positions.size === 0 && this.#caution === undefined)) positions = saved;
     return shareOut(positions, this.#books(), checkpoint.name);
   }
 
@@ -306,10 +307,13 @@ export class Run<T> {
   #takeCare(): void {
     const ahead = this.#sink.ahead?.();
     if (ahead === undefined || ahead.size === 0) return;
-    const caution = new Caution(ahead, this.#comparePositions);
-    this.#source.caution = caution;
-    for (const source of this.#flow.sources) source.caution = caution;
-    if (this.#whole !== undefined) this.#whole.caution = new Caution(ahead, this.#comparePositions);
+    const atSource = new Caution(ahead, this.#comparePositions);
+    for (const source of this.#flow.sources) source.caution = atSource;
+    // What is on its way is kept apart until the last of it has come through.
+    const atSink = new Caution(ahead, this.#comparePositions);
+    this.#caution = atSink;
+    this.#source.caution = atSink;
+    if (this.#whole !== undefined) this.#whole.caution = atSink;
   }
 
   readonly #comparePositions = (label: string, a: unknown, b: unknown): number => {
