@@ -11,7 +11,13 @@ export { FileSink, type FilePath, type FileSinkConstructor } from './sink.ts';
 export { FileCheckpointStore, type FileCheckpointStoreOptions } from './checkpoint-store.ts';
 
 // Options
-export type { Compression, FileSinkOptions, FileSourceOptions, FollowOptions } from './options.ts';
+export type {
+  Compression,
+  FileSinkOptions,
+  FileSourceOptions,
+  FollowOptions,
+  RollOptions,
+} from './options.ts';
 
 // The file layer, for a client of one's own
 export type { FileHandle, FileStat, FileSystem, FolderEntry } from './client.ts';

@@ -63,7 +63,7 @@ export class Part<T> {
 }
 
 /** Items of one batch that go to one part, one after the other. */
-export interface Piece {
+interface Piece {
   /** It begins a new part. */
   readonly isNew: boolean;
   readonly items: number;

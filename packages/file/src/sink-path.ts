@@ -5,7 +5,7 @@ import { describe, OptionError } from '@streamweld/core/connector';
 import { FileError } from './errors.ts';
 
 /** What a user writes for the number of a part, and what stands for it in here: no path can hold that. */
-export const SEQUENCE = '{sequence}';
+const SEQUENCE = '{sequence}';
 export const MARK = '\0';
 /** A part's number is padded to this many digits, so that names are in the order of their numbers. */
 const DIGITS = 6;

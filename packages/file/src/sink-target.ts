@@ -25,7 +25,7 @@ export class Target<T> {
 }
 
 /** Where an item goes, as a path in which the number of a part is marked or not yet: see `resolve`. */
-export type Route<T> = (item: T) => string;
+type Route<T> = (item: T) => string;
 
 export interface TargetsOptions<T> {
   readonly rule: PathRule;

@@ -40,6 +40,12 @@ describe('FileSink with a checkpoint', () => {
     ]);
     await sink.write([4], writeContext({ a: 2 }));
     await sink.close();
+    // A run that writes nothing changes nothing.
+    for (let run = 0; run < 2; run += 1) {
+      await sink.open(openContext());
+      expect(sink.positions().get('b')).toEqual({ offset: 7n });
+      await sink.close();
+    }
     expect(contentOf(folder)).toEqual({ 'out.ndjson': '1\n2\n3\n4\n' });
     expect(readdirSync(folder).sort()).toEqual(['.out.ndjson.ledger', 'out.ndjson']);
   });
@@ -191,6 +197,7 @@ describe('FileSink with a checkpoint', () => {
     const sink = new FileSink('{to}', { root: folder, client, format: 'ndjson', fsync: 'never' });
     const names = Array.from({ length: 40 }, (_, index) => `a rather long name of a file, number ${index}`);
     await sink.open(openContext());
+    await sink.write([{ to: 'early' }], writeContext({ early: 0 }));
     for (let write = 1; write <= 200; write += 1) {
       await sink.write(
         names.map((to) => ({ to })),
@@ -201,11 +208,15 @@ describe('FileSink with a checkpoint', () => {
     expect(before).toBeGreaterThan(1);
     await sink.close();
     await sink.open(openContext());
-    expect(new Set(sink.positions().values())).toEqual(new Set([194, 195, 196, 197, 198, 199, 200]));
+    expect(new Set(sink.positions().values())).toEqual(new Set([0, 194, 195, 196, 197, 198, 199, 200]));
     await sink.close();
-    expect(Object.values(contentOf(folder)).map((text) => text.split('\n').length)).toEqual(
-      names.map(() => 201),
-    );
+    // What was not written to for long is known as well: it is cut back like the others.
+    appendFileSync(join(folder, 'early'), 'torn');
+    await sink.open(openContext());
+    await sink.close();
+    const { early, ...others } = contentOf(folder);
+    expect(early).toBe('{"to":"early"}\n');
+    expect(Object.values(others).map((text) => text.split('\n').length)).toEqual(names.map(() => 201));
   });
 
   test('writes the header of a CSV once, also across runs, and keeps its columns', async () => {
