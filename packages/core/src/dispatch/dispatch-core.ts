@@ -141,9 +141,15 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     this.#roster.add(subscription);
     try {
       await this.#open(subscription);
+    } catch (error) {
+      this.#roster.forget(subscription);
+      throw error;
+    }
+    try {
       this.#exact?.join(outlet, subscription.name, subscription.held);
     } catch (error) {
       this.#roster.forget(subscription);
+      await subscription.close(error).catch(() => {});
       throw error;
     }
     this.#roster.join(outlet);
