@@ -14,7 +14,7 @@
 
 import { promises } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { runtime } from '@streamweld/core/connector';
 import type { FileHandle, FileSystem } from './client.ts';
 import { errnoOf, FileError } from './errors.ts';
@@ -29,6 +29,8 @@ interface Holder {
   readonly host: string;
 }
 
+/** A mark, and nothing else that could stand behind the name of a lock: a file may be called `out.lock` too. */
+const MARK = /^[0-9a-z]{8}[0-9a-z]+x[0-9a-z]+$/;
 /** The longest chain of takers that were killed while they took over. */
 const LONGEST_CHAIN = 64;
 
@@ -78,7 +80,7 @@ export class FileLock {
         await remove(fs, claim);
         continue;
       }
-      await this.#putFirst(mine, now);
+      await this.#putFirst(mine);
       return;
     }
   }
@@ -95,12 +97,20 @@ export class FileLock {
     return chain;
   }
 
-  async #putFirst(mine: Holder, chain: readonly { readonly path: string }[]): Promise<void> {
+  async #putFirst(mine: Holder): Promise<void> {
     const { fs } = this.#shop;
-    const place = `${this.path}.${mine.mark}.new`;
+    const place = `${this.path}.new`;
+    await remove(fs, place);
     await make(fs, place, mine);
     await fs.rename(place, this.path);
-    for (const { path } of chain.slice(1)) await remove(fs, path);
+    // From here on the chain begins and ends with this one. What else there is was left by those who were killed, or
+    // belongs to somebody who will see that it was too late.
+    const folder = dirname(this.path);
+    const names = await fs.readdir(folder, { withFileTypes: true });
+    for (const { name } of names) {
+      if (!name.startsWith(`${basename(this.path)}.`)) continue;
+      if (MARK.test(name.slice(basename(this.path).length + 1))) await remove(fs, join(folder, name));
+    }
   }
 
   async release(): Promise<void> {

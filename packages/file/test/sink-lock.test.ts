@@ -153,10 +153,15 @@ describe('the lock of FileSink', () => {
       const path = join(folder, 'out');
       const lock = join(folder, '.out.lock');
       // Some were killed while they took over.
-      symlinkSync(`m0 ${process.pid} 1@boot ${hostname()}`, lock);
+      symlinkSync(`aaaaaaaa0x0 ${process.pid} 1@boot ${hostname()}`, lock);
       for (let link = 1; link < round % 4; link += 1) {
-        symlinkSync(`m${link} ${process.pid} 1@boot ${hostname()}`, `${lock}.m${link - 1}`);
+        symlinkSync(`aaaaaaaa${link}x0 ${process.pid} 1@boot ${hostname()}`, `${lock}.aaaaaaaa${link - 1}x0`);
       }
+      // And some when they had it, before they had cleared up.
+      symlinkSync(`old ${process.pid} 1@boot ${hostname()}`, `${lock}.new`);
+      symlinkSync(`old ${process.pid} 1@boot ${hostname()}`, `${lock}.bbbbbbbb1x1`);
+      // Nothing else is cleared up: this is the ledger of a file called `out.lock`.
+      writeFileSync(`${lock}.ledger`, '');
       let seed = round + 1;
       const pause = async (): Promise<void> => {
         seed = (seed * 48_271) % 2_147_483_647;
@@ -207,7 +212,7 @@ describe('the lock of FileSink', () => {
         }),
       );
       expect([most, won > 0]).toEqual([1, true]);
-      expect(readdirSync(folder).filter((name) => name === '.out.lock')).toEqual([]);
+      expect(readdirSync(folder).filter((name) => name.includes('lock'))).toEqual(['.out.lock.ledger']);
     }
   });
 
