@@ -45,6 +45,8 @@ import type { Awaitable } from './source.ts';
 export interface SinkContext {
   /** Aborts when the run does. It is the run's own: it has few listeners and lives as long as the run. */
   readonly signal: AbortSignal;
+  /** It is a dead letter: what it holds of earlier runs is to stay. */
+  readonly isDeadLetter?: boolean | undefined;
   /**
    * The name under which a sink that `keepsPositions` keeps them (K11): the run was given `checkpoint(store, name)` and
    * delivers exactly once through this sink. Undefined otherwise: then there are no positions to keep.

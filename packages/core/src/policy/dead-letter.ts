@@ -114,6 +114,8 @@ export class DeadLetterBox {
   #idle: Deferred | undefined;
   #room: Deferred | undefined;
   #open = 0;
+  /** What was accepted and is not durable, write by write. */
+  readonly #undecided = new Set<readonly Entry[]>();
   #flushing: Promise<void> | undefined;
   #timer: unknown;
   /** What is accepted is made durable at once: somebody waits for it before anything else is written. */
@@ -135,6 +137,7 @@ export class DeadLetterBox {
     try {
       await this.#sink.open?.({
         signal: context.signal,
+        isDeadLetter: true,
         fail: (error) => context.fail(this.#error(error)),
       });
     } catch (error) {
@@ -202,8 +205,8 @@ export class DeadLetterBox {
     if (this.#queue.length < MOST_WAITING) this.#giveRoom();
     const write = new LetterWrite(
       this.#signal,
-      () => this.#settled(entries),
-      (error) => this.#fail(this.#error(error), entries),
+      () => this.#decided(entries, undefined),
+      (error) => this.#decided(entries, { error }),
     );
     this.#isWriting = true;
     let answer: Awaitable<void | Accepted>;
@@ -243,11 +246,14 @@ export class DeadLetterBox {
       if (durable === undefined || !isThenable(durable)) {
         this.#settled(entries);
       } else {
+        this.#undecided.add(entries);
         durable.then(
-          () => this.#settled(entries),
-          (error: unknown) => this.#fail(this.#error(error), entries),
+          () => this.#decided(entries, undefined),
+          (error: unknown) => this.#decided(entries, { error }),
         );
       }
+    } else if (write.isOpen) {
+      this.#undecided.add(entries);
     }
     for (const { envelope } of entries) {
       envelope.toAccept -= 1;
@@ -255,6 +261,13 @@ export class DeadLetterBox {
     }
     this.#flushSoon();
     this.#ended();
+  }
+
+  /** A sink may still answer for what a failed flush has lost: that is not heard. */
+  #decided(entries: readonly Entry[], failure: { readonly error: unknown } | undefined): void {
+    if (!this.#undecided.delete(entries) && this.#failure !== undefined) return;
+    if (failure === undefined) this.#settled(entries);
+    else this.#fail(this.#error(failure.error), entries);
   }
 
   #settled(entries: readonly Entry[]): void {
@@ -305,7 +318,10 @@ export class DeadLetterBox {
     this.#flushing = flushing.then(
       () => this.#flushed(),
       (error: unknown) => {
-        this.#fail(this.#error(error), []);
+        // What was accepted will not become durable any more, whether its promise says so or not.
+        const undecided = [...this.#undecided].flat();
+        this.#undecided.clear();
+        this.#fail(this.#error(error), undecided);
         this.#flushed();
       },
     );
@@ -347,6 +363,11 @@ class LetterWrite implements WriteContext, DeferredReceipt {
     this.signal = signal;
     this.#onSettled = onSettled;
     this.#onFailed = onFailed;
+  }
+
+  /** Whether the sink that deferred it has not settled all of it. */
+  get isOpen(): boolean {
+    return this.#pieces > 0 && this.#pieces < Number.POSITIVE_INFINITY;
   }
 
   defer(): DeferredReceipt {

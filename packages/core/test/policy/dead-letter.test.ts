@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { MemoryCheckpointStore } from '../../src/delivery/memory-checkpoint-store.ts';
 import { StreamWeldError } from '../../src/errors.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { DeadLetter } from '../../src/policy/dead-letter.ts';
@@ -33,7 +34,44 @@ function pipeline(
   return new ConcurrentPipeline(source, sink).bufferSize(16).deadLetter(letters);
 }
 
+describe('a dead letter whose flush fails', () => {
+  /** Accepts, and is never durable: its flush rejects, and its promises stay open. */
+  const never = (): Sink<DeadLetter> => ({
+    name: 'letters',
+    write: () => ({ durable: new Promise<void>(() => {}) }),
+    flush: () => Promise.reject(new Error('disk full')),
+  });
+
+  it.each([
+    ['a sink like any other', false],
+    ['a sink that keeps positions', true],
+  ])('ends the run of %s, which waits for nothing any more', async (_what, keepsPositions) => {
+    const sink: Sink<number> = {
+      name: 'picky',
+      keepsPositions,
+      atomic: true,
+      write: (batch) => {
+        const failed = batch.flatMap((item, at) => (isPoison(item) ? [at] : []));
+        if (failed.length > 0) throw bad(...failed);
+      },
+    };
+    const store = new MemoryCheckpointStore();
+    const run = pipeline(sink, never()).checkpoint(store, 'job').run();
+    const error = await time().run(rejection(run));
+    expect(error).toMatchObject({ code: 'SW_DEAD_LETTER_FAILED', stage: 'letters' });
+    expect((error as StreamWeldError).cause).toMatchObject({ message: 'disk full' });
+    expect(store.load('job').size).toBe(0);
+  });
+});
+
 describe('ConcurrentPipeline.deadLetter', () => {
+  it('tells its sink what it is', async () => {
+    const letters = new LetterSink();
+    const sink = new ScriptedSink<number>();
+    await time().run(pipeline(sink, letters).run());
+    expect([letters.context?.isDeadLetter, sink.context?.isDeadLetter]).toEqual([true, undefined]);
+  });
+
   it('gets the items that the sink names, and the rest is written again', async () => {
     const sink = picky(false, true);
     const letters = new LetterSink();
