@@ -171,7 +171,7 @@ export class ExactDelivery<T> {
   seal(): void {
     for (const member of this.#members.values()) {
       if (member.share !== undefined) member.share.isSealed = true;
-      else if (!member.skips) member.owed = this.#due(member);
+      else member.owed = this.#due(member);
       member.share = undefined;
     }
     for (const [lane, position] of this.#offered) this.#reached.set(lane, position);

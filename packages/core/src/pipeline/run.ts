@@ -312,7 +312,6 @@ export class Run<T> {
     // What is on its way is kept apart until the last of it has come through.
     const atSink = new Caution(ahead, this.#comparePositions);
     this.#caution = atSink;
-    this.#source.caution = atSink;
     if (this.#whole !== undefined) this.#whole.caution = atSink;
   }
 

@@ -7,7 +7,6 @@
 
 import type { BatchChannel } from '../channel/batch-channel.ts';
 import { isThenable } from '../deferred.ts';
-import type { Caution } from '../delivery/caution.ts';
 import type { Parcel } from '../delivery/parcel.ts';
 import { runtime, type Turn } from '../runtime.ts';
 import type { Awaitable } from '../source.ts';
@@ -37,8 +36,6 @@ export class SourceTask<T> {
   #again = false;
   #fullSince: number | undefined;
   #waitedMs = 0;
-  /** As long as it is needed, items are asked for one by one. */
-  caution: Caution | undefined;
 
   constructor(options: SourceTaskOptions<T>) {
     this.#options = options;
@@ -120,8 +117,7 @@ export class SourceTask<T> {
   #pull(): void {
     const { stage, channel, onFail } = this.#options;
     try {
-      const most = this.caution?.isNeeded === true ? 1 : this.#maxDemand;
-      const answer = stage.pull(Math.min(channel.room, most));
+      const answer = stage.pull(Math.min(channel.room, this.#maxDemand));
       if (isThenable(answer)) {
         this.#isPulling = true;
         answer.then(this.#arrived, this.#failed);

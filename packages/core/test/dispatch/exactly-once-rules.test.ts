@@ -459,6 +459,32 @@ describe('policies of a sink that keeps positions behind a dispatcher', () => {
     expect(letters.items).toMatchObject([{ item: 2, lane: '', upTo: 6 }]);
   });
 
+  it('wait for a dead letter that is durable only when it is flushed', async () => {
+    const table = new Table<number>();
+    const good = keeper(table);
+    const sink: Sink<number> = {
+      name: 'picky',
+      keepsPositions: true,
+      positions: () => good.positions(),
+      write: (batch: readonly number[], context: WriteContext) => {
+        if (batch.includes(2)) throw new WriteError('two', { failed: [batch.indexOf(2)], retryable: false });
+        return good.write(batch, context);
+      },
+    };
+    let flushed: (() => void)[] = [];
+    const letters: Sink<DeadLetter<number>> = {
+      write: () => ({ durable: new Promise<void>((resolve) => flushed.push(resolve)) }),
+      flush: () => {
+        for (const resolve of flushed) resolve();
+        flushed = [];
+      },
+    };
+    const dispatcher = exactly().broadcast();
+    await dispatcher.subscribeSink(sink, undefined, { deadLetter: letters, bufferSize: 20 });
+    await time().run(feed(new Counter(60, 6), dispatcher).run());
+    expect(table.items).toEqual(numbers(60).filter((n) => n !== 2));
+  });
+
   it('K12 it may not answer { durable }', async () => {
     const sink: Sink<number> = {
       name: 'late',

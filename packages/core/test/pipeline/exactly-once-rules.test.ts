@@ -42,8 +42,10 @@ describe('K12: a sink that keeps positions', () => {
     const sink: Sink<number> = {
       name: 'late',
       keepsPositions: true,
-      write: () => {
+      // Late enough that more waits to be written.
+      write: async () => {
         writes += 1;
+        await time().sleep(2);
         return { durable: time().sleep(5) };
       },
     };
@@ -89,14 +91,17 @@ describe('K12: a sink that keeps positions', () => {
     const good = keeping(kept);
     const sink: Sink<number> = {
       ...good,
-      write: (batch, context) => {
+      write: async (batch, context) => {
+        await time().sleep(2);
         if (batch.includes(4)) throw new Error('four');
         return good.write(batch, context);
       },
     };
-    const run = keep(sink).bufferSize(4).failFast(false).run();
+    const run = keep(sink).bufferSize(8).failFast(false).run();
     expect(await time().run(rejection(run))).toMatchObject({ code: 'SW_SINK_FAILED' });
-    expect(kept.flatMap(({ items }) => [...items])).toEqual([0, 1, 2, 3]);
+    const items = kept.flatMap((write) => [...write.items]);
+    expect(items).toEqual(items.map((_, at) => at));
+    expect(items.length).toBeLessThanOrEqual(4);
   });
 });
 
