@@ -64,8 +64,9 @@ describe('K12: a sink that keeps positions', () => {
     const sink: Sink<number> = {
       name: 'late',
       keepsPositions: true,
-      write: (_: readonly number[], context: WriteContext) => {
+      write: async (_: readonly number[], context: WriteContext) => {
         receipts.push(context.defer());
+        await time().sleep(2);
       },
     };
     const run = keep(sink, source).failFast(failFast).run();
