@@ -213,13 +213,8 @@ export function joinParcels<T>(parcels: readonly Parcel<T>[]): Parcel<T> {
 
 /** Several parcels, in order, as one item made of all of theirs. */
 export function gatherParcels<T, U>(parcels: readonly Parcel<T>[], item: U): Parcel<U> {
-  const joined = joinAs<U>(parcels as unknown as readonly Parcel<U>[], [item]);
-  // All parts but the last go before the item: they are done when it is, and not without it.
-  if (joined.parts !== null) {
-    const last = joined.parts.length - 1;
-    joined.parts = joined.parts.map((part, index) => ({ ...part, items: index === last ? 1 : 0 }));
-  }
-  return joined;
+  // It lies where all of them lie: they are done when it is, and not without it.
+  return joinAs<U>(parcels as unknown as readonly Parcel<U>[], [item]).unify();
 }
 
 function joinAs<T>(parcels: readonly Parcel<T>[], items: readonly T[]): Parcel<T> {

@@ -37,7 +37,9 @@ export class Checkpoint {
     const { store, name } = this.#plan;
     try {
       this.#session = (await store.acquire?.(name)) ?? store;
-      return (await this.#session.load(name)) ?? new Map<string, unknown>();
+      const positions: unknown = await this.#session.load(name);
+      if (positions === undefined || positions === null) return new Map<string, unknown>();
+      if (isMap(positions)) return positions;
     } catch (error) {
       throw wrapError(
         'SW_CHECKPOINT_FAILED',
@@ -46,6 +48,11 @@ export class Checkpoint {
         error,
       );
     }
+    throw new StreamWeldError(
+      'SW_CHECKPOINT_FAILED',
+      `The store of the checkpoint '${name}' answered positions that are no Map. load(name) must answer a Map as save(name, positions) was given it, or undefined. Nothing was read or written.`,
+      { stage: name },
+    );
   }
 
   /** Saves where all lanes stand: one save at a time, and one more for all who ask while it is under way. */
@@ -96,6 +103,12 @@ export class Checkpoint {
       error,
     );
   }
+}
+
+/** By its shape: it may come from another realm. */
+function isMap(value: unknown): value is ReadonlyMap<string, unknown> {
+  const { get, size } = value as { readonly get?: unknown; readonly size?: unknown };
+  return typeof get === 'function' && typeof size === 'number' && Symbol.iterator in Object(value);
 }
 
 /**

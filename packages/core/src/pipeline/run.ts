@@ -383,19 +383,30 @@ export class Run<T> {
       await this.#guard.wait(`flushing the dead-letter sink '${box.name}'`, () => box.flush());
     }
     // What the flush made durable is settled by promises of the sink's own, which have their turn first.
-    if (this.#openLanes().length > 0 || this.#writer.uncommitted > 0) {
+    if (this.#openLanes().length > 0 || this.#writer.uncommitted > 0 || this.#letters > 0) {
       await new Promise<void>((resolve) => runtime.yield(resolve));
     }
-    const open = this.#openLanes();
-    if (this.#failure === undefined && (open.length > 0 || this.#writer.uncommitted > 0)) {
-      const lanes = open.map((lane) => `'${lane}'`).join(', ') || 'none';
-      throw new StreamWeldError(
-        'SW_DELIVERY_UNSETTLED',
-        `Everything was written and flushed, and still items are not settled (lanes: ${lanes}). A sink that defers must settle every piece, and what it calls durable must be so after flush.`,
-        { stage: this.#sinkName },
-      );
-    }
+    const isUnsettled = this.#openLanes().length > 0 || this.#writer.uncommitted > 0 || this.#letters > 0;
+    if (this.#failure === undefined && isUnsettled) throw this.#unsettledError();
     this.#throwIfAborted();
+  }
+
+  #unsettledError(): StreamWeldError {
+    const { uncommitted } = this.#writer;
+    const lanes = this.#openLanes().map((lane) => `'${lane}'`);
+    const box = this.#letters > 0 ? this.#deadLetter : undefined;
+    const letters =
+      box === undefined ? '' : `; letters that '${box.name}' has not made durable: ${box.pending}`;
+    return new StreamWeldError(
+      'SW_DELIVERY_UNSETTLED',
+      `Everything was written and flushed, and still items are not settled (lanes: ${lanes.join(', ') || 'none'}${letters}). A sink that defers must settle every piece, and what it calls durable must be so after flush.`,
+      { stage: uncommitted > 0 ? this.#sinkName : (box?.name ?? this.#sinkName) },
+    );
+  }
+
+  /** Those in the dead letter that are not durable. */
+  get #letters(): number {
+    return this.#deadLetter?.pending ?? 0;
   }
 
   #throwIfAborted(): void {
@@ -552,7 +563,11 @@ export class Run<T> {
     const { retrying } = this.#writer;
     const breaker = this.#policies?.breaker;
     const isOpen = breaker !== undefined && breaker.state !== 'closed';
-    return `${retrying === 0 ? '' : `; batches that wait to be written again: ${retrying}`}${isOpen ? `; its circuit breaker is ${breaker.state}` : ''}`;
+    const letters =
+      this.#letters === 0
+        ? ''
+        : `; letters that '${this.#deadLetter?.name}' has not made durable: ${this.#letters}`;
+    return `${retrying === 0 ? '' : `; batches that wait to be written again: ${retrying}`}${isOpen ? `; its circuit breaker is ${breaker.state}` : ''}${letters}`;
   }
 
   #clearDrainTimer(): void {
@@ -703,12 +718,18 @@ function isImpossible(error: unknown): boolean {
   return isStreamWeldError(error) && error.code === 'SW_EXACTLY_ONCE_IMPOSSIBLE';
 }
 
-/** Of several sources, lanes are `name/lane`, or `name#index/lane` among namesakes. */
+/**
+ * Of several sources, lanes are `name/lane`, or `name#index/lane` among namesakes. So is one whose name begins another's
+ * up to a slash: a label would not tell whose it is.
+ */
 function labelLanes(sources: readonly SourceStage<unknown>[]): void {
   if (sources.length === 1) return;
   for (const [index, source] of sources.entries()) {
-    const isNamesake = sources.some((other) => other !== source && other.name === source.name);
-    source.lanes.prefix = `${isNamesake ? `${source.name}#${index}` : source.name}/`;
+    const own = `${source.name}/`;
+    const isNamesake = sources.some(
+      (other) => other !== source && (`${other.name}/`.startsWith(own) || own.startsWith(`${other.name}/`)),
+    );
+    source.lanes.prefix = isNamesake ? `${source.name}#${index}/` : own;
   }
 }
 

@@ -64,7 +64,9 @@ export class RetryPolicy {
 
   /** How long to wait after so many failures, in milliseconds. */
   delayMs(failures: number): number {
-    const longest = Math.min(this.#maxMs, this.#firstMs * this.#factor ** (failures - 1));
+    // Held below infinity, of which not even no wait at all can be multiplied.
+    const growth = Math.min(this.#factor ** (failures - 1), Number.MAX_VALUE);
+    const longest = Math.min(this.#maxMs, this.#firstMs * growth);
     return longest * (1 - this.#jitter * runtime.random());
   }
 }

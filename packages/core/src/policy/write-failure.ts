@@ -33,6 +33,15 @@ export function blamesData(error: unknown): boolean {
  * have: such a list cannot be trusted with the rest.
  */
 export function failedIndexes(error: unknown, size: number): readonly number[] | undefined {
+  try {
+    return readIndexes(error, size);
+  } catch {
+    // An error of somebody else's may throw when it is read.
+    return undefined;
+  }
+}
+
+function readIndexes(error: unknown, size: number): readonly number[] | undefined {
   for (const { failed } of voices(error)) {
     if (!Array.isArray(failed) || failed.length === 0) continue;
     const indexes = [...new Set(failed as readonly unknown[])];

@@ -115,14 +115,14 @@ export class WriteJob<T> {
       isData = policies.isData(error);
     } catch (thrown) {
       policies.breaker?.failed();
-      this.#todo.push(segment);
+      this.#giveBack(segment);
       this.#lose(thrown);
       return;
     }
     if (isData) policies.breaker?.answered();
     else policies.breaker?.failed();
     if (isHalted || isFinal) {
-      this.#todo.push(segment);
+      this.#giveBack(segment);
       this.#lose(error);
     } else if (isData) {
       this.#isolate(segment, error);
@@ -194,7 +194,7 @@ export class WriteJob<T> {
     const failed = failedIndexes(error, segment.items.length);
     const found = box === undefined ? undefined : isolate(segment, failed, writesWhole ? WHOLE : rules);
     if (box === undefined || found === undefined) {
-      this.#todo.push(segment);
+      this.#giveBack(segment);
       this.#lose(error);
       return;
     }
@@ -231,6 +231,11 @@ export class WriteJob<T> {
         else then();
       },
     });
+  }
+
+  /** It was written in vain: its next time would be one more. */
+  #giveBack(segment: Segment<T>): void {
+    this.#todo.push({ ...segment, attempt: segment.attempt + 1 });
   }
 
   #loseRest(error: unknown): void {
@@ -270,7 +275,11 @@ export class WriteJob<T> {
     let items = 0;
     if (consentsToLoss && policies.deadLetter !== undefined) {
       this.#split();
-      for (const segment of segments) this.#bury(policies.deadLetter, segment, error, () => {});
+      for (const segment of segments) {
+        // The attempt that it was waiting for never came.
+        const tried = { ...segment, attempt: segment.attempt - 1 };
+        this.#bury(policies.deadLetter, tried, error, () => {});
+      }
     } else {
       for (const segment of segments) items += segment.items.length;
     }

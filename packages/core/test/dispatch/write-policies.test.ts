@@ -271,7 +271,7 @@ describe('a subscription with deadLetter', () => {
     expect([status.deadLettered, letters.bad.length]).toEqual([got.length - 10, got.length - 10]);
     expect(got.length).toBeGreaterThan(20);
     expect(letters.items.map(({ attempts }) => attempts)).toEqual([
-      ...new Array<number>(5).fill(3),
+      ...new Array<number>(5).fill(2),
       ...new Array<number>(got.length - 15).fill(0),
     ]);
     expect([good.items.length, source.committed]).toEqual([60, 60]);
