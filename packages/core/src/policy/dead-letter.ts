@@ -62,14 +62,18 @@ export function deadLetter<T>(
 /** Describes whatever was thrown, so that it can be written down. */
 export function describeError(thrown: unknown): DeadLetterError {
   const described: { name: string; message: string; code?: string } = { name: 'Error', message: '' };
-  if (typeof thrown === 'object' && thrown !== null) {
-    const { name, message, code } = thrown as { name?: unknown; message?: unknown; code?: unknown };
-    if (typeof name === 'string') described.name = name;
-    if (typeof message === 'string') described.message = message;
-    if (typeof code === 'string' || typeof code === 'number') described.code = String(code);
-  } else {
-    described.name = typeof thrown;
-    described.message = String(thrown);
+  try {
+    if (typeof thrown === 'object' && thrown !== null) {
+      const { name, message, code } = thrown as { name?: unknown; message?: unknown; code?: unknown };
+      if (typeof name === 'string') described.name = name;
+      if (typeof message === 'string') described.message = message;
+      if (typeof code === 'string' || typeof code === 'number') described.code = String(code);
+    } else {
+      described.name = typeof thrown;
+      described.message = String(thrown);
+    }
+  } catch {
+    // It throws when it is read: what is known by then is told.
   }
   return Object.defineProperty(described, 'cause', { value: thrown });
 }

@@ -141,6 +141,15 @@ describe('an error that cannot be looked into', () => {
     const report = await time().run(new ConcurrentPipeline([1, 2], { write }).retry({ attempts: 2 }).run());
     expect(report).toMatchObject({ written: 2, retried: 1 });
   });
+
+  it('is described as far as it can be', async () => {
+    const letters = new LetterSink();
+    const write = async (): Promise<void> => {
+      throw sealed('message', { retryable: false });
+    };
+    await time().run(new ConcurrentPipeline([1], { write }).deadLetter(letters).run());
+    expect(letters.items.map(({ error }) => error)).toEqual([{ name: 'Error', message: '' }]);
+  });
 });
 
 describe('waits between attempts', () => {
