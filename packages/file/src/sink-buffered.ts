@@ -52,6 +52,9 @@ export class BufferedWay<T> implements WayOfWriting<T> {
 
   async flush(): Promise<void> {
     this.#checkBroken();
+    const { roll, publishesOnFlush } = this.#options;
+    if (roll !== undefined && publishesOnFlush)
+      for (const load of [...this.#loads]) if (load.items > 0) this.#fill(load);
     await this.#writeOutAll();
     for (const load of [...this.#full]) await this.#finish(load);
     await this.#syncAll();

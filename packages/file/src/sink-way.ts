@@ -29,6 +29,8 @@ export interface WayOptions<T> {
   readonly roll: Roll | undefined;
   /** Files are written under their own names, at their end, instead of as temporaries. */
   readonly isInPlace: boolean;
+  /** A flush gives parts their names: nobody who comes later would look into a temporary. */
+  readonly publishesOnFlush: boolean;
   readonly fsync: Fsync;
   readonly level: number;
   readonly maxOpen: number;

@@ -13,6 +13,10 @@ export interface Workshop {
   readonly mode: number | undefined;
   /** Folders whose names have changed since they were synced last. */
   readonly changedFolders: Set<string>;
+  /** Folders above those that hold our files, whose names may not be durable yet. */
+  readonly foldersAbove: Set<string>;
+  /** Folders of which that has been seen to. */
+  readonly knownFolders: Set<string>;
   /** The sync of folders under way: the next waits for it. */
   folderSync: Promise<void>;
   isAbandoned: boolean;
@@ -32,6 +36,8 @@ export function openWorkshop(
     mkdir,
     mode,
     changedFolders: new Set(),
+    foldersAbove: new Set(),
+    knownFolders: new Set(),
     folderSync: Promise.resolve(),
     isAbandoned: false,
   };
@@ -93,20 +99,28 @@ export async function statFile(shop: Workshop, path: string): Promise<FileStat |
 
 /** Creates something in a folder, and the folder with it where it is missing and may be made. */
 export async function createIn<R>(shop: Workshop, folder: string, create: () => Promise<R>): Promise<R> {
+  let created: R;
   try {
-    return await create();
+    created = await create();
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT' || !shop.mkdir) throw error;
+    await shop.fs.mkdir(folder, { recursive: true });
+    created = await create();
   }
-  const first = await shop.fs.mkdir(folder, { recursive: true });
-  if (typeof first === 'string') {
-    // Each new folder is a new name in the one above it.
-    const above = dirname(resolve(first));
-    for (let made = resolve(folder); made !== above && made !== dirname(made); made = dirname(made)) {
-      shop.changedFolders.add(dirname(made));
-    }
+  noteFoldersAbove(shop, resolve(folder));
+  return created;
+}
+
+/**
+ * All names on the way to a folder are to be durable, also those that were there before: whoever made them may have been
+ * killed before that.
+ */
+function noteFoldersAbove({ foldersAbove, knownFolders }: Workshop, folder: string): void {
+  for (let made = folder; !knownFolders.has(made); made = dirname(made)) {
+    knownFolders.add(made);
+    if (made === dirname(made)) return;
+    foldersAbove.add(dirname(made));
   }
-  return create();
 }
 
 /** Writes all bytes at a place of a file, however many calls that takes. */
@@ -148,19 +162,23 @@ export function syncFolders(shop: Workshop): Promise<void> {
   return syncing;
 }
 
-async function syncChanged({ fs, changedFolders, stage }: Workshop): Promise<void> {
-  for (const folder of [...changedFolders]) {
-    // What changes from now on may be too late for this sync.
-    changedFolders.delete(folder);
-    try {
-      await syncFolder(fs, folder);
-    } catch (cause) {
-      changedFolders.add(folder);
-      throw new FileError(
-        'SW_FILE_SYNC_FAILED',
-        `Could not sync the folder ${folder}: the names in it may not survive a power loss. The cause says more.`,
-        { stage, path: folder, cause },
-      );
+async function syncChanged({ fs, changedFolders, foldersAbove, stage }: Workshop): Promise<void> {
+  for (const folders of [foldersAbove, changedFolders]) {
+    for (const folder of [...folders]) {
+      // What changes from now on may be too late for this sync.
+      folders.delete(folder);
+      try {
+        await syncFolder(fs, folder);
+      } catch (cause) {
+        // A folder above that we may not read is not one that we made.
+        if (folders === foldersAbove && errnoOf(cause) === 'EACCES') continue;
+        folders.add(folder);
+        throw new FileError(
+          'SW_FILE_SYNC_FAILED',
+          `Could not sync the folder ${folder}: the names in it may not survive a power loss. The cause says more.`,
+          { stage, path: folder, cause },
+        );
+      }
     }
   }
 }

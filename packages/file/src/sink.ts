@@ -94,10 +94,12 @@ class Files<T> implements FileSink<T> {
     const { shop, targets, lock } = session;
     const { append, roll, fsync, client: _, ...sizes } = this.#options;
     const checkpoint = context?.checkpoint;
+    // Its items count as done, so what it holds of earlier runs, or of one that was killed, must be where it is looked for.
+    const isDeadLetter = context?.isDeadLetter === true;
     const only = roll === undefined ? targets.single()?.path : undefined;
     // What cannot be written is told before anything is made.
     if (only !== undefined) await statFile(shop, only);
-    const isInPlace = checkpoint !== undefined || (append && roll === undefined);
+    const isInPlace = checkpoint !== undefined || ((append || isDeadLetter) && roll === undefined);
     if (isInPlace) checkAppendable(shop, this.#format, only ?? this.name);
     await lock.acquire();
     const way: WayOptions<T> = {
@@ -107,11 +109,13 @@ class Files<T> implements FileSink<T> {
       format: this.#format,
       roll,
       isInPlace,
-      fsync: fsync ?? (checkpoint === undefined ? 'close' : 'batch'),
+      publishesOnFlush: isDeadLetter,
+      fsync: fsync ?? (checkpoint === undefined && !isDeadLetter ? 'close' : 'batch'),
     };
     if (checkpoint === undefined) {
       await refuseLedger(shop, this.#place(targets).ledger);
-      session.way = way.fsync === 'batch' ? new DirectWay(way, undefined) : new BufferedWay(way);
+      const isDirect = way.fsync === 'batch' && !(isDeadLetter && roll !== undefined);
+      session.way = isDirect ? new DirectWay(way, undefined) : new BufferedWay(way);
     } else {
       session.way = new DirectWay(way, await this.#recover(session, way, checkpoint));
     }

@@ -8,6 +8,35 @@ import { durableOf, failureOf, testFolder, writeAll } from './driving.ts';
 import { faultyLayer, systemError } from './file-layer.ts';
 import { contentOf, openContext } from './sink-driving.ts';
 
+describe('FileSink as a dead letter', () => {
+  const context = { signal: new AbortController().signal, fail: () => {}, isDeadLetter: true };
+
+  test.each([
+    ['one file', 'bad.log', undefined],
+    ['parts', 'bad-{sequence}.log', { maxItems: 1000 }],
+  ] as const)('has what is durable where it is looked for, and keeps it (%s)', async (_what, name, roll) => {
+    const folder = testFolder();
+    const found = (): string =>
+      Object.entries(contentOf(folder))
+        .flatMap(([file, text]) => (file.startsWith('bad') ? [text] : []))
+        .join('');
+    const options = roll === undefined ? {} : { roll };
+    for (const [letter, expected] of [
+      ['first', 'first\n'],
+      ['second', 'first\nsecond\n'],
+    ] as const) {
+      const sink = new FileSink(join(folder, name), options);
+      await sink.open(context);
+      const durable = durableOf(await sink.write([letter]));
+      await sink.flush();
+      await durable;
+      expect(found()).toBe(expected);
+      await sink.close(new Error('the run has failed'));
+      expect(found()).toBe(expected);
+    }
+  });
+});
+
 describe('FileSink that appends', () => {
   test.each(['batch', 'close', 'never'] as const)('writes behind what is there (%s)', async (fsync) => {
     const folder = testFolder();

@@ -9,7 +9,7 @@ import {
   checkBoolean,
   checkCount,
   checkDuration,
-  checkFunction,
+  checkMethod,
   checkOptions,
   checkSignal,
   checkText,
@@ -121,8 +121,8 @@ export class ConcurrentPipeline<T> {
    */
   checkpoint(store: CheckpointStore, name: string): this {
     this.#checkIdle('checkpoint');
-    checkFunction('checkpoint.store.load', store?.load);
-    checkFunction('checkpoint.store.save', store.save);
+    checkMethod('checkpoint store', store, 'load');
+    checkMethod('checkpoint store', store, 'save');
     this.#checkpoint = { store, name: checkText('checkpoint.name', name) };
     return this;
   }

@@ -238,7 +238,7 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
         if (isBad(line)) throw new Error('This one has no place.');
         return 'out.log';
       };
-      const bad = new FileSink(join(folder, 'bad.ndjson'), { client, format: 'ndjson', append: true });
+      const bad = new FileSink(join(folder, 'bad.ndjson'), { client, format: 'ndjson' });
       return run(
         folder,
         client,

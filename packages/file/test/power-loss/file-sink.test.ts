@@ -102,9 +102,7 @@ describe('FileSink and power loss', { timeout: 600_000 }, () => {
     },
   );
 
-  // Known: a folder that a killed run made is there for the next run, which syncs what is in it and never its name.
-  // When createIn of sink-workshop.ts sees to that, this is a test like the one above.
-  test.fails('46 plain: also where the run before was killed when it had made the folder', async () => {
+  test('46 plain: also where the run before was killed when it had made the folder', async () => {
     expect((await tryKilled(plain, false, 4)).violations).toEqual([]);
   });
 
