@@ -45,8 +45,11 @@ export class KeepingSink<T> implements Sink<T> {
     this.contexts.push(context);
     this.outstanding += 1;
     this.mostOutstanding = Math.max(this.mostOutstanding, this.outstanding);
-    await this.#wait();
-    this.outstanding -= 1;
+    try {
+      await this.#wait();
+    } finally {
+      this.outstanding -= 1;
+    }
     if (this.isDead) return;
     this.#table.items.push(...batch);
     for (const [lane, position] of context.positions ?? []) this.#table.positions.set(lane, position);

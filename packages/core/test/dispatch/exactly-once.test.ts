@@ -68,6 +68,8 @@ const plan = fc.record({
     { minLength: 1, maxLength: 3 },
   ),
   end: fc.constantFrom(1, 30, 60),
+  /** How many writes in a hundred fail, and are tried again. */
+  failing: fc.constantFrom(0, 0, 10),
   crashes: fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 6 }),
 });
 
@@ -81,6 +83,8 @@ function wantedBy(rule: string, at: number, count: number): (item: number) => bo
   if (rule === 'selectors' && at > 0) return (item) => item % (at === 1 ? 2 : 11) === 0;
   return () => true;
 }
+
+const RETRY = { attempts: 30, backoff: { firstMs: 2, maxMs: 5 } };
 
 async function createDispatcher(
   rule: string,
@@ -98,6 +102,7 @@ async function createDispatcher(
       await partition.subscribeSink(sink, at, {
         name: names[at] as string,
         bufferSize: targets[at]?.bufferSize,
+        retry: RETRY,
       });
     return partition;
   }
@@ -105,9 +110,26 @@ async function createDispatcher(
   for (const [at, sink] of sinks.entries()) {
     const { bufferSize, wants } = targets[at] as Target;
     const selector = rule === 'selectors' && at > 0 ? wants : undefined;
-    await broadcast.subscribeSink(sink, undefined, { name: names[at] as string, bufferSize, selector });
+    await broadcast.subscribeSink(sink, undefined, {
+      name: names[at] as string,
+      bufferSize,
+      selector,
+      retry: RETRY,
+    });
   }
   return broadcast;
+}
+
+async function waitOrFail(
+  clock: VirtualClock,
+  ms: number,
+  failing: number,
+  counts: { failed: number },
+): Promise<void> {
+  await clock.sleep(Math.floor(clock.random() * ms));
+  if (clock.random() * 100 >= failing) return;
+  counts.failed += 1;
+  throw new Error('busy');
 }
 
 function areApart(targets: readonly Target[]): boolean {
@@ -119,7 +141,7 @@ function areApart(targets: readonly Target[]): boolean {
 
 describe('exactly once behind a dispatcher', () => {
   it('holds by broadcast and by partition, over any flow that keeps order, and crashes at any moment', async () => {
-    const counts = { crashes: 0, apart: 0, skipped: 0, writes: 0 };
+    const counts = { crashes: 0, apart: 0, skipped: 0, writes: 0, failed: 0 };
     await fc.assert(
       fc.asyncProperty(plan, (p) =>
         withVirtualClock({ seed: p.seed }, async (clock) => {
@@ -134,7 +156,7 @@ describe('exactly once behind a dispatcher', () => {
           for (let attempt = 0; ; attempt++) {
             const sinks = targets.map(
               ({ table, slowMs, maxItems }) =>
-                new KeepingSink(table, () => clock.sleep(Math.floor(clock.random() * slowMs)), 3, maxItems),
+                new KeepingSink(table, () => waitOrFail(clock, slowMs, p.failing, counts), 3, maxItems),
             );
             const dispatcher = await createDispatcher(p.rule, targets, sinks);
             const pipeline = new ConcurrentPipeline(
@@ -183,5 +205,6 @@ describe('exactly once behind a dispatcher', () => {
     expect(counts.apart).toBeGreaterThan(300);
     expect(counts.skipped).toBeGreaterThan(10_000);
     expect(counts.writes).toBeGreaterThan(5000);
+    expect(counts.failed).toBeGreaterThan(500);
   }, 240_000);
 });
