@@ -38,7 +38,13 @@ export class OpenFile<T> {
     this.identity = identify(stat, head);
     this.#leg = leg;
     this.#handle = handle;
-    this.#decoder = format.decoder({ offset, record: from?.record, header: from?.header });
+    this.#decoder = format.decoder({
+      offset,
+      record: from?.record,
+      header: from?.header,
+      // What is decompressed comes in memory of its own, what is read in buffers that are used again.
+      ownsChunks: isZipped,
+    });
     // A small file needs no large buffers.
     const chunkBytes = stat.isFile() ? Math.min(options.chunkBytes, stat.size + 4096) : options.chunkBytes;
     const raw = new RawChunks(handle, stat, isZipped ? 0 : offset, chunkBytes, !isZipped);

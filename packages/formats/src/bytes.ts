@@ -14,13 +14,15 @@ export function bytes(options?: BytesOptions): Format<Uint8Array> {
   return {
     name: 'bytes',
     contentType: 'application/octet-stream',
-    decoder: (at?: DecoderOptions): Decoder<Uint8Array> => new BytesDecoder(size, checkStart(at)),
+    decoder: (at?: DecoderOptions): Decoder<Uint8Array> =>
+      new BytesDecoder(size, checkStart(at), at?.ownsChunks === true),
     encoder: () => new BytesEncoder(),
   };
 }
 
 class BytesDecoder implements Decoder<Uint8Array> {
   readonly #size: number | undefined;
+  readonly #ownsChunks: boolean;
   /** Chunks that were pushed and not taken, and how much of the first was. */
   #chunks: Uint8Array[] = [];
   #at = 0;
@@ -29,8 +31,9 @@ class BytesDecoder implements Decoder<Uint8Array> {
   #offset: number;
   #record: number;
 
-  constructor(size: number | undefined, start: Start) {
+  constructor(size: number | undefined, start: Start, ownsChunks: boolean) {
     this.#size = size;
+    this.#ownsChunks = ownsChunks;
     this.#offset = start.offset;
     this.#record = start.record;
   }
@@ -53,7 +56,8 @@ class BytesDecoder implements Decoder<Uint8Array> {
       const first = this.#chunks[0] as Uint8Array;
       const size = this.#size ?? first.length;
       if (size > this.#available && !this.#ended) break;
-      const item = this.#copy(Math.min(size, this.#available));
+      const length = Math.min(size, this.#available);
+      const item = (this.#ownsChunks ? this.#handOver(length) : undefined) ?? this.#copy(length);
       this.#offset += item.length;
       this.#record++;
       out.push(item);
@@ -70,9 +74,19 @@ class BytesDecoder implements Decoder<Uint8Array> {
     return this.#record;
   }
 
+  /** The first chunk as it is, where it is the next `length` bytes and nobody else's. */
+  #handOver(length: number): Uint8Array | undefined {
+    const [first] = this.#chunks;
+    if (this.#at > 0 || first?.length !== length) return undefined;
+    this.#chunks.shift();
+    this.#available -= length;
+    return new Uint8Array(first.buffer, first.byteOffset, length);
+  }
+
   /** The next `length` bytes, copied: the chunks are their owner's again, the item is the taker's for good. */
   #copy(length: number): Uint8Array {
-    const item = new Uint8Array(length);
+    // Not filled with zeros first: each byte is written below.
+    const item = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
     let filled = 0;
     let done = 0;
     while (filled < length) {

@@ -8,8 +8,8 @@
  * Pieces are at most 32 KiB, unless one record is longer. That is not for memory: on Node 20 a string of 32 KiB is made
  * in the young generation and split at 2.4 GB/s, one of 256 KiB in the space for large objects and split at 1.0 GB/s.
  * It also bounds what an item keeps alive: V8 makes a slice of 13 characters or more a view of the string it was cut
- * from, so a line that is kept holds its piece, 32 KiB at most, and not the chunk. (A string of its own for each line
- * would hold nothing else, at 0.9 GB/s.)
+ * from, so a line that is kept holds its piece, 32 KiB at most (64 beyond Latin-1), and not the chunk. (A string
+ * of its own for each line would hold nothing else, at 0.9 GB/s.)
  */
 
 import { FormatError } from './errors.ts';

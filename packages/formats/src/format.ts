@@ -35,6 +35,8 @@ export interface DecoderOptions {
   readonly record?: number | undefined;
   /** The `header` of an earlier decoder: a CSV that is resumed in the middle cannot read it any more. */
   readonly header?: readonly string[] | undefined;
+  /** Whoever pushes gives its chunks away for good, and writes into none again: what is items as it is need not be copied. */
+  readonly ownsChunks?: boolean | undefined;
 }
 
 /**

@@ -1,7 +1,9 @@
 /** Bytes to text, with the exact place of what is not UTF-8. */
 
 import { isAscii, isUtf8 } from 'node:buffer';
+import { versions } from 'node:process';
 import { FormatError } from './errors.ts';
+import { decodeLatin1 } from './latin1.ts';
 
 /** What the text of a piece of bytes is, as far as it is valid. */
 export interface Text {
@@ -12,12 +14,19 @@ export interface Text {
   readonly invalidAt?: number;
 }
 
+/** The decoding of UTF-8 that V8 has from 13 on (Node 24) needs no help: 4 GB/s. */
+const DECODES_FAST = Number.parseInt(versions.v8, 10) >= 13;
+
 /**
- * Decodes `bytes`, whole lines. On Node 20 this is the fastest way: isAscii and a copy as latin1 for ASCII, and
- * the lossy decoding of Buffer for what isUtf8 has found valid; TextDecoder takes four times as long.
+ * Decodes `bytes`, whole lines. On Node 20 this is the fastest way: isAscii and a copy as latin1 for ASCII, at 3 GB/s
+ * with the splitting; a loop of our own as long as letters are those of Latin-1, at 1.2; and Buffer's own decoding for
+ * what isUtf8 has found valid, at 0.6. TextDecoder is no faster, and transcoding to UTF-16 leaves so much memory behind
+ * that it is slower in the end.
  */
 export function decodeText(bytes: Buffer, invalidUtf8: 'fail' | 'replace'): Text {
   if (isAscii(bytes)) return { text: bytes.toString('latin1'), isAscii: true };
+  const text = DECODES_FAST ? undefined : decodeLatin1(bytes);
+  if (text !== undefined) return { text, isAscii: false };
   if (invalidUtf8 === 'replace' || isUtf8(bytes)) return { text: bytes.toString('utf8'), isAscii: false };
   const invalidAt = firstInvalid(bytes);
   const line = bytes.lastIndexOf(10, invalidAt) + 1;

@@ -17,6 +17,20 @@ describe('bytes', () => {
     expect(decodeCut(bytes(), input, [10, 10, 60]).items.map((item) => item.length)).toEqual([10, 50, 40]);
   });
 
+  it('hands chunks over that are its own, and copies where it has to cut', () => {
+    const decoder = bytes({ chunkBytes: 40 }).decoder({ ownsChunks: true });
+    const chunk = input.slice(0, 40);
+    decoder.push(chunk);
+    const [whole] = decoder.take(1);
+    expect(whole).toEqual(chunk);
+    expect(whole?.buffer).toBe(chunk.buffer);
+    decoder.push(input.slice(40));
+    decoder.end();
+    const [cut, rest] = decoder.take(5);
+    expect([cut, rest]).toEqual([input.slice(40, 80), input.slice(80)]);
+    expect(decoder.offset).toBe(100);
+  });
+
   it('gives pieces of one size where asked to, the last one shorter, wherever chunks are cut', () => {
     for (const size of [1, 3, 16, 99, 100]) {
       const { items, stops } = decode(bytes({ chunkBytes: 16 }), input, size, { max: 1 });
