@@ -27,7 +27,7 @@ export interface FileSourceOptions {
   readonly compression?: Compression | undefined;
   /** Limits against a gzip bomb: `maxBytes`, `maxRatio`. */
   readonly gunzip?: Pick<GunzipOptions, 'maxBytes' | 'maxRatio'> | undefined;
-  /** How much is read at once, in bytes. Two such chunks are held. Default 256 KiB. */
+  /** How much is read at once, in bytes. Two such chunks are held. Default 512 KiB. */
   readonly chunkBytes?: number | undefined;
   /** Reads pipes and devices too. Default `false`: they are refused, for they may block or never end. */
   readonly allowSpecial?: boolean | undefined;
@@ -155,7 +155,7 @@ export function checkSourceOptions(
       given.maxLineBytes === undefined ? undefined : checkCount('maxLineBytes', given.maxLineBytes),
     compression: checkOneOf('compression', given.compression ?? 'auto', COMPRESSIONS),
     gunzip: checkOptions('gunzip', given.gunzip, ['maxBytes', 'maxRatio']),
-    chunkBytes: checkCount('chunkBytes', given.chunkBytes ?? 256 << 10),
+    chunkBytes: checkCount('chunkBytes', given.chunkBytes ?? 512 << 10),
     allowSpecial: checkBoolean('allowSpecial', given.allowSpecial ?? false),
     follow,
     onNotice: given.onNotice === undefined ? warn : checkFunction('onNotice', given.onNotice),
