@@ -1,16 +1,15 @@
 /** What a load is, and who takes part in it. One file of loads/ is one load. */
 
+import { Corpus } from './corpus.ts';
 import type { Tally } from './sinks.ts';
 
-/** The buffer of every contestant that has one, in items, and the batch of those that move batches. */
-export const BUFFER = 1000;
-export const BATCH = 500;
-
-/** One way to carry the integers 0 to `items` − 1 to the sinks. */
+/** One way to carry the items to the sinks: the integers 0 to `items` − 1, or what is in a file. */
 export interface Contestant {
   readonly name: string;
   /** Carries them all; a tally for each sink is what is verified afterwards. */
   run(items: number, tallies: readonly Tally[]): Promise<void>;
+  /** After each run, and not timed: tallies what it wrote. */
+  check?(tallies: readonly Tally[]): void;
 }
 
 export interface Load {
@@ -24,13 +23,16 @@ export interface Load {
   readonly scale?: number;
   /** How many sinks there are. */
   readonly sinks: number;
-  /** What of the integers is to come to which sink; `'shared'` where only their total is known. */
-  readonly expects: ((item: number, sink: number) => boolean) | 'shared';
+  /** What of the integers is to come to which sink; `'shared'` where only their total is known; or the file that is read. */
+  readonly expects: ((item: number, sink: number) => boolean) | 'shared' | Corpus;
+  /** Runs of each contestant before those that count, where a run is too long for as many as usual. */
+  readonly warmUps?: number;
 }
 
 /** What every sink was to get, as a tally; for `'shared'` a single one. */
 export function expected(load: Load, items: number): Tally[] {
   const { expects, sinks } = load;
+  if (expects instanceof Corpus) return [{ count: expects.lines, sum: expects.sum }];
   const tallies = Array.from({ length: expects === 'shared' ? 1 : sinks }, () => ({ count: 0, sum: 0 }));
   tallies.forEach((tally, sink) => {
     for (let item = 0; item < items; item++) {

@@ -7,6 +7,7 @@ import { channelBatches } from './loads/channel-batches.ts';
 import { channelItems } from './loads/channel-items.ts';
 import { deliveryAwaited, deliveryBroadcast, deliveryLinear } from './loads/delivery.ts';
 import { demand } from './loads/demand.ts';
+import { fileGunzip, fileLines, fileLinesUtf8, fileNdjson, fileWrite, fileWriteOnce } from './loads/files.ts';
 import { linear } from './loads/linear.ts';
 import { partitionCount } from './loads/partition-count.ts';
 import { partitionKeyed } from './loads/partition-keyed.ts';
@@ -27,4 +28,10 @@ export const LOADS: readonly Load[] = [
   deliveryLinear,
   deliveryAwaited,
   deliveryBroadcast,
+  fileLines,
+  fileLinesUtf8,
+  fileNdjson,
+  fileGunzip,
+  fileWrite,
+  fileWriteOnce,
 ];

@@ -1,23 +1,26 @@
 /**
- * StreamWeld beside Node streams, Effect and RxJS: `pnpm bench`. What is measured, and how, is in docs/benchmarks.md.
+ * StreamWeld beside Node streams, Effect and RxJS, and its files beside what Node has for them: `pnpm bench`. What is measured, and how, is in docs/benchmarks.md.
  *
- *     --load NAME     only this load; may be given several times
+ *     --load NAME     only the loads whose names begin so; may be given several times
  *     --rounds N      rounds that count, default 9
- *     --items N       integers in each run, default 1,000,000
+ *     --items N       items in each run, default 1,000,000; files have more, or fewer
  *     --clock cpu     the processor time of the process instead of the time that goes by: for a busy machine
  *     --json          the figures as JSON
  *     --check         exit 1 where a ratio is below its aim
  *     --in-process    all loads in this process, not each in one of its own
+ *     --memory        the memory that files take; it is measured too where no load is named
  */
 
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import type { Load } from './load.ts';
 import { LOADS } from './loads.ts';
+import { measureMemory, memoryMisses, memoryTable, runCase } from './memory.ts';
 import { CLOCKS, measure, type Method } from './measure.ts';
 import { misses, summarise, type Summary, table } from './summary.ts';
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     load: { type: 'string', multiple: true },
     rounds: { type: 'string', default: '9' },
@@ -26,8 +29,16 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     'in-process': { type: 'boolean', default: false },
+    memory: { type: 'boolean', default: false },
+    'memory-of': { type: 'string' },
   },
 });
+
+if (values['memory-of'] !== undefined) {
+  const [from, to] = positionals as [string, string];
+  process.stdout.write(String(await runCase(values['memory-of'], from, to)));
+  process.exit();
+}
 
 const method: Method = {
   items: count('items', values.items),
@@ -35,10 +46,10 @@ const method: Method = {
   warmUps: 8,
   clock: clockOf(values.clock),
 };
-const loads = values.load === undefined ? LOADS : values.load.map(loadOf);
+const loads = values.load === undefined ? (values.memory ? [] : LOADS) : values.load.flatMap(loadsOf);
 if (!values.json)
   console.log(
-    `${method.items} integers, ${method.rounds} rounds, ${method.clock} clock, Node ${process.version}\n`,
+    `${method.items} items, ${method.rounds} rounds, ${method.clock} clock, Node ${process.version}\n`,
   );
 
 const summaries: Summary[] = [];
@@ -47,10 +58,15 @@ for (const load of loads) {
   summaries.push(summary);
   if (!values.json) console.log(table(summary));
 }
-if (values.json) console.log(JSON.stringify({ node: process.version, ...method, summaries }, undefined, 2));
+const isWhole = values.load === undefined && !values['in-process'];
+const memory =
+  values.memory || isWhole ? await measureMemory(Math.ceil(method.items / 5), import.meta.filename) : [];
+if (values.json)
+  console.log(JSON.stringify({ node: process.version, ...method, summaries, memory }, undefined, 2));
+else if (memory.length > 0) console.log(memoryTable(memory));
 
 if (values.check) {
-  for (const miss of misses(summaries)) {
+  for (const miss of [...misses(summaries), ...memoryMisses(memory)]) {
     console.error(`below its aim: ${miss}`);
     process.exitCode = 1;
   }
@@ -75,10 +91,12 @@ function clockOf(name: string): Method['clock'] {
   throw new Error(`There is no clock '${name}'. There are ${Object.keys(CLOCKS).join(', ')}.`);
 }
 
-function loadOf(name: string): Load {
-  const load = LOADS.find((other) => other.name === name);
-  if (load !== undefined) return load;
-  throw new Error(`There is no load '${name}'. There are ${LOADS.map((other) => other.name).join(', ')}.`);
+function loadsOf(name: string): Load[] {
+  const found = LOADS.filter((load) => load.name === name);
+  if (found.length > 0) return found;
+  const begin = LOADS.filter((load) => load.name.startsWith(name));
+  if (begin.length > 0) return begin;
+  throw new Error(`There is no load '${name}'. There are ${LOADS.map((load) => load.name).join(', ')}.`);
 }
 
 function count(option: string, text: string): number {

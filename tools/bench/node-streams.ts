@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { Readable, Writable } from 'node:stream';
-import { BATCH, BUFFER } from './load.ts';
+import { BATCH, BUFFER } from './sizes.ts';
 import type { BatchSink, ItemSink } from './sinks.ts';
 
 /** Pushes as long as there is room, which is faster than `Readable.from` over a generator. */

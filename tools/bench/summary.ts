@@ -4,7 +4,7 @@ import type { Times } from './measure.ts';
 
 interface Row {
   readonly contestant: string;
-  /** Millions of items a second: the median of the rounds, the slowest and the fastest. */
+  /** Millions of items, or of bytes, a second: the median of the rounds, the slowest and the fastest. */
   readonly median: number;
   readonly min: number;
   readonly max: number;
@@ -19,29 +19,36 @@ interface Row {
 export interface Summary {
   readonly load: string;
   readonly title: string;
+  readonly unit: 'M items/s' | 'MB/s';
   readonly rows: readonly Row[];
 }
 
-export function summarise({ load, items, times, firsts }: Times): Summary {
+export function summarise({ load, items, bytes, times, firsts }: Times): Summary {
+  const size = bytes ?? items;
   const [ours] = load.contestants;
   const oursMs = times.get(ours) as readonly number[];
   const rows = load.contestants.map((contestant): Row => {
     const all = times.get(contestant) as readonly number[];
-    const rates = all.map((ms) => items / ms / 1000);
+    const rates = all.map((ms) => size / ms / 1000);
     const aim = load.aims[contestant.name];
     return {
       contestant: contestant.name,
       median: median(rates),
       min: Math.min(...rates),
       max: Math.max(...rates),
-      first: items / (firsts.get(contestant) as number) / 1000,
+      first: size / (firsts.get(contestant) as number) / 1000,
       ...(contestant === ours
         ? {}
         : { ratio: median(all.map((ms, round) => ms / (oursMs[round] as number))) }),
       ...(aim === undefined ? {} : { aim }),
     };
   });
-  return { load: load.name, title: load.title, rows };
+  return {
+    load: load.name,
+    title: load.title,
+    unit: bytes === undefined ? 'M items/s' : 'MB/s',
+    rows,
+  };
 }
 
 /** The rows whose ratio is below its aim. */
@@ -57,9 +64,9 @@ export function misses(summaries: readonly Summary[]): string[] {
 }
 
 /** As Markdown, so that it can be pasted where it is read. */
-export function table({ load, title, rows }: Summary): string {
+export function table({ load, title, unit, rows }: Summary): string {
   const cells = [
-    ['', 'M items/s', 'min–max', 'first run', 'StreamWeld is'],
+    ['', unit, 'min–max', 'first run', 'StreamWeld is'],
     ...rows.map(({ contestant, median, min, max, first, ratio, aim }) => [
       contestant,
       rate(median),
@@ -86,6 +93,7 @@ function median(numbers: readonly number[]): number {
 }
 
 function rate(million: number): string {
+  if (million >= 1000) return million.toFixed(0);
   return million < 10 ? million.toFixed(2) : million.toFixed(1);
 }
 

@@ -9,7 +9,7 @@ import {
   type SinkLike,
   type Source,
 } from '@streamweld/core';
-import { BATCH, BUFFER } from './load.ts';
+import { BATCH, BUFFER } from './sizes.ts';
 import { integers } from './node-streams.ts';
 
 /** Runs 0 to `items` − 1 into a sink, and sees to it that the position after the last one was committed. */

@@ -34,7 +34,7 @@ describe('the benchmark', () => {
     times.set(ours, [10, 100, 10]);
     times.set(node, [30, 300, 50]);
     const firsts = new Map(load.contestants.map((contestant) => [contestant, 1000]));
-    const summary = summarise({ load, items: 100_000, times, firsts });
+    const summary = summarise({ load, items: 100_000, bytes: undefined, times, firsts });
     expect(summary.rows[0]).toEqual({ contestant: 'StreamWeld', median: 10, min: 1, max: 10, first: 0.1 });
     expect(summary.rows[1]).toMatchObject({ contestant: 'Node streams', ratio: 3, aim: 4 });
     expect(misses([summary])).toEqual(['linear: 3.0× as fast as Node streams, and it is to be 4.0×']);

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { Channel } from '@streamweld/core';
 import { Cause, Effect, Queue } from 'effect';
-import { BATCH, BUFFER, type Load } from '../load.ts';
+import type { Load } from '../load.ts';
+import { BATCH, BUFFER } from '../sizes.ts';
 import { integers } from '../node-streams.ts';
 import { batchSink, type Tally } from '../sinks.ts';
 

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { Channel } from '@streamweld/core';
 import { Cause, Effect, Queue } from 'effect';
-import { BUFFER, type Load } from '../load.ts';
+import type { Load } from '../load.ts';
+import { BUFFER } from '../sizes.ts';
 import { itemSink, type Tally } from '../sinks.ts';
 
 const only = (tallies: readonly Tally[]): Tally => tallies[0] as Tally;

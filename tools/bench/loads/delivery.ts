@@ -1,7 +1,8 @@
 /** The price of delivery: the same pipeline with everything that keeps items from being lost, and with none of it. */
 
 import { DispatchedPipelineBuilder } from '@streamweld/core';
-import { BUFFER, type Contestant, type Load } from '../load.ts';
+import type { Contestant, Load } from '../load.ts';
+import { BUFFER } from '../sizes.ts';
 import { awaitedSink, batchSink, fourBatchSinks, type Tally, WAYS } from '../sinks.ts';
 import { type Delivery, runDelivered, runThroughDelivered } from '../weld.ts';
 

@@ -3,7 +3,8 @@
 import { pipeline } from 'node:stream/promises';
 import { Effect, Stream } from 'effect';
 import { bufferCount, range } from 'rxjs';
-import { BATCH, BUFFER, type Load } from '../load.ts';
+import type { Load } from '../load.ts';
+import { BATCH, BUFFER } from '../sizes.ts';
 import { integers, readArrays, readIntegers, writeArrays, writeItems } from '../node-streams.ts';
 import { batchSink, itemSink, type Tally } from '../sinks.ts';
 import { runInto } from '../weld.ts';

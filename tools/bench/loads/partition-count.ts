@@ -1,7 +1,8 @@
 /** Partitions by count: a route answers a key, which is hashed. The peers are given the same hash. */
 
 import { DispatchedPipelineBuilder } from '@streamweld/core';
-import { BUFFER, type Load } from '../load.ts';
+import type { Load } from '../load.ts';
+import { BUFFER } from '../sizes.ts';
 import { fourBatchSinks, WAYS } from '../sinks.ts';
 import { runThrough } from '../weld.ts';
 import { partitionPeers } from './partition.ts';

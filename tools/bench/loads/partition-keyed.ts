@@ -4,7 +4,8 @@
  */
 
 import { DispatchedPipelineBuilder, type PartitionOptions } from '@streamweld/core';
-import { BUFFER, type Contestant, type Load } from '../load.ts';
+import type { Contestant, Load } from '../load.ts';
+import { BUFFER } from '../sizes.ts';
 import { type BatchSink, fourBatchSinks, WAYS } from '../sinks.ts';
 import { runThrough } from '../weld.ts';
 

@@ -1,7 +1,8 @@
 /** Partitions by name: a route answers which. */
 
 import { DispatchedPipelineBuilder } from '@streamweld/core';
-import { BUFFER, type Load } from '../load.ts';
+import type { Load } from '../load.ts';
+import { BUFFER } from '../sizes.ts';
 import { type BatchSink, fourBatchSinks, WAYS } from '../sinks.ts';
 import { runThrough } from '../weld.ts';
 import { partitionPeers } from './partition.ts';

@@ -4,7 +4,8 @@ import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Cause, Effect, Queue, Stream } from 'effect';
 import { filter, groupBy, range, Subject } from 'rxjs';
-import { BATCH, BUFFER, type Contestant } from '../load.ts';
+import type { Contestant } from '../load.ts';
+import { BATCH, BUFFER } from '../sizes.ts';
 import { endAll, integers, readArrays, readIntegers, writeArrays, writeItems } from '../node-streams.ts';
 import { type BatchSink, fourBatchSinks, fourItemSinks, type ItemSink, WAYS } from '../sinks.ts';
 
