@@ -34,14 +34,15 @@ export class Dispatcher<T, P extends string | number = never> {
   /**
    * Subscribes a sink; resolves when it is open. From then on it gets its share of what flows.
    * @throws StreamWeldError SW_PARTITION_MISSING, SW_PARTITION_UNKNOWN, SW_PARTITION_TAKEN, SW_SUBSCRIPTION_EXISTS,
-   * SW_SUBSCRIPTION_CYCLE, SW_DISPATCHER_CLOSED; OptionError for options.
+   * SW_SUBSCRIPTION_CYCLE, SW_DISPATCHER_CLOSED; SW_EXACTLY_ONCE_IMPOSSIBLE where the builder was given a checkpoint;
+   * OptionError for options.
    */
   subscribeSink(sink: SinkLike<T>, ...[partition, options]: SubscribeArguments<T, P>): Promise<Subscription> {
     return this.#core.subscribeSink(sink, partition, options);
   }
 
   /**
-   * A sink that feeds this dispatcher. Several may be open at once; when the last of them ends, the subscribed sinks are
+   * A sink that feeds this dispatcher. Several may be open at once, and one where the builder was given a checkpoint; when the last of them ends, the subscribed sinks are
    * closed.
    * @param batchSize the most items of one write into the dispatcher, and out of it where a sink does not say its own.
    * Default 500.
