@@ -42,8 +42,8 @@ export class Dispatcher<T, P extends string | number = never> {
   }
 
   /**
-   * A sink that feeds this dispatcher. Several may be open at once, and one where the builder was given a checkpoint; when the last of them ends, the subscribed sinks are
-   * closed.
+   * A sink that feeds this dispatcher. Several may be open at once, and only one where the builder was given a
+   * checkpoint; when the last of them ends, the subscribed sinks are closed.
    * @param batchSize the most items of one write into the dispatcher, and out of it where a sink does not say its own.
    * Default 500.
    */
