@@ -365,6 +365,8 @@ export class Run<T> {
   }
 
   readonly #outgrown = (items: number): void => {
+    // A batch is whole when its letters are durable: that makes room, or tells again that there is none.
+    if (this.#letters > 0) return;
     this.#failed(
       new StreamWeldError(
         'SW_BATCH_TOO_LARGE',

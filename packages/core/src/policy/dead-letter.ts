@@ -195,9 +195,23 @@ export class DeadLetterBox {
     await this.idle();
     try {
       await this.#sink.close?.(reason);
+      if (reason === undefined) await this.#checkSettled();
     } catch (error) {
       throw this.#error(error);
     }
+  }
+
+  /** Where no position waits for them, nobody else would miss letters that never became durable. */
+  async #checkSettled(): Promise<void> {
+    if (this.#open === 0 || this.#failure !== undefined) return;
+    // What its close made durable is settled by promises of the sink's own, which have their turn first.
+    await new Promise<void>((resolve) => runtime.yield(resolve));
+    if (this.#open === 0) return;
+    throw new StreamWeldError(
+      'SW_DELIVERY_UNSETTLED',
+      `The dead-letter sink '${this.name}' was flushed and closed, and still ${this.#open} of its letters are not durable. A sink that defers must settle every piece, and what it calls durable must be so after flush.`,
+      { stage: this.name },
+    );
   }
 
   #pump(): void {
@@ -275,8 +289,9 @@ export class DeadLetterBox {
   }
 
   #settled(entries: readonly Entry[]): void {
-    this.#open -= entries.length;
     for (const { envelope } of entries) {
+      // One by one: whoever hears of the first is not to think that the others are done.
+      this.#open -= 1;
       envelope.toSettle -= 1;
       if (envelope.toSettle === 0 && !envelope.isLost) envelope.fate.durable();
     }

@@ -1,6 +1,7 @@
 /** Faults of delivery that were found by trying to break it, each kept from coming back. */
 
 import { describe, expect, it } from 'vitest';
+import { MemoryCheckpointStore } from '../../src/delivery/memory-checkpoint-store.ts';
 import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import { StreamWeldError } from '../../src/errors.ts';
 import { from } from '../../src/flow/flow.ts';
@@ -120,6 +121,72 @@ describe('a dead letter that is never durable', () => {
     const error = await time().run(rejection(run));
     expect(error).toMatchObject({ code: 'SW_DELIVERY_UNSETTLED', stage: 'letters' });
     expect((error as StreamWeldError).message).toContain("'letters'");
+  });
+});
+
+describe('the dead letter of a subscription, never durable', () => {
+  it('fails the run into its dispatcher, which has no positions to wait for', async () => {
+    const letters: Sink<DeadLetter<number>> = {
+      name: 'letters',
+      write: () => ({ durable: new Promise<void>(() => {}) }),
+      flush: () => {},
+    };
+    const dispatcher = new DispatchedPipelineBuilder<number>({ logger: null }).broadcast();
+    const write = (): void => {
+      throw bad(0);
+    };
+    await dispatcher.subscribeSink({ name: 'refuses', write }, undefined, { deadLetter: letters });
+    const run = new ConcurrentPipeline([1, 2, 3], dispatcher.createSink(3)).run();
+    expect(await time().run(rejection(run))).toMatchObject({
+      code: 'SW_DEAD_LETTER_FAILED',
+      stage: 'letters',
+      cause: { code: 'SW_DELIVERY_UNSETTLED' },
+    });
+  });
+});
+
+describe('[exactly once] items that an operator sent to a dead letter', () => {
+  it('hold their source batch until they are durable, and the buffer full of what follows is no fault', async () => {
+    const durable: number[] = [];
+    const waiting: (() => void)[] = [];
+    const letters: Sink<DeadLetter> = {
+      name: 'letters',
+      write: (batch) => ({
+        durable: new Promise((resolve) => {
+          waiting.push(() => {
+            for (const { item } of batch) durable.push(item as number);
+            resolve();
+          });
+        }),
+      }),
+      flush: async () => {
+        await time().sleep(50);
+        for (const settle of waiting.splice(0)) settle();
+      },
+    };
+    const held = new Map<string, unknown>();
+    const past: number[] = [];
+    const sink: Sink<number> = {
+      name: 'keeping',
+      keepsPositions: true,
+      positions: () => new Map(held),
+      write: (_batch, { positions }) => {
+        for (const [lane, position] of positions ?? []) held.set(lane, position);
+        const upTo = held.get('') as number;
+        for (let item = 0; item < upTo; item += 7) if (!durable.includes(item)) past.push(item);
+      },
+    };
+    const flow = from(new CountingSource(100, { size: () => 3 })).map(
+      (item) => {
+        if (item % 7 === 0) throw new Error('seven');
+        return item;
+      },
+      { onError: 'deadLetter' },
+    );
+    const pipeline = new ConcurrentPipeline(flow, sink).bufferSize(12).deadLetter(letters);
+    const report = await time().run(pipeline.checkpoint(new MemoryCheckpointStore(), 'job').run());
+    expect(report).toMatchObject({ read: 100, written: 85, deadLettered: 15 });
+    expect([past, held.get('')]).toEqual([[], 100]);
   });
 });
 
