@@ -5,7 +5,7 @@
  *     ┌───────────────┐                       ┌───────────────┬─────┬────────┐
  *     │ items         │                       │ items         │     │        │
  *     └───────────────┘                       └───────────────┴─────┴────────┘
- *       receipt, end                            parts: r1 ×8, end · r2 ×3 · r3 ×4, end
+ *       receipt                                 parts: r1 ×8 · r2 ×3 · r3 ×4
  *
  * An item is never wrapped. A parcel holds one claim on each receipt it names, and gives it back exactly once: by
  * settling, by failing, or by handing it to the pieces it is cut into. Sources without positions have no receipts, and
@@ -87,21 +87,16 @@ export class ClaimGroup implements Claim {
 export interface Part {
   readonly receipt: Claim;
   readonly items: number;
-  /** Whether it holds the last piece of its source batch. */
-  readonly end: boolean;
 }
 
 export class Parcel<T> implements Batch {
   items: readonly T[];
   receipt: Claim | null;
-  /** Whether it holds the last piece of its source batch. */
-  end: boolean;
   parts: readonly Part[] | null;
 
-  constructor(items: readonly T[], receipt: Claim | null, end: boolean, parts: readonly Part[] | null) {
+  constructor(items: readonly T[], receipt: Claim | null, parts: readonly Part[] | null) {
     this.items = items;
     this.receipt = receipt;
-    this.end = end;
     this.parts = parts;
   }
 
@@ -120,7 +115,7 @@ export class Parcel<T> implements Batch {
         const to = at + part.items;
         let count = 0;
         for (; at < to; at++) if (kept[at] === true) count += 1;
-        return { receipt: part.receipt, items: count, end: part.end };
+        return { receipt: part.receipt, items: count };
       });
     }
     this.items = items;
@@ -150,7 +145,7 @@ export class Parcel<T> implements Batch {
     const items = this.items.slice(from, to);
     if (this.parts !== null) return this.#cutParts(from, to, items);
     if (to < length) this.receipt?.retain(1);
-    return new Parcel(items, this.receipt, this.end && to === length, null) as this;
+    return new Parcel(items, this.receipt, null) as this;
   }
 
   #cutParts(from: number, to: number, items: readonly T[]): this {
@@ -164,17 +159,12 @@ export class Parcel<T> implements Batch {
         ? start >= from && (start < to || to === this.items.length)
         : start < to && end > from;
       if (inside) {
-        const reaches = end <= to;
-        if (!reaches) part.receipt.retain(1);
-        pieces.push({
-          receipt: part.receipt,
-          items: Math.min(end, to) - Math.max(start, from),
-          end: part.end && reaches,
-        });
+        if (end > to) part.receipt.retain(1);
+        pieces.push({ receipt: part.receipt, items: Math.min(end, to) - Math.max(start, from) });
       }
       start = end;
     }
-    return new Parcel(items, null, false, pieces) as this;
+    return new Parcel(items, null, pieces) as this;
   }
 
   /**
@@ -192,7 +182,7 @@ export class Parcel<T> implements Batch {
   /** The claims on source batches, in order, whichever way they are kept. */
   listParts(): readonly Part[] {
     if (this.parts !== null) return this.parts;
-    return this.receipt === null ? [] : [{ receipt: this.receipt, items: this.items.length, end: this.end }];
+    return this.receipt === null ? [] : [{ receipt: this.receipt, items: this.items.length }];
   }
 }
 
@@ -226,15 +216,13 @@ function joinAs<T>(parcels: readonly Parcel<T>[], items: readonly T[]): Parcel<T
       const isOnePiece = before?.receipt === part.receipt && (part.items > 0 || before.items === 0);
       if (isOnePiece) {
         part.receipt.rejoin();
-        parts[parts.length - 1] = { receipt: part.receipt, items: before.items + part.items, end: part.end };
+        parts[parts.length - 1] = { receipt: part.receipt, items: before.items + part.items };
       } else {
         parts.push(part);
       }
     }
   }
   const [only] = parts;
-  if (only === undefined) return new Parcel(items, null, false, null);
-  return parts.length === 1
-    ? new Parcel(items, only.receipt, only.end, null)
-    : new Parcel(items, null, false, parts);
+  if (only === undefined) return new Parcel(items, null, null);
+  return parts.length === 1 ? new Parcel(items, only.receipt, null) : new Parcel(items, null, parts);
 }

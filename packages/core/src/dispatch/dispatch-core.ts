@@ -222,7 +222,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     const parcel =
       receipt instanceof Write
         ? (receipt.handed as Parcel<T>)
-        : new Parcel<T>(items, new ReceiptClaim(receipt), true, null);
+        : new Parcel<T>(items, new ReceiptClaim(receipt), null);
     const offer = new Offer(parcel.unify(), feed);
     if (this.#exact !== undefined) this.#offerExactly(this.#exact, offer, receipt, positions);
     this.#exchange.offer(offer);

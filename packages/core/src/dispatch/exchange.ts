@@ -141,7 +141,7 @@ export class Exchange<T> {
     if (pieces === 0) parcel.settle();
     else if (pieces > 1) parcel.retain(pieces - 1);
     for (const { outlet, items: share } of deliveries) {
-      const piece = new Parcel(share, parcel.receipt, false, null);
+      const piece = new Parcel(share, parcel.receipt, null);
       if (outlet === UNROUTED) this.#refuse(piece, this.#config.thrown());
       else this.#deliver(outlets[outlet] as Outlet<T>, piece);
     }
@@ -163,7 +163,7 @@ export class Exchange<T> {
       const outlet = outlets[index];
       if (outlet === undefined) {
         pieces += 1;
-        ways.push({ outlet, piece: new Parcel(items, claim, false, null) });
+        ways.push({ outlet, piece: new Parcel(items, claim, null) });
       } else if (exact.skips(outlet)) {
         exact.skipped += items.length;
       } else {
@@ -175,7 +175,7 @@ export class Exchange<T> {
           share.retain(1);
         }
         share.items += items.length;
-        ways.push({ outlet, piece: new Parcel(items, share, false, null) });
+        ways.push({ outlet, piece: new Parcel(items, share, null) });
       }
     }
     if (pieces === 0) claim.settle();
@@ -252,14 +252,14 @@ export class Exchange<T> {
     }
     if (fit.length > 0) {
       piece.retain(1);
-      const rest = new Parcel(fit, piece.receipt, false, null);
+      const rest = new Parcel(fit, piece.receipt, null);
       try {
         outlet.accept(rest);
       } catch (again) {
         this.#host.refused(outlet, rest, again);
       }
     }
-    this.#refuse(new Parcel(unfit, piece.receipt, false, null), { error });
+    this.#refuse(new Parcel(unfit, piece.receipt, null), { error });
   }
 
   /** How many items that fit nowhere could be taken now. */

@@ -21,7 +21,7 @@ export class Share extends ClaimGroup {
 
   /** @param claim the offer's own, of which it holds one piece. */
   constructor(claim: Claim, positions: ReadonlyMap<string, unknown>) {
-    super([{ receipt: claim, items: 0, end: false }]);
+    super([{ receipt: claim, items: 0 }]);
     this.positions = positions;
   }
 }

@@ -92,7 +92,7 @@ export class SlotQueue<T> implements Intake<T> {
       if (items === undefined) continue;
       const slot = this.#slots[index] as Slot<T>;
       if (slot.queued.items === 0 && !slot.isTaken) this.#ready.push(slot);
-      slot.queued.push(new Parcel(items, whole.receipt, false, null));
+      slot.queued.push(new Parcel(items, whole.receipt, null));
     }
     this.#items += whole.items.length;
     this.#highWater = Math.max(this.#highWater, this.#items + this.#held);

@@ -315,7 +315,7 @@ export class SinkSubscription<T> implements Subscription {
     const letters = parcel.items.map((item, at) =>
       deadLetter(item, described, this.name, 0, placeOf(claimAt(parts, at))),
     );
-    const claims = new Parcel<T>([], parcel.receipt, parcel.end, parcel.parts);
+    const claims = new Parcel<T>([], parcel.receipt, parcel.parts);
     box.put(letters, {
       accepted: () => {
         if (this.#policies !== undefined) this.#policies.deadLettered += length;

@@ -74,7 +74,7 @@ export class FlatMapStage<I, O> extends Stage<O> {
       this.#pending = waiting;
     }
     parcel.retain(1);
-    return new Parcel(out, parcel.receipt, false, null);
+    return new Parcel(out, parcel.receipt, null);
   }
 
   /** The promise that the item at `#at` answered, while it was not waited for. */

@@ -99,13 +99,13 @@ export class SourceStage<T> extends Stage<T> {
     if (Array.isArray(answer)) {
       this.#check(answer as readonly T[], false);
       if (this.needsPositions) throw this.#noPositions();
-      return new Parcel(answer as readonly T[], null, true, null);
+      return new Parcel(answer as readonly T[], null, null);
     }
     const { items, position, lane } = (answer ?? NO_ANSWER) as Positioned<T>;
     this.#check(items, true);
     const receipt = this.lanes.issue(lane ?? '', position, items.length);
     this.caution?.passed(receipt.lane.label, position);
-    return new Parcel(items, receipt, true, null);
+    return new Parcel(items, receipt, null);
   };
 
   readonly #reject = (error: unknown): Awaitable<never> => {

@@ -85,9 +85,7 @@ export class ThroughStage<I, O> extends Stage<O> {
   readonly #finish = (items: readonly O[]): Parcel<O> | undefined => {
     const held = this.#held ?? null;
     this.#held = undefined;
-    return held === null && items.length === 0
-      ? undefined
-      : this.#slice(new Parcel(items, held, held !== null, null));
+    return held === null && items.length === 0 ? undefined : this.#slice(new Parcel(items, held, null));
   };
 
   #accept(parcel: Parcel<I>, items: readonly O[]): Parcel<O> {
@@ -99,9 +97,9 @@ export class ThroughStage<I, O> extends Stage<O> {
     else held.add(parts);
     const claims = this.#held ?? null;
     if (!holdsBack) this.#held = undefined;
-    else if (items.length === 0) return new Parcel<O>([], null, false, null);
+    else if (items.length === 0) return new Parcel<O>([], null, null);
     else claims?.retain(1);
-    return this.#slice(new Parcel(items, claims, parcel.end && !holdsBack, null));
+    return this.#slice(new Parcel(items, claims, null));
   }
 
   #slice(parcel: Parcel<O>): Parcel<O> {

@@ -353,10 +353,10 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
   }
 
   #awaitDurable(write: Write<T>, durable: Promise<void>): void {
-    const { items, receipt, end, parts } = write.parcel;
+    const { items, receipt, parts } = write.parcel;
     const count = items.length;
     // Only the claims are still needed: the items are the sink's, and are not kept for the sake of their receipt.
-    const claims = new Parcel<T>([], receipt, end, parts);
+    const claims = new Parcel<T>([], receipt, parts);
     const ended = (): void => {
       write.unlink();
       claims.settle();

@@ -91,7 +91,7 @@ export class WriteJob<T> {
     let { parcel } = this;
     if (this.#isSplit) {
       this.#claim?.retain(1);
-      parcel = new Parcel(segment.items, this.#claim, false, null);
+      parcel = new Parcel(segment.items, this.#claim, null);
     }
     this.#host.call(this, parcel, segment.attempt);
   }

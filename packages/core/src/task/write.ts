@@ -134,7 +134,7 @@ export class Write<T> implements WriteContext, DeferredReceipt {
     if (this.#isGivenUp && !this.#deferred) return NOT_WANTED;
     if (!this.#deferred && this.#owner.track !== undefined) {
       const claim = new ConsentedClaim(this.parcel);
-      this.handed = new Parcel<T>(this.parcel.items, claim, true, null);
+      this.handed = new Parcel<T>(this.parcel.items, claim, null);
       this.#owner.track(claim);
     }
     this.#deferred = true;

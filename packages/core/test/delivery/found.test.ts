@@ -10,7 +10,7 @@ const batch = (
   items: number,
 ): { parcel: Parcel<string>; receipt: Receipt } => {
   const receipt = book.issue('', position, items);
-  return { receipt, parcel: new Parcel(new Array<string>(items).fill('item'), receipt, true, null) };
+  return { receipt, parcel: new Parcel(new Array<string>(items).fill('item'), receipt, null) };
 };
 
 describe('joinParcels', () => {

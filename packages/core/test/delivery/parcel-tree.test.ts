@@ -56,7 +56,7 @@ function places(items: readonly unknown[]): Tagged[] {
 
 function batchOf(claim: Claim, batch: number, count: number): Parcel<unknown> {
   const items = Array.from({ length: count }, (_, n): Tagged => ({ batch, n }));
-  return new Parcel<unknown>(items, claim, true, null);
+  return new Parcel<unknown>(items, claim, null);
 }
 
 describe('Parcel, in random trees of pieces', () => {
@@ -142,7 +142,7 @@ describe('Parcel, in random trees of pieces', () => {
   });
 
   it('joins more parcels than a call takes arguments', () => {
-    const many = Array.from({ length: 200_000 }, (_, n) => new Parcel([n], null, true, null));
+    const many = Array.from({ length: 200_000 }, (_, n) => new Parcel([n], null, null));
     expect(joinParcels(many).items).toHaveLength(200_000);
   });
 });
@@ -150,9 +150,9 @@ describe('Parcel, in random trees of pieces', () => {
 describe('ClaimGroup', () => {
   it('settles all when the last piece is, also those it took in later', () => {
     const claims = [new CountingClaim(), new CountingClaim()] as const;
-    const group = new ClaimGroup([{ receipt: claims[0], items: 1, end: true }]);
+    const group = new ClaimGroup([{ receipt: claims[0], items: 1 }]);
     group.retain(2);
-    group.add([{ receipt: claims[1], items: 1, end: true }]);
+    group.add([{ receipt: claims[1], items: 1 }]);
     group.settle();
     group.rejoin();
     expect(claims.map((claim) => claim.pieces)).toEqual([1, 1]);
@@ -162,7 +162,7 @@ describe('ClaimGroup', () => {
 
   it('fails all when one piece is lost', () => {
     const claim = new CountingClaim();
-    const group = new ClaimGroup([{ receipt: claim, items: 1, end: true }]);
+    const group = new ClaimGroup([{ receipt: claim, items: 1 }]);
     group.retain(1);
     group.fail();
     expect(claim.failed).toBe(0);

@@ -53,7 +53,7 @@ interface Item {
 function parcelOf(name: number, length: number): { parcel: Parcel<Item>; claim: CountedClaim } {
   const claim = new CountedClaim(name);
   const items = Array.from({ length }, (_, n) => ({ of: name, n }));
-  return { parcel: new Parcel(items, claim, true, null), claim };
+  return { parcel: new Parcel(items, claim, null), claim };
 }
 
 describe('Parcel.cut', () => {
@@ -63,14 +63,13 @@ describe('Parcel.cut', () => {
     expect(claim.pieces).toBe(1);
   });
 
-  it('retains a claim for what stays, and gives the end to the last piece', () => {
+  it('retains a claim for what stays, and none for the last piece', () => {
     const { parcel, claim } = parcelOf(0, 5);
     const first = parcel.cut(0, 2);
     expect(claim.pieces).toBe(2);
     const second = parcel.cut(2, 4);
     const third = parcel.cut(4, 5);
     expect(claim.pieces).toBe(3);
-    expect([first.end, second.end, third.end]).toEqual([false, false, true]);
     expect([first, second, third].map(({ items }) => items.map(({ n }) => n))).toEqual([[0, 1], [2, 3], [4]]);
   });
 
@@ -79,14 +78,8 @@ describe('Parcel.cut', () => {
     const joined = joinParcels([a.parcel, b.parcel, c.parcel]);
     const first = joined.cut(0, 3);
     const second = joined.cut(3, 5);
-    expect(first.listParts().map(({ items, end }) => ({ items, end }))).toEqual([
-      { items: 2, end: true },
-      { items: 1, end: false },
-    ]);
-    expect(second.listParts().map(({ items, end }) => ({ items, end }))).toEqual([
-      { items: 1, end: true },
-      { items: 1, end: true },
-    ]);
+    expect(first.listParts().map(({ items }) => items)).toEqual([2, 1]);
+    expect(second.listParts().map(({ items }) => items)).toEqual([1, 1]);
     expect([a, b, c].map(({ claim }) => claim.pieces)).toEqual([1, 2, 1]);
   });
 
@@ -129,13 +122,12 @@ describe('joinParcels', () => {
     const joined = joinParcels(pieces);
     expect(claim.pieces).toBe(1);
     expect(joined.items.map(({ n }) => n)).toEqual([0, 1, 2, 3]);
-    expect(joined.end).toBe(true);
     joined.settle();
     expect(claim.settled).toBe(1);
   });
 
   it('needs no claims where there are none', () => {
-    const joined = joinParcels([new Parcel([1], null, true, null), new Parcel([2, 3], null, true, null)]);
+    const joined = joinParcels([new Parcel([1], null, null), new Parcel([2, 3], null, null)]);
     expect(joined.items).toEqual([1, 2, 3]);
     expect(joined.listParts()).toEqual([]);
   });

@@ -148,7 +148,7 @@ describe('ExactDelivery', () => {
 describe('chooseShares', () => {
   function pieces(share: Share, count: number): Parcel<number>[] {
     share.retain(count - 1);
-    return Array.from({ length: count }, () => new Parcel([1], share, false, null));
+    return Array.from({ length: count }, () => new Parcel([1], share, null));
   }
 
   it('takes what is sealed and all here, up to the first that is not', () => {

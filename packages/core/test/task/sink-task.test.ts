@@ -28,7 +28,7 @@ class Ledger {
       settle: () => void this.settled.push(id),
       fail: () => void this.failed.push(id),
     };
-    return new Parcel(items, receipt, true, null);
+    return new Parcel(items, receipt, null);
   }
 }
 

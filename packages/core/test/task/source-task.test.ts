@@ -9,7 +9,7 @@ import { useVirtualClock, withVirtualClock } from '../virtual-clock.ts';
 
 const time = useVirtualClock();
 
-const parcel = (count: number): Parcel<number> => new Parcel(Array<number>(count).fill(0), null, true, null);
+const parcel = (count: number): Parcel<number> => new Parcel(Array<number>(count).fill(0), null, null);
 
 /** A task between a stage that the test answers for, and a channel that nobody empties. */
 function task(capacity: number, pull: (demand: number) => Awaitable<Parcel<number> | undefined>) {
@@ -97,7 +97,7 @@ describe('SourceTask.pump', () => {
       settle: () => void settled++,
       fail: () => {},
     };
-    const answers = [new Parcel<number>([], receipt, true, null), parcel(2), undefined];
+    const answers = [new Parcel<number>([], receipt, null), parcel(2), undefined];
     const { source, channel } = task(10, () => answers.shift());
     source.pump();
     expect([settled, channel.queued, channel.isClosed]).toEqual([1, 2, true]);
