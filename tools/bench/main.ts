@@ -60,7 +60,7 @@ for (const load of loads) {
 }
 const isWhole = values.load === undefined && !values['in-process'];
 const memory =
-  values.memory || isWhole ? await measureMemory(Math.ceil(method.items / 5), import.meta.filename) : [];
+  values.memory || isWhole ? await measureMemory(Math.ceil(method.items / 2), import.meta.filename) : [];
 if (values.json)
   console.log(JSON.stringify({ node: process.version, ...method, summaries, memory }, undefined, 2));
 else if (memory.length > 0) console.log(memoryTable(memory));

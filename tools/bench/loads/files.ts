@@ -336,11 +336,7 @@ export const fileWrite: Load = {
   warmUps: WARM_UPS,
   expects: written,
   aims: { 'fs.WriteStream.write(line)': 2 },
-  contestants: [
-    writing.sink('FileSink, synced and renamed'),
-    writing.stream(),
-    writing.sink('FileSink, not synced', { fsync: 'never' }),
-  ],
+  contestants: [writing.sink('FileSink, synced and renamed'), writing.stream()],
 };
 
 const writtenOnce: Corpus = new Corpus(logLine, { isKept: true });
