@@ -148,6 +148,26 @@ export class Parcel<T> implements Batch {
     return new Parcel(items, this.receipt, null) as this;
   }
 
+  /** The same items in as many parcels as can be told apart: one for each part that has any. */
+  split(): readonly Parcel<T>[] {
+    if (this.parts === null) return [this];
+    const pieces: Parcel<T>[] = [];
+    let own: Part[] = [];
+    let from = 0;
+    for (const part of this.parts) {
+      own.push(part);
+      if (part.items === 0) continue;
+      pieces.push(new Parcel(this.items.slice(from, from + part.items), null, own));
+      own = [];
+      from += part.items;
+    }
+    const last = pieces.at(-1);
+    if (last === undefined) return [this];
+    // Parts without items go with the item after them, or with the last.
+    if (own.length > 0) last.parts = [...(last.parts ?? []), ...own];
+    return pieces;
+  }
+
   #cutParts(from: number, to: number, items: readonly T[]): this {
     const pieces: Part[] = [];
     let start = 0;

@@ -68,6 +68,40 @@ export class WholeBatches {
   }
 }
 
+/** How many pieces of each claim wait: tells at little cost that looking for what is whole would be in vain. */
+export class Holdings {
+  readonly #held = new Map<Claim, number>();
+  /** Parcels that belong to no source batch: they are whole as they are. */
+  #unclaimed = 0;
+
+  add(parcel: Parcel<unknown>): void {
+    this.#count(parcel, 1);
+  }
+
+  remove(parcel: Parcel<unknown>): void {
+    this.#count(parcel, -1);
+  }
+
+  /** Whether all open pieces of some claim are here. */
+  get isPromising(): boolean {
+    if (this.#unclaimed > 0) return true;
+    for (const [claim, held] of this.#held) if (held >= claim.pieces) return true;
+    return false;
+  }
+
+  #count({ receipt, parts }: Parcel<unknown>, by: number): void {
+    if (receipt !== null) this.#hold(receipt, by);
+    else if (parts === null) this.#unclaimed += by;
+    if (parts !== null) for (const part of parts) this.#hold(part.receipt, by);
+  }
+
+  #hold(claim: Claim, by: number): void {
+    const held = (this.#held.get(claim) ?? 0) + by;
+    if (held === 0) this.#held.delete(claim);
+    else this.#held.set(claim, held);
+  }
+}
+
 /** How many of the source batches of a parcel are in lanes that the source has given up. */
 export function endedShare(parcel: Parcel<unknown>): 'none' | 'some' | 'all' {
   const receipts = receiptsIn(parcel);

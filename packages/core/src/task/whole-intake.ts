@@ -56,10 +56,10 @@ export class WholeIntake<T> implements Intake<T> {
 
   take(max: number): Parcel<T> | undefined {
     this.#gather(max);
-    let parcel = this.#takeWhole();
+    let parcel = this.#takeWhole(max);
     if (parcel === undefined && this.#channel.queued > 0) {
       this.#gather(Number.POSITIVE_INFINITY);
-      parcel = this.#takeWhole();
+      parcel = this.#takeWhole(max);
     }
     if (parcel === undefined && this.#pendingItems > 0) {
       if (this.isClosed && this.#options.hasLost?.() === true) this.letGo(() => true);
@@ -90,30 +90,47 @@ export class WholeIntake<T> implements Intake<T> {
     while (this.#pendingItems < max) {
       const next = this.#channel.take(Number.MAX_SAFE_INTEGER);
       if (next === undefined) return;
-      this.#pending.push(next);
+      // What was joined on the way is written apart where it is more than one write.
+      this.#pending.push(...next.split());
       this.#pendingItems += next.items.length;
     }
   }
 
-  #takeWhole(): Parcel<T> | undefined {
+  #takeWhole(max: number): Parcel<T> | undefined {
     const { isForsaken } = this.#options;
     if (isForsaken !== undefined && this.#pending.some(isForsaken)) this.letGo(isForsaken);
     if (this.#pending.length === 0) return undefined;
-    const { positions, chosen } = this.#choose();
+    const { positions, chosen } = this.#choose(max);
     if (chosen.length === 0) return undefined;
     this.#positions = positions;
     this.#remove(chosen);
     return chosen.length === 1 ? chosen[0] : joinParcels(chosen);
   }
 
-  #choose(): Whole<T> {
+  /** As little as makes a write of `max` items, or else as little as is whole. */
+  #choose(max: number): Whole<T> {
     const { choose } = this.#options;
-    if (this.caution?.isNeeded !== true) return choose(this.#pending);
-    let whole = choose(this.#pending.slice(0, 1));
-    for (let first = 2; first <= this.#pending.length && whole.chosen.length === 0; first++)
+    const isCareful = this.caution?.isNeeded === true;
+    let first = isCareful ? 1 : this.#countUpTo(max);
+    let whole = choose(this.#pending.slice(0, first));
+    while (whole.chosen.length === 0 && first < this.#pending.length) {
+      first = isCareful ? first + 1 : 2 * first;
       whole = choose(this.#pending.slice(0, first));
-    for (const [lane, position] of whole.positions) this.caution.passed(lane, position);
+    }
+    if (isCareful) for (const [lane, position] of whole.positions) this.caution?.passed(lane, position);
     return whole;
+  }
+
+  /** How many parcels hold `max` items, or less than one more; at least one. */
+  #countUpTo(max: number): number {
+    let count = 0;
+    let items = 0;
+    for (const parcel of this.#pending) {
+      items += parcel.items.length;
+      if (count > 0 && items > max) break;
+      count += 1;
+    }
+    return count;
   }
 
   #remove(parcels: readonly Parcel<T>[]): void {

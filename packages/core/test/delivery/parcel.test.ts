@@ -100,6 +100,26 @@ describe('Parcel.cut', () => {
   });
 });
 
+describe('Parcel.split', () => {
+  it('answers a parcel for each part with items, and none of its claims is more or less', () => {
+    const [a, b, c, d] = [parcelOf(0, 2), parcelOf(1, 1), parcelOf(2, 3), parcelOf(3, 1)];
+    for (const emptied of [b, d]) emptied.parcel.narrow([false], []);
+    const pieces = joinParcels([a.parcel, b.parcel, c.parcel, d.parcel]).split();
+    expect(pieces.map(({ items }) => items.length)).toEqual([2, 3]);
+    const names = pieces.map((piece) =>
+      piece.listParts().map(({ receipt }) => (receipt as CountedClaim).name),
+    );
+    expect(names).toEqual([[0], [1, 2, 3]]);
+    for (const piece of pieces) piece.settle();
+    expect([a, b, c, d].map(({ claim }) => claim.pieces)).toEqual([0, 0, 0, 0]);
+  });
+
+  it('answers itself where there is nothing to tell apart', () => {
+    const { parcel } = parcelOf(0, 3);
+    expect(parcel.split()).toEqual([parcel]);
+  });
+});
+
 describe('Parcel.narrow', () => {
   it('counts what is kept of each part', () => {
     const [a, b] = [parcelOf(0, 2), parcelOf(1, 3)];

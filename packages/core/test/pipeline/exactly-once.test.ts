@@ -189,6 +189,26 @@ describe('exactly once', () => {
     await time().run(run);
   });
 
+  it('writes no more at once than the sink wants, whatever became whole together', async () => {
+    const table = new Table<number>();
+    const sink = new KeepingSink(table, () => time().sleep(1), 1, 20);
+    const flow = from(new CountingSource(200, { size: () => 10 })).map(
+      (n) =>
+        time()
+          .sleep(n === 0 ? 50 : 1)
+          .then(() => n),
+      { concurrency: 200 },
+    );
+    const pipeline = new ConcurrentPipeline(flow, sink)
+      .bufferSize(400)
+      .checkpoint(new MemoryCheckpointStore(), 'job');
+    await time().run(pipeline.run());
+    expect(table.items).toEqual(Array.from({ length: 200 }, (_, i) => i));
+    expect(sink.contexts.map(({ positions }) => positions?.get(''))).toEqual(
+      Array.from({ length: 10 }, (_, i) => (i + 1) * 20),
+    );
+  });
+
   it('takes a batch that leaves room for one item', async () => {
     const table = new Table<number>();
     const sink = new KeepingSink(table, () => time().sleep(1));
