@@ -17,7 +17,7 @@ import { Committer, type CommitPolicy } from '../delivery/committer.ts';
 import { Persistence } from '../delivery/persistence.ts';
 import type { LaneBook } from '../delivery/lane.ts';
 import type { Parcel } from '../delivery/parcel.ts';
-import { endedShare, WholeBatches } from '../delivery/whole.ts';
+import { endedShare, Holdings, WholeBatches } from '../delivery/whole.ts';
 import { isStreamWeldError, StreamWeldError, suppress, wrapError } from '../errors.ts';
 import type { Flow } from '../flow/flow.ts';
 import type { SourceStage } from '../flow/source-stage.ts';
@@ -331,7 +331,9 @@ export class Run<T> {
     const intake = new WholeIntake<T>({
       channel: this.#channel,
       choose: (pending) => batches.choose(pending),
-      isForsaken: (parcel) => books.some(({ hasEnded }) => hasEnded) && this.#isForsaken(parcel),
+      holdings: new Holdings(),
+      mayForsake: () => books.some(({ hasEnded }) => hasEnded),
+      isForsaken: (parcel) => this.#isForsaken(parcel),
       onStuck: this.#outgrown,
       hasLost: () => this.#failure !== undefined,
     });

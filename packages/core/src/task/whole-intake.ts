@@ -13,13 +13,17 @@
 import type { BatchChannel } from '../channel/batch-channel.ts';
 import type { Caution } from '../delivery/caution.ts';
 import { joinParcels, type Parcel } from '../delivery/parcel.ts';
-import type { Whole } from '../delivery/whole.ts';
+import type { Holdings, Whole } from '../delivery/whole.ts';
 import type { Intake } from './intake.ts';
 
 export interface WholeIntakeOptions<T> {
   readonly channel: BatchChannel<Parcel<T>>;
   /** Chooses what is whole among what waits; what it chose, it is not shown again. */
   readonly choose: (pending: readonly Parcel<T>[]) => Whole<T>;
+  /** Where a batch is whole when all its pieces are here: then it is only looked for when some claim has them all. */
+  readonly holdings?: Holdings | undefined;
+  /** Whether anything may be forsaken at all. */
+  readonly mayForsake?: (() => boolean) | undefined;
   /** What will never be whole, because its source has given it up: it is let go. */
   readonly isForsaken?: ((parcel: Parcel<T>) => boolean) | undefined;
   /** A batch is not whole, and there is no room for the rest of it: is given the items that wait. */
@@ -91,15 +95,19 @@ export class WholeIntake<T> implements Intake<T> {
       const next = this.#channel.take(Number.MAX_SAFE_INTEGER);
       if (next === undefined) return;
       // What was joined on the way is written apart where it is more than one write.
-      this.#pending.push(...next.split());
+      for (const piece of next.split()) {
+        this.#pending.push(piece);
+        this.#options.holdings?.add(piece);
+      }
       this.#pendingItems += next.items.length;
     }
   }
 
   #takeWhole(max: number): Parcel<T> | undefined {
-    const { isForsaken } = this.#options;
-    if (isForsaken !== undefined && this.#pending.some(isForsaken)) this.letGo(isForsaken);
-    if (this.#pending.length === 0) return undefined;
+    const { holdings, isForsaken, mayForsake } = this.#options;
+    if (isForsaken !== undefined && mayForsake?.() !== false && this.#pending.some(isForsaken))
+      this.letGo(isForsaken);
+    if (this.#pending.length === 0 || holdings?.isPromising === false) return undefined;
     const { positions, chosen } = this.#choose(max);
     if (chosen.length === 0) return undefined;
     this.#positions = positions;
@@ -135,6 +143,7 @@ export class WholeIntake<T> implements Intake<T> {
 
   #remove(parcels: readonly Parcel<T>[]): void {
     const gone = new Set(parcels);
+    for (const parcel of parcels) this.#options.holdings?.remove(parcel);
     this.#pending = this.#pending.filter((parcel) => !gone.has(parcel));
     this.#pendingItems -= countItems(parcels);
   }

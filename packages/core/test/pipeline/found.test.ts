@@ -1,11 +1,16 @@
 /** Faults of checkpoints that were found by trying to break them, each kept from coming back. */
 
 import { describe, expect, it } from 'vitest';
+import { BatchChannel } from '../../src/channel/batch-channel.ts';
 import type { CheckpointStore } from '../../src/checkpoint.ts';
+import { LaneBook } from '../../src/delivery/lane.ts';
 import { MemoryCheckpointStore } from '../../src/delivery/memory-checkpoint-store.ts';
+import { Parcel } from '../../src/delivery/parcel.ts';
+import { Holdings, WholeBatches } from '../../src/delivery/whole.ts';
 import { from } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Positioned, Source, SourceContext } from '../../src/source.ts';
+import { WholeIntake } from '../../src/task/whole-intake.ts';
 import { CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
@@ -57,5 +62,31 @@ describe('a store that answers no map', () => {
     const store = { load: () => ({ '': 5 }), save: () => {} } as unknown as CheckpointStore;
     const run = new ConcurrentPipeline(new CountingSource(3), () => {}).checkpoint(store, 'job').run();
     expect(await time().run(rejection(run))).toMatchObject({ code: 'SW_CHECKPOINT_FAILED', stage: 'job' });
+  });
+});
+
+describe('a source batch that comes in many pieces and is to be written whole', () => {
+  it('is looked for once, when the last of them is there, and not at each of them', () => {
+    const pieces = 1000;
+    const channel = new BatchChannel<Parcel<number>>(pieces);
+    const batches = new WholeBatches();
+    let looks = 0;
+    const intake = new WholeIntake<number>({
+      channel,
+      holdings: new Holdings(),
+      choose: (pending) => {
+        looks += 1;
+        return batches.choose(pending);
+      },
+    });
+    const receipt = new LaneBook(() => {}).issue('', 1, pieces);
+    receipt.retain(pieces - 1);
+    const taken: (number | undefined)[] = [];
+    for (let item = 0; item < pieces; item++) {
+      channel.push(new Parcel([item], receipt, null));
+      taken.push(intake.take(pieces)?.items.length);
+    }
+    expect(taken.filter((items) => items !== undefined)).toEqual([pieces]);
+    expect([looks, receipt.pieces]).toEqual([1, 1]);
   });
 });
