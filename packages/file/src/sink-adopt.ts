@@ -12,6 +12,8 @@ import { type Body, statFile, type Workshop, writeFailure } from './sink-worksho
 
 const CHUNK_BYTES = 256 << 10;
 const LINE_FEED = 10;
+/** Ends a line that was left open. */
+export const LINE_END: Uint8Array = Buffer.from('\n');
 /** Formats of which every item ends in a line feed. */
 const IN_LINES = ['lines', 'ndjson', 'csv'];
 
@@ -44,7 +46,7 @@ export async function adopt<T>(
       body: new InPlace(path, shop, length),
       encoder: format.encoder({ header }),
       // A line that was left open is ended first: what is written must not become its continuation.
-      opening: IN_LINES.includes(format.name) && last !== LINE_FEED ? Buffer.from('\n') : undefined,
+      opening: IN_LINES.includes(format.name) && last !== LINE_FEED ? LINE_END : undefined,
       progress: { items: 0, header },
     };
   } catch (cause) {

@@ -36,6 +36,7 @@ export function standing<T>(
     sequence: target.sequence ?? 0,
     begun,
     header: part?.encoder?.header,
+    isOpen: part?.opening !== undefined,
   };
 }
 
@@ -46,10 +47,18 @@ export function outcome<T>(
 ): FileState {
   const part = begun.at(-1) ?? (before as Part<T>);
   const { length } = part.body;
-  if (roll === undefined) return { length, items: 0, sequence: 0, begun: 0, header: encoder.header };
+  const { header } = encoder;
+  if (roll === undefined) return { length, items: 0, sequence: 0, begun: 0, header, isOpen: false };
   const own = begun.length === 0 ? pieces : pieces.slice(pieces.findLastIndex(({ isNew }) => isNew));
   const items = own.reduce((sum, piece) => sum + piece.items, part.items);
   const sequence = (target.sequence ?? 0) + begun.length;
   const isFull = items >= roll.maxItems || length >= roll.maxBytes;
-  return { length: isFull ? undefined : length, items, sequence, begun: sequence, header: encoder.header };
+  return {
+    length: isFull ? undefined : length,
+    items,
+    sequence,
+    begun: sequence,
+    header,
+    isOpen: false,
+  };
 }

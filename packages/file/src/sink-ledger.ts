@@ -26,6 +26,8 @@ export interface FileState {
   readonly begun: number;
   /** The columns of a CSV that names them. */
   readonly header: readonly string[] | undefined;
+  /** What was there before us ends in the middle of a line, and nothing was written behind it yet. */
+  readonly isOpen: boolean;
 }
 
 type FileLine = readonly [
@@ -35,6 +37,7 @@ type FileLine = readonly [
   sequence?: number,
   begun?: number,
   header?: readonly string[] | null,
+  isOpen?: true,
 ];
 type PositionLine = readonly [lane: string, position: unknown];
 interface Change {
@@ -86,7 +89,10 @@ export class Ledger {
     if (snapshot === undefined) throw this.#damaged('It has no whole line.');
     if (snapshot.version !== VERSION)
       throw this.#damaged(`It is of version ${String(snapshot.version)}, and this package knows ${VERSION}.`);
-    if (snapshot.checkpoint !== this.checkpoint) throw occupiedBy(this.#shop, this.path, snapshot.checkpoint);
+    if (snapshot.checkpoint !== this.checkpoint) {
+      if (isEmpty(changes)) return false;
+      throw occupiedBy(this.#shop, this.path, snapshot.checkpoint);
+    }
     for (const { files, positions } of changes) {
       for (const line of files) this.files.set(line[0], stateOf(line));
       for (const [lane, position] of positions) this.#positions.set(lane, position);
@@ -211,7 +217,15 @@ export class Ledger {
 export async function refuseLedger(shop: Workshop, path: string): Promise<void> {
   const text = await readLedger(shop, path);
   if (text === undefined) return;
-  throw occupiedBy(shop, path, (wholeLines(text)[0] as Snapshot | undefined)?.checkpoint ?? '?');
+  const changes = wholeLines(text);
+  const snapshot = changes[0] as Snapshot | undefined;
+  if (snapshot?.version === VERSION && isEmpty(changes)) return;
+  throw occupiedBy(shop, path, snapshot?.checkpoint ?? '?');
+}
+
+/** A run that failed before it knew of any file leaves a ledger behind that speaks of nothing, and claims nothing. */
+function isEmpty(changes: readonly Change[]): boolean {
+  return changes.every(({ files, positions }) => files.length === 0 && positions.length === 0);
 }
 
 function occupiedBy(shop: Workshop, path: string, checkpoint: string): FileError {
@@ -272,18 +286,20 @@ function digestOf(json: string | Uint8Array): string {
   return createHash('sha256').update(json).digest('hex').slice(0, DIGEST);
 }
 
-function lineOf(path: string, { length, items, sequence, begun, header }: FileState): FileLine {
+function lineOf(path: string, { length, items, sequence, begun, header, isOpen }: FileState): FileLine {
+  if (isOpen) return [path, length ?? null, items, sequence, begun, header ?? null, true];
   if (items === 0 && begun === 0 && header === undefined) return [path, length ?? null];
   if (header === undefined) return [path, length ?? null, items, sequence, begun];
   return [path, length ?? null, items, sequence, begun, header];
 }
 
-function stateOf([, length, items, sequence, begun, header]: FileLine): FileState {
+function stateOf([, length, items, sequence, begun, header, isOpen]: FileLine): FileState {
   return {
     length: length ?? undefined,
     items: items ?? 0,
     sequence: sequence ?? 0,
     begun: begun ?? 0,
     header: header ?? undefined,
+    isOpen: isOpen ?? false,
   };
 }

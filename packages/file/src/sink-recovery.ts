@@ -4,6 +4,7 @@ import { isAbsolute, join, relative } from 'node:path';
 import type { Format } from '@streamweld/formats';
 import { errnoOf, FileError } from './errors.ts';
 import { Limiter } from './limiter.ts';
+import { LINE_END } from './sink-adopt.ts';
 import { InPlace } from './sink-in-place.ts';
 import type { FileState, Ledger } from './sink-ledger.ts';
 import { Part } from './sink-part.ts';
@@ -52,11 +53,12 @@ export class Recovery<T> {
     target.sequence = isRolled ? state.sequence : undefined;
     if (state.length === undefined) return true;
     const path = isRolled ? numbered(target.path, state.sequence) : target.path;
-    const { length, items, header } = state;
+    const { length, items, header, isOpen } = state;
     // One that was announced and not written may not be there.
     if (length === 0) return true;
     const body = new InPlace(path, shop, length);
     target.part = new Part(body, target.isZipped, format.encoder({ header }), { items, header });
+    if (isOpen) target.part.opening = LINE_END;
     return true;
   }
 

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { FileSink } from '@streamweld/file';
 import { describe, expect, test } from 'vitest';
 import { failureOf, testFolder } from './driving.ts';
@@ -129,6 +129,25 @@ describe('FileSink with a checkpoint', () => {
     expect(readFileSync(path, 'utf8')).toBe('old\nopen\nnew\n');
     await writeOnce(new FileSink(path, { append: true }), [['more']], 1);
     expect(readFileSync(path, 'utf8')).toBe('old\nopen\nnew\nmore\n');
+  });
+
+  test('ends a line that was left open, also where the run that found it wrote nothing', async () => {
+    for (const name of ['out', 'out.gz']) {
+      const folder = testFolder();
+      const path = join(folder, name);
+      writeFileSync(path, name === 'out' ? 'old' : gzipSync('old'));
+      const client = faultyLayer({
+        write: (file) => {
+          if (file === path) throw systemError('EIO');
+        },
+      });
+      const failed = new FileSink(path, { append: true, client });
+      expect(await failureOf(writeOnce(failed, [['new']]))).toMatchObject({ code: 'SW_FILE_WRITE_FAILED' });
+      await failed.close(new Error('over'));
+      // The ledger knows the file by now, and nothing of it is ours.
+      await writeOnce(new FileSink(path, { append: true }), [['new'], ['more']]);
+      expect(contentOf(folder)).toEqual({ [name]: 'old\nnew\nmore\n' });
+    }
   });
 
   test('cuts off what lies behind the ledger, and refuses a file that is shorter', async () => {
@@ -276,6 +295,20 @@ describe('FileSink with a checkpoint', () => {
     }
     expect(contentOf(folder)).toEqual({ out: 'one\n' });
     expect(existsSync(join(folder, '.out.lock'))).toBe(false);
+  });
+
+  test('leaves no claim on a place where its run ended before it knew of anything', async () => {
+    const folder = testFolder();
+    const path = join(folder, 'out');
+    const sink = new FileSink(path);
+    await sink.open(openContext('one'));
+    await sink.close(new Error('the source has no positions'));
+    // As after the advice to leave the checkpoint out; and as under another name.
+    const plain = new FileSink(path);
+    await plain.open();
+    await plain.close(new Error('not now'));
+    await writeOnce(new FileSink(path), [['line']]);
+    expect(contentOf(folder)).toEqual({ out: 'line\n' });
   });
 
   test('goes on where a write failed: it is cut back, and may be repeated with the same positions', async () => {
