@@ -20,7 +20,8 @@
  *  K6  A write that throws or rejects may be repeated, in part or whole, with the attempt counted in its context. An
  *      `atomic` sink has then written nothing. Of any other that names what `failed`, for a reason that may pass, the
  *      rest is taken as written. A reason that will not pass says `retryable: false`: it blames the items.
- *  K7  `flush` makes everything accepted durable. No write is outstanding while it runs.
+ *  K7  `flush` makes everything accepted durable. No write is outstanding while it runs. Of a sink without `flush`, what
+ *      it accepted becomes durable by itself: at the end that is waited for, as long as an abort would wait (`closeMs`).
  *  K8  `close` is called once, also after a failure, and nothing is called after it. Without a reason the sink finishes;
  *      with one it abandons what is not yet visible.
  *  K9  The signal of the context aborts when the run does, or when the write takes longer than its `writeTimeout`: then

@@ -187,6 +187,8 @@ export class Lane {
 export class LaneBook {
   readonly #lanes = new Map<string, Lane>();
   #last: Lane | undefined;
+  /** Where lanes stood that were ended, by label: a store that keeps all positions is not to forget them. */
+  readonly #left = new Map<string, unknown>();
 
   /** @param onMoved is told how many items became done, when a lane's position moved. */
   readonly onMoved: (items: number) => void;
@@ -224,7 +226,10 @@ export class LaneBook {
   }
 
   endLane(laneName: string): void {
-    this.#lanes.get(laneName)?.end();
+    const lane = this.#lanes.get(laneName);
+    if (lane === undefined) return;
+    if (lane.position !== undefined) this.#left.set(lane.label, lane.position);
+    lane.end();
     this.#lanes.delete(laneName);
     this.#last = undefined;
     this.hasEnded = true;
@@ -258,6 +263,7 @@ export class LaneBook {
 
   /** Every lane's position, where it has one yet, by label; added to `positions` where there are others. */
   positions(positions: Map<string, unknown> = new Map<string, unknown>()): Map<string, unknown> {
+    for (const [label, position] of this.#left) positions.set(label, position);
     for (const lane of this.#lanes.values())
       if (lane.position !== undefined) positions.set(lane.label, lane.position);
     return positions;

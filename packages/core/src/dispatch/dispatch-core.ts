@@ -397,11 +397,11 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     }
   }
 
-  async #flushSink({ sink, name }: SinkSubscription<T>): Promise<void> {
+  async #flushSink(subscription: SinkSubscription<T>): Promise<void> {
     try {
-      await sink.flush?.();
+      await subscription.flush();
     } catch (error) {
-      throw sinkError(name, 'flush', error);
+      throw sinkError(subscription.name, 'flush', error);
     }
   }
 

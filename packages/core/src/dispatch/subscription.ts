@@ -287,6 +287,12 @@ export class SinkSubscription<T> implements Subscription {
     }
   }
 
+  /** Makes everything that its sink accepted durable, or waits until it is, where the sink has no flush. */
+  async flush(): Promise<void> {
+    if (this.sink.flush === undefined) await Promise.all(this.#tasks.map((task) => task.flush()));
+    else await this.sink.flush();
+  }
+
   /** Resolves when no write is outstanding, nor a flush of its own. */
   async idle(): Promise<void> {
     await Promise.all(this.#tasks.map((task) => task.idle()));

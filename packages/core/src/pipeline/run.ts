@@ -68,6 +68,7 @@ export class Run<T> {
   readonly #deadLetter: DeadLetterBox | undefined;
   readonly #committers: Committer[] = [];
   readonly #persistence = new Persistence();
+  #receiptsWaiter: Deferred | undefined;
   readonly #checkpoint: Checkpoint | undefined;
   /** Whether the sink keeps the positions itself, in one step with the items: each is written exactly once. */
   readonly #isExactlyOnce: boolean;
@@ -130,6 +131,7 @@ export class Run<T> {
       intake: this.#isExactlyOnce ? this.#createWholeIntake() : new ChannelIntake(this.#channel),
       concurrency,
       maxUncommitted: options.maxUncommitted,
+      patienceMs: options.closeMs,
       policies: this.#policies,
       writesWhole: this.#isExactlyOnce,
       signal: this.#controller.signal,
@@ -381,7 +383,8 @@ export class Run<T> {
   /** Everything that was accepted becomes durable, and every receipt settled. */
   async #flush(): Promise<void> {
     if (this.#state === 'running' || this.#state === 'paused') this.#state = 'draining';
-    await this.#guard.wait(`flushing the sink '${this.#sinkName}'`, () => this.#sink.flush?.());
+    await this.#guard.wait(`flushing the sink '${this.#sinkName}'`, () => this.#writer.flush());
+    if (this.#sink.flush === undefined) await this.#waitForReceipts();
     const box = this.#deadLetter;
     if (box !== undefined) {
       await this.#guard.wait(`flushing the dead-letter sink '${box.name}'`, () => box.flush());
@@ -393,6 +396,23 @@ export class Run<T> {
     const isUnsettled = this.#openLanes().length > 0 || this.#writer.uncommitted > 0 || this.#letters > 0;
     if (this.#failure === undefined && isUnsettled) throw this.#unsettledError();
     this.#throwIfAborted();
+  }
+
+  /** A sink without flush settles what it deferred by itself, and is given some time for it. */
+  async #waitForReceipts(): Promise<void> {
+    const open = this.#flow.sources.flatMap(({ lanes }) =>
+      lanes.openLanes().map((lane) => lanes.settled(lane)),
+    );
+    if (open.length === 0) return;
+    const over = new Deferred();
+    this.#receiptsWaiter = over;
+    const timer = runtime.setTimer(over.resolve, this.#options.closeMs);
+    void Promise.all(open).then(() => over.resolve());
+    try {
+      await this.#guard.wait(`receipts that the sink '${this.#sinkName}' holds`, () => over.promise);
+    } finally {
+      runtime.clearTimer(timer);
+    }
   }
 
   #unsettledError(): StreamWeldError {
@@ -530,6 +550,7 @@ export class Run<T> {
     for (const source of this.#flow.sources) source.abandon();
     for (const committer of this.#committers) committer.stop();
     this.#persistence.hurry();
+    this.#receiptsWaiter?.resolve();
     this.#guard.setDeadline(this.#options.closeMs);
     const reason = this.#failure?.error;
     this.#written.reject(reason);

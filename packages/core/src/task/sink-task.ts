@@ -35,6 +35,8 @@ export interface SinkTaskOptions<T> {
   readonly policies?: WritePolicies | undefined;
   /** A batch is written whole, or not at all: the sink keeps positions with it. */
   readonly writesWhole?: boolean | undefined;
+  /** How long what a sink without flush has accepted may take to become durable at the end. Default 2000. */
+  readonly patienceMs?: number | undefined;
   /** Items that are lost count as done: somebody agreed to that. */
   readonly consentsToLoss?: boolean | undefined;
   readonly signal: AbortSignal;
@@ -46,6 +48,8 @@ export interface SinkTaskOptions<T> {
   /** Nothing is queued and no write is outstanding. Called again each time that comes about. */
   readonly onQuiet: () => void;
 }
+
+const PATIENCE_MS = 2000;
 
 export class SinkTask<T> implements WriteOwner, BoardHost<T> {
   readonly #options: SinkTaskOptions<T>;
@@ -142,6 +146,13 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     return this.#uncommitted.items;
   }
 
+  /** Everything that was accepted becomes durable: by a flush or, where the sink has none, by itself, given some time. */
+  async flush(): Promise<void> {
+    const { sink } = this.#options;
+    if (sink.flush === undefined) await this.#uncommitted.empty(this.#options.patienceMs ?? PATIENCE_MS);
+    else await sink.flush();
+  }
+
   /** Batches that are to be written again. */
   get retrying(): number {
     return this.#jobs?.retrying ?? 0;
@@ -181,6 +192,7 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     if (this.#mode === 'halted') return;
     this.#mode = 'halted';
     this.#linger.clear();
+    this.#uncommitted.giveUp();
     this.#deadlines?.clearAll();
     this.#jobs?.halt(reason);
   }

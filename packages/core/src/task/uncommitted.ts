@@ -1,5 +1,8 @@
 /** What a sink has accepted and not yet made durable: a number with a limit, at which the sink is flushed. */
 
+import { Deferred } from '../deferred.ts';
+import { runtime } from '../runtime.ts';
+
 export interface UncommittedOptions {
   /** How many items there may be. */
   readonly max: number;
@@ -13,6 +16,7 @@ export interface UncommittedOptions {
 
 export class Uncommitted {
   readonly #options: UncommittedOptions;
+  #empty: Deferred | undefined;
   #state: 'none' | 'wanted' | 'running' | 'done' | 'failed' = 'none';
   items = 0;
 
@@ -48,8 +52,24 @@ export class Uncommitted {
     );
   }
 
+  /** Resolves when it is decided of all of them, or after `ms`. */
+  empty(ms: number): Promise<void> {
+    if (this.items === 0) return Promise.resolve();
+    this.#empty ??= new Deferred();
+    const { promise, resolve } = this.#empty;
+    const timer = runtime.setTimer(resolve, ms);
+    return promise.then(() => runtime.clearTimer(timer));
+  }
+
+  /** Nobody waits any more. */
+  giveUp(): void {
+    this.#empty?.resolve();
+    this.#empty = undefined;
+  }
+
   #decided(items: number): void {
     this.items -= items;
+    if (this.items === 0) this.giveUp();
     if (this.#state === 'done' && this.items < this.#options.max) this.#state = 'none';
   }
 

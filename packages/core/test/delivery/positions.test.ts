@@ -471,6 +471,7 @@ describe('A sink that defers', () => {
     const sink: Sink<number> = { write: () => ({ durable: new Promise(() => {}) }) };
     const run = new ConcurrentPipeline([1, 2, 3], sink).run();
     expect(await time().run(rejection(run))).toMatchObject({ code: 'SW_DELIVERY_UNSETTLED' });
+    expect(time().elapsed).toBe(2000);
   });
 });
 

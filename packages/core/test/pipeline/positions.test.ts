@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { StreamWeldError } from '../../src/errors.ts';
+import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import { from } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Accepted, DeferredReceipt, Sink } from '../../src/sink.ts';
@@ -420,6 +421,47 @@ describe('WriteContext.defer', () => {
     const sink: Sink<number> = { write: () => ({ durable: new Promise(() => {}) }), flush: () => {} };
     const run = new ConcurrentPipeline([1, 2], sink).run();
     expect(await time().run(rejection(run))).toMatchObject({ code: 'SW_DELIVERY_UNSETTLED' });
+  });
+
+  it('K7 what a sink without flush calls durable is waited for, by the end and by a drain', async () => {
+    for (const way of ['end', 'drain', 'dispatcher', 'deferred']) {
+      const sink: Sink<number> = {
+        name: 'slow',
+        write: (_, context) => {
+          if (way !== 'deferred') return { durable: time().sleep(1500) };
+          const receipt = context.defer();
+          void time()
+            .sleep(1500)
+            .then(() => receipt.settle());
+          return undefined;
+        },
+      };
+      const source = new CountingSource(10, { size: () => 10 });
+      let target = sink;
+      if (way === 'dispatcher') {
+        const dispatcher = new DispatchedPipelineBuilder<number>().broadcast();
+        await dispatcher.subscribeSink(sink);
+        target = dispatcher.createSink();
+      }
+      const pipeline = new ConcurrentPipeline(source, target);
+      const run = pipeline.run();
+      await time().settle();
+      const report = await time().run(way === 'drain' ? pipeline.drain() : run);
+      expect(report.written).toBe(10);
+      expect(source.committed).toBe(10);
+    }
+    expect(time().elapsed).toBe(6000);
+  });
+
+  it('K7 a drain whose deadline passes while that is waited for names it', async () => {
+    const sink: Sink<number> = { name: 'never', write: () => ({ durable: new Promise(() => {}) }) };
+    const pipeline = new ConcurrentPipeline(new CountingSource(10), sink);
+    const run = rejection(pipeline.run());
+    await time().settle();
+    pipeline.drain({ deadlineMs: 300 }).catch(() => {});
+    const error = (await time().run(run)) as StreamWeldError;
+    expect(error.code).toBe('SW_DRAIN_TIMEOUT');
+    expect(error.message).toContain("flushing the sink 'never'");
   });
 
   it.each(['during the write', 'later'])(
