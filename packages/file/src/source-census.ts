@@ -8,14 +8,21 @@
  */
 
 import type { Format } from '@streamweld/formats';
-import { type FileStat, type FileSystem, openPatiently, READ_FLAGS } from './client.ts';
+import { type FileHandle, type FileStat, type FileSystem, openPatiently, READ_FLAGS } from './client.ts';
 import { dirname } from 'node:path';
 import { toReadError } from './errors.ts';
 import type { CheckedSourceOptions } from './options.ts';
 import { findFiles } from './source-files.ts';
 import { GrowingFile } from './source-growing.ts';
-import { headAt, isGone, planLegs, Siblings, statAll } from './source-plan.ts';
-import { beginsWith, type FileIdentity, type FilePosition, fileKey, isNameOf } from './source-position.ts';
+import { isGone, planLegs, Siblings, statAll } from './source-plan.ts';
+import {
+  beginsWith,
+  type FileIdentity,
+  type FilePosition,
+  fileKey,
+  isNameOf,
+  readHead,
+} from './source-position.ts';
 
 /**
  * Times of modification are coarse: right after a change there may be another that leaves no trace in them. So a file
@@ -40,13 +47,20 @@ interface Earlier<T> {
   path: string;
   stat: FileStat | undefined;
   seen: number;
+  /** Since when no look has found it. */
+  missingSince: number | undefined;
 }
+
+/** Whether a path leads to the file; `moved`: by now it leads elsewhere, and says nothing about it. */
+type Found = 'same' | 'other' | 'moved';
 
 export class Census<T> {
   readonly #paths: readonly string[];
   readonly #format: Format<T, never>;
   readonly #options: CheckedSourceOptions;
   readonly #fs: FileSystem;
+  /** A look may fall into a chain of renames: what was not seen is gone when it was not for this long. */
+  readonly #goneMs: number;
   readonly #lanes: Map<string, Lane<T>> = new Map();
   readonly #files: Map<string, GrowingFile<T>> = new Map();
   readonly #earlier: Map<string, Earlier<T>> = new Map();
@@ -54,7 +68,13 @@ export class Census<T> {
   found: readonly string[] = [];
   #look = 0;
 
-  constructor(paths: readonly string[], format: Format<T, never>, options: CheckedSourceOptions) {
+  constructor(
+    paths: readonly string[],
+    format: Format<T, never>,
+    options: CheckedSourceOptions,
+    goneMs: number,
+  ) {
+    this.#goneMs = goneMs;
     this.#paths = paths;
     this.#format = format;
     this.#options = options;
@@ -65,13 +85,13 @@ export class Census<T> {
   async resume(positions: ReadonlyMap<string, FilePosition>): Promise<void> {
     if (positions.size === 0) return;
     const { name, onNotice } = this.#options;
-    const found = await this.#find();
+    const { legs, found } = await planLegs(this.#fs, () => this.#find(), positions, name, onNotice);
     for (const [path, { incarnation, earlier = [] }] of positions) {
       const lane: Lane<T> = { files: [], next: incarnation + 1, earlier: [] };
       this.#lanes.set(path, lane);
       for (const file of earlier) this.#remember(file, lane, '');
     }
-    for (const leg of await planLegs(this.#fs, found, positions, name, onNotice)) {
+    for (const leg of legs) {
       // Two positions for one file: the first has it.
       if (leg.from === undefined || this.#files.has(fileKey(leg.stat as FileStat))) continue;
       this.#resumed(leg.lane, leg.path, leg.stat as FileStat, leg.from);
@@ -130,7 +150,7 @@ export class Census<T> {
     for (const file of this.#files.values()) {
       if (file.seen !== this.#look && !file.isOver) await this.#search(file, siblings, now);
     }
-    this.#forget();
+    this.#forget(now);
     const changed: GrowingFile<T>[] = [];
     for (const { files } of this.#lanes.values()) {
       const [file] = files;
@@ -140,7 +160,7 @@ export class Census<T> {
   }
 
   /** The file is read to its end: its successor's turn, if it has one. */
-  leave(file: GrowingFile<T>): GrowingFile<T> | undefined {
+  leave(file: GrowingFile<T>, now: number): GrowingFile<T> | undefined {
     const lane = this.lane(file.lane);
     const successor = lane.files[1];
     if (successor === undefined) {
@@ -151,9 +171,8 @@ export class Census<T> {
     lane.files.shift();
     if (this.#files.get(file.key) === file) this.#files.delete(file.key);
     successor.incarnation = file.incarnation + 1;
-    if (this.found.includes(file.path) && file.missingSince === undefined) {
-      this.#remember(file.identity, lane, file.path);
-    }
+    // Under a name that is not read it is forgotten again; but one look does not tell.
+    if (!this.#isGone(file.missingSince, now)) this.#remember(file.identity, lane, file.path);
     return successor;
   }
 
@@ -165,17 +184,29 @@ export class Census<T> {
   #remember(identity: FileIdentity, lane: Lane<T>, path: string): void {
     // Of an empty file nothing can be known, and nothing need be: reading it again gives nothing.
     if (identity.head.bytes === 0) return;
-    this.#earlier.set(fileKey(identity), { identity, lane, path, stat: undefined, seen: this.#look });
+    const seen = this.#look;
+    const missingSince = undefined;
+    this.#earlier.set(fileKey(identity), { identity, lane, path, stat: undefined, seen, missingSince });
     lane.earlier = [...lane.earlier, identity];
   }
 
   /** Earlier files that are gone need not be remembered. */
-  #forget(): void {
-    for (const [key, { seen, lane, identity }] of this.#earlier) {
-      if (seen === this.#look) continue;
+  #forget(now: number): void {
+    for (const [key, file] of this.#earlier) {
+      const { seen, lane, identity } = file;
+      if (seen === this.#look) {
+        file.missingSince = undefined;
+        continue;
+      }
+      file.missingSince ??= now;
+      if (!this.#isGone(file.missingSince, now)) continue;
       this.#earlier.delete(key);
       lane.earlier = lane.earlier.filter((one) => one !== identity);
     }
+  }
+
+  #isGone(missingSince: number | undefined, now: number): boolean {
+    return missingSince !== undefined && now - missingSince >= this.#goneMs;
   }
 
   #saw(file: GrowingFile<T>, stat: FileStat, now: number): void {
@@ -205,7 +236,9 @@ export class Census<T> {
       // It lies where it lay, or this is a second name for it.
       if (file.seen === this.#look) return true;
       // As long as we hold it open its number is nobody else's, even if it was cut before it was renamed.
-      if (file.isOpen || (await this.#isAt(file, path))) {
+      const found = file.isOpen ? 'same' : await this.#isAt(file, path);
+      if (found === 'moved') return true;
+      if (found === 'same') {
         file.path = path;
         this.#saw(file, stat, now);
         return true;
@@ -221,30 +254,42 @@ export class Census<T> {
       earlier.stat?.size === stat.size &&
       stat.mtimeMs !== undefined &&
       earlier.stat.mtimeMs === stat.mtimeMs;
-    if (!isUnchanged && !(await this.#isEarlier(earlier, path, stat))) return false;
+    const found = isUnchanged ? 'same' : await this.#isEarlier(earlier, path, stat);
+    if (found === 'moved') return true;
+    if (found === 'other') return false;
     earlier.path = path;
     earlier.stat = stat;
     earlier.seen = this.#look;
     return true;
   }
 
-  async #isEarlier({ identity }: Earlier<T>, path: string, stat: FileStat): Promise<boolean> {
-    if (stat.size < identity.size) return false;
-    const head = await headAt(this.#fs, path, stat.size, this.#options.name);
-    return head !== undefined && beginsWith(head, identity.head);
+  async #isEarlier({ identity }: Earlier<T>, path: string, stat: FileStat): Promise<Found> {
+    if (stat.size < identity.size) return 'other';
+    return this.#recognise(path, fileKey(identity), async (handle) =>
+      beginsWith(await readHead(handle, stat.size), identity.head),
+    );
   }
 
-  async #isAt(file: GrowingFile<T>, path: string): Promise<boolean> {
-    if (file.identity.head.bytes === 0 && !isNameOf(path, file.path)) return false;
+  async #isAt(file: GrowingFile<T>, path: string): Promise<Found> {
+    if (file.identity.head.bytes === 0 && !isNameOf(path, file.path)) return 'other';
+    return this.#recognise(path, file.key, (handle) => file.isSame(handle));
+  }
+
+  async #recognise(
+    path: string,
+    key: string,
+    isSame: (handle: FileHandle) => Promise<boolean>,
+  ): Promise<Found> {
     try {
       const handle = await openPatiently(this.#fs, path, READ_FLAGS);
       try {
-        return fileKey(await handle.stat()) === file.key && (await file.isSame(handle));
+        if (fileKey(await handle.stat()) !== key) return 'moved';
+        return (await isSame(handle)) ? 'same' : 'other';
       } finally {
         await handle.close();
       }
     } catch (error) {
-      if (isGone(error)) return false;
+      if (isGone(error)) return 'moved';
       throw toReadError(error, path, this.#options.name);
     }
   }
@@ -268,7 +313,7 @@ export class Census<T> {
   /** A file that is not where it was: renamed to a name that we do not read, or deleted. */
   async #search(file: GrowingFile<T>, siblings: Siblings, now: number): Promise<void> {
     for (const [path, stat] of (await siblings.of(file.path)).get(file.key) ?? []) {
-      if (!file.isOpen && !(await this.#isAt(file, path))) continue;
+      if (!file.isOpen && (await this.#isAt(file, path)) !== 'same') continue;
       file.path = path;
       this.#saw(file, stat, now);
       return;

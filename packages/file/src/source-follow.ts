@@ -32,6 +32,14 @@ import { Watch } from './source-watch.ts';
 
 type Answer<T> = Positioned<T, FilePosition>;
 
+/** For how many waits a file is not found before it is gone: its writer may be late, and a look may miss it. */
+const GONE_POLLS = 2;
+/**
+ * How often, each time after a look, a file that is seen is tried to be opened before it is given up. It may be renamed
+ * just then; but in a folder that cannot be listed nobody would ever tell that it is gone.
+ */
+const OPENS = 20;
+
 export class Follower<T> implements FileReader<T> {
   readonly #paths: readonly string[];
   readonly #format: Format<T, never>;
@@ -114,7 +122,8 @@ export class Follower<T> implements FileReader<T> {
   }
 
   #count(): Census<T> {
-    return new Census(this.#paths, this.#format, { ...this.#options, client: this.#fs });
+    const options = { ...this.#options, client: this.#fs };
+    return new Census(this.#paths, this.#format, options, GONE_POLLS * this.#follow.pollMs);
   }
 
   /** Goes on pulling; a stop ends the wait, with nothing. */
@@ -189,9 +198,11 @@ export class Follower<T> implements FileReader<T> {
     if (isZipped(file, this.#options)) return this.#refuse(file);
     if (!(await this.#handles.open(file))) {
       this.#active = undefined;
-      if (this.#mayLeave(file)) this.#end(file);
+      file.misses += 1;
+      if (this.#isGone(file) || (file.misses >= OPENS && this.#mayLeave(file))) this.#end(file);
       return [];
     }
+    file.misses = 0;
     this.#buffer ??= Buffer.allocUnsafeSlow(this.#options.chunkBytes);
     switch (await file.fill(this.#buffer, runtime.now())) {
       case 'bytes':
@@ -236,8 +247,12 @@ export class Follower<T> implements FileReader<T> {
     const now = runtime.now();
     const { pollMs } = this.#follow;
     const [, ...successors] = this.#census.lane(file.lane).files;
-    if (file.missingSince !== undefined && now - file.missingSince >= 2 * pollMs) return true;
+    if (this.#isGone(file)) return true;
     return successors.some(({ contentSince }) => contentSince !== undefined && now - contentSince >= pollMs);
+  }
+
+  #isGone({ missingSince }: GrowingFile<T>): boolean {
+    return missingSince !== undefined && runtime.now() - missingSince >= GONE_POLLS * this.#follow.pollMs;
   }
 
   #end(file: GrowingFile<T>): void {
@@ -269,7 +284,7 @@ export class Follower<T> implements FileReader<T> {
     }
     file.ending = undefined;
     await this.#letGo(file);
-    const successor = this.#census.leave(file);
+    const successor = this.#census.leave(file, runtime.now());
     if (successor === undefined) {
       const { items: none, position, lane } = this.#answer(file, []);
       this.#told.push({ items: none, position: { ...position, done: true }, lane });

@@ -41,6 +41,8 @@ export class GrowingFile<T> {
   /** The number of the last look that found it, and since when none has. */
   seen = 0;
   missingSince: number | undefined;
+  /** How often in turn it could not be opened where it was seen. */
+  misses = 0;
   /** When bytes were last read that had not been read before. */
   grewAt = 0;
   /** Nothing of it is read any more: it is compressed, or was deleted and read to its end. */

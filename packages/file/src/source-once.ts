@@ -47,8 +47,8 @@ export class ReadOnce<T> implements FileReader<T> {
     this.#passed = undefined;
     this.#isStopped = false;
     this.#unlisten = onAbort(context.signal, () => this.stop());
-    const found = await findFiles(client, this.#paths, name, allowSpecial);
-    this.#legs = await planLegs(client, found, context.positions, name, onNotice);
+    const find = () => findFiles(client, this.#paths, name, allowSpecial);
+    this.#legs = (await planLegs(client, find, context.positions, name, onNotice)).legs;
   }
 
   pull(demand: number): Awaitable<Positioned<T, FilePosition> | undefined> {

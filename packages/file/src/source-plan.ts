@@ -43,25 +43,51 @@ export interface Leg {
 /** Looks at that many files at once: the threads that look are few. */
 const LOOKS = 16;
 
+/** How often is looked: one look may fall into a chain of renames, and see a file under none of its names. */
+const PLANS = 5;
+
+export interface Plan {
+  readonly found: readonly string[];
+  readonly legs: readonly Leg[];
+}
+
 export async function planLegs(
+  fs: FileSystem,
+  find: () => Promise<readonly string[]>,
+  positions: ReadonlyMap<string, FilePosition>,
+  stage: string,
+  notice: (notice: FileError) => void,
+): Promise<Plan> {
+  for (let plan = 1; ; plan += 1) {
+    const found = await find();
+    // A first run looks at nothing before its turn.
+    if (positions.size === 0) return { found, legs: found.map(legOfNew) };
+    const { legs, lost, notices } = await planOnce(fs, found, positions, stage);
+    if (lost > 0 && plan < PLANS) continue;
+    for (const one of notices) notice(one);
+    return { found, legs };
+  }
+}
+
+function legOfNew(path: string): Leg {
+  return {
+    lane: path,
+    path,
+    stat: undefined,
+    from: undefined,
+    incarnation: 0,
+    isFound: true,
+    earlier: [],
+  };
+}
+
+/** `lost` is the number of positions whose file was not found. */
+async function planOnce(
   fs: FileSystem,
   found: readonly string[],
   positions: ReadonlyMap<string, FilePosition>,
   stage: string,
-  notice: (notice: FileError) => void,
-): Promise<Leg[]> {
-  // A first run looks at nothing before its turn.
-  if (positions.size === 0) {
-    return found.map((path) => ({
-      lane: path,
-      path,
-      stat: undefined,
-      from: undefined,
-      incarnation: 0,
-      isFound: true,
-      earlier: [],
-    }));
-  }
+): Promise<{ legs: Leg[]; lost: number; notices: FileError[] }> {
   const stats = await statAll(fs, found, stage);
   const names = new Map([...stats].map(([path, stat]) => [fileKey(stat), path]));
   const siblings = new Siblings(fs);
@@ -83,11 +109,12 @@ export async function planLegs(
     };
     legs.set(lane, [leg]);
   }
+  const notices: FileError[] = [];
   for (const [lane, problem] of lost) {
     // In the place of a file that was read to its end, one that is known too: a chain of rotated files moved on.
     const own = stats.get(lane);
     const isExpected = own === undefined || claimed.has(fileKey(own));
-    if (!isExpected || positions.get(lane)?.done !== true) notice(problem);
+    if (!isExpected || positions.get(lane)?.done !== true) notices.push(problem);
   }
   for (const path of found) {
     const stat = stats.get(path);
@@ -105,7 +132,7 @@ export async function planLegs(
     };
     legs.set(path, [...former, leg]);
   }
-  return [...legs.keys()].sort().flatMap((lane) => legs.get(lane) ?? []);
+  return { legs: [...legs.keys()].sort().flatMap((lane) => legs.get(lane) ?? []), lost: lost.size, notices };
 
   function isThere(file: FileIdentity): boolean {
     return names.has(fileKey(file));
