@@ -38,6 +38,9 @@
  *      Its `positions()` are the least of theirs; `ahead()`, asked once after that, the furthest of each lane in which
  *      they differ. Until the source is beyond those it is asked for single items, and each write holds one source batch:
  *      then what a sink has and what it has not are not in one write, unless an operator joined them before.
+ *  K14 `keep` is given what K11 asks to be kept and no write brings: the lanes that moved past the last item, because what
+ *      came after it was dropped, or is in the dead letter. It comes once, after the last write of a run that ends well.
+ *      Without it, the next run reads that part again.
  */
 
 import type { Awaitable } from './source.ts';
@@ -115,6 +118,8 @@ export interface Sink<T> {
   positions?(): Awaitable<ReadonlyMap<string, unknown>>;
   /** Of each lane in which it is ahead of these positions in some place, the furthest (K13). */
   ahead?(): ReadonlyMap<string, unknown>;
+  /** Keeps positions that moved without items, as a write would (K14). */
+  keep?(positions: ReadonlyMap<string, unknown>): Awaitable<void>;
   /** Returning nothing means: accepted and durable (rules K2 to K6). */
   write(batch: readonly T[], context: WriteContext): Awaitable<void | Accepted>;
   /** Makes all that was accepted durable. */

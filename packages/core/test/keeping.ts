@@ -19,6 +19,8 @@ export class KeepingSink<T> implements Sink<T> {
   context: SinkContext | undefined;
   outstanding = 0;
   mostOutstanding = 0;
+  /** How often it kept positions alone. */
+  kept = 0;
   /** The process is gone: nothing it still does counts. */
   isDead = false;
   readonly #table: Table<T>;
@@ -39,6 +41,13 @@ export class KeepingSink<T> implements Sink<T> {
 
   positions(): ReadonlyMap<string, unknown> {
     return new Map(this.#table.positions);
+  }
+
+  async keep(positions: ReadonlyMap<string, unknown>): Promise<void> {
+    await this.#wait();
+    if (this.isDead) return;
+    this.kept += 1;
+    for (const [lane, position] of positions) this.#table.positions.set(lane, position);
   }
 
   async write(batch: readonly T[], context: WriteContext): Promise<void> {

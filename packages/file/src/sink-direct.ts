@@ -58,6 +58,14 @@ export class DirectWay<T> implements WayOfWriting<T> {
     return this.#alone(() => this.#write(batch, context?.positions));
   }
 
+  keep(positions: ReadonlyMap<string, unknown>): Promise<void> {
+    return this.#alone(async () => {
+      this.#check();
+      const ledger = this.#recovery?.ledger;
+      if (ledger !== undefined) await ledger.record([], ledger.keep(positions));
+    });
+  }
+
   flush(): Promise<void> {
     return this.#alone(() => this.#flush());
   }

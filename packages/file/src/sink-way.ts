@@ -15,6 +15,8 @@ export type Fsync = 'batch' | 'close' | 'never';
 export interface WayOfWriting<T> {
   open(): Promise<void>;
   write(batch: readonly T[], context: WriteContext | undefined): Awaitable<void | Accepted>;
+  /** Keeps positions that moved without items, where there is a ledger. */
+  keep?(positions: ReadonlyMap<string, unknown>): Promise<void>;
   flush(): Promise<void>;
   /** The good end. */
   close(): Promise<void>;

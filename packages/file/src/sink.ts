@@ -31,6 +31,7 @@ export interface FileSink<T> extends Sink<T> {
   readonly keepsPositions: true;
   open(context?: SinkContext): Promise<void>;
   positions(): ReadonlyMap<string, unknown>;
+  keep(positions: ReadonlyMap<string, unknown>): Promise<void>;
   write(batch: readonly T[], context?: WriteContext): Awaitable<void | Accepted>;
   flush(): Promise<void>;
   close(reason?: unknown): Promise<void>;
@@ -124,6 +125,10 @@ class Files<T> implements FileSink<T> {
 
   positions(): ReadonlyMap<string, unknown> {
     return this.#session?.ledger?.positions() ?? new Map();
+  }
+
+  async keep(positions: ReadonlyMap<string, unknown>): Promise<void> {
+    await this.#way().keep?.(positions);
   }
 
   write(batch: readonly T[], context?: WriteContext): Awaitable<void | Accepted> {

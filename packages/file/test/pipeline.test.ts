@@ -3,7 +3,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { ConcurrentPipeline, collect, DispatchedPipelineBuilder, from, range } from '@streamweld/core';
+import {
+  ConcurrentPipeline,
+  collect,
+  DispatchedPipelineBuilder,
+  from,
+  MemoryCheckpointStore,
+  range,
+} from '@streamweld/core';
 import { type FilePosition, FileSink, FileSource } from '@streamweld/file';
 import { describe, expect, test } from 'vitest';
 import { failureOf, testFolder } from './driving.ts';
@@ -19,6 +26,33 @@ const orders = (count: number): Order[] =>
   Array.from({ length: count }, (_, id) => ({ id, country: COUNTRIES[(id * 7) % 4] as string }));
 
 describe('ConcurrentPipeline with files', () => {
+  test('keeps the position behind lines that were dropped or bad, and comes to nothing twice', async () => {
+    const folder = testFolder();
+    writeFileSync(join(folder, 'in.log'), 'one\ntwo\nbad\nnever\n');
+    const store = new MemoryCheckpointStore();
+    const run = () =>
+      new ConcurrentPipeline(
+        from(new FileSource(join(folder, 'in.log')))
+          .filter((line) => line !== 'never')
+          .map(
+            (line) => {
+              if (line === 'bad') throw new Error('it is bad');
+              return line;
+            },
+            { onError: 'deadLetter' },
+          ),
+        new FileSink(join(folder, 'out.log')),
+      )
+        .bufferSize(4)
+        .deadLetter(new FileSink(join(folder, 'bad.ndjson'), { format: 'ndjson' }))
+        .checkpoint(store, 'copy')
+        .run();
+    expect(await run()).toMatchObject({ read: 4, written: 2, deadLettered: 1, dropped: 0 });
+    expect(await run()).toMatchObject({ read: 0, written: 0, deadLettered: 0 });
+    expect(readFileSync(join(folder, 'out.log'), 'utf8')).toBe('one\ntwo\n');
+    expect(readFileSync(join(folder, 'bad.ndjson'), 'utf8').split('\n')).toHaveLength(2);
+  });
+
   test('copies files, plain and compressed, and reports where each lane stands', async () => {
     const folder = testFolder();
     mkdirSync(join(folder, 'in'));

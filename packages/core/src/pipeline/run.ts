@@ -90,6 +90,8 @@ export class Run<T> {
   #isSinkOpen = false;
   readonly #openStages = new Set<Stage<unknown>>();
   #whole: WholeIntake<T> | undefined;
+  /** By label. */
+  #resumedFrom: ReadonlyMap<string, unknown> = new Map();
   #caution: Caution | undefined;
 
   readonly #result = new Deferred<RunReport>();
@@ -302,6 +304,7 @@ export class Run<T> {
     if (this.#isExactlyOnce) this.#takeCare();
     // Where some place behind the sink is ahead, another has nothing: it is not to begin where a store once stood.
     if (positions === undefined || (positions.size === 0 && this.#caution === undefined)) positions = saved;
+    this.#resumedFrom = positions;
     return shareOut(positions, this.#books(), checkpoint.name);
   }
 
@@ -395,6 +398,22 @@ export class Run<T> {
     }
     const isUnsettled = this.#openLanes().length > 0 || this.#writer.uncommitted > 0 || this.#letters > 0;
     if (this.#failure === undefined && isUnsettled) throw this.#unsettledError();
+    this.#throwIfAborted();
+    if (this.#failure === undefined && this.#whole !== undefined) await this.#keepTheRest(this.#whole.taken);
+  }
+
+  /** What was dropped behind the last item brought no write that could keep its position. */
+  async #keepTheRest(taken: ReadonlyMap<string, unknown>): Promise<void> {
+    const rest = new Map(
+      [...this.#positions()].filter(([lane, position]) => {
+        const kept = taken.has(lane) ? taken.get(lane) : this.#resumedFrom.get(lane);
+        return !Object.is(position, kept);
+      }),
+    );
+    if (rest.size === 0) return;
+    await this.#guard.wait(`keeping positions in the sink '${this.#sinkName}'`, () =>
+      this.#sink.keep?.(rest),
+    );
     this.#throwIfAborted();
   }
 

@@ -189,6 +189,38 @@ describe('exactly once', () => {
     await time().run(run);
   });
 
+  it('K14 keeps what moved behind the last item, after the dead letter has what was bad', async () => {
+    const table = new Table<number>();
+    const letters: number[] = [];
+    const run = async (): Promise<KeepingSink<number>> => {
+      const sink = new KeepingSink(table, () => time().sleep(1));
+      const flow = from(new LaneSource('first', ['a'], 30, time()))
+        .filter((n) => n < 25)
+        .map(
+          (n) => {
+            if (n > 20) throw new Error('bad');
+            return n;
+          },
+          { onError: 'deadLetter' },
+        );
+      const pipeline = new ConcurrentPipeline(flow, sink)
+        .deadLetter(
+          (batch: readonly { item: unknown }[]) =>
+            void letters.push(...batch.map(({ item }) => item as number)),
+        )
+        .checkpoint(new MemoryCheckpointStore(), 'job');
+      await time().run(pipeline.run());
+      return sink;
+    };
+    expect((await run()).kept).toBe(1);
+    expect(table.positions.get('a')).toBe(30);
+    // The next run finds nothing to do: no letter comes again.
+    const second = await run();
+    expect([second.contexts.length, second.kept]).toEqual([0, 0]);
+    expect(letters).toEqual([21, 22, 23, 24]);
+    expect(table.items).toEqual(Array.from({ length: 21 }, (_, i) => i));
+  });
+
   it('writes no more at once than the sink wants, whatever became whole together', async () => {
     const table = new Table<number>();
     const sink = new KeepingSink(table, () => time().sleep(1), 1, 20);
