@@ -266,7 +266,7 @@ export const BREAKS: readonly Break[] = [
   },
   {
     name: 'what is in a lane that was given up waits for ever',
-    file: 'pipeline/run.ts',
+    file: 'pipeline/exactly-once.ts',
     find: "return share === 'all';",
     replace: 'return false;',
     tests: ['pipeline/exactly-once-rules.test.ts'],

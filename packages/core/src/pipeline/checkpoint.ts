@@ -5,6 +5,7 @@ import { isThenable } from '../deferred.ts';
 import type { LaneBook } from '../delivery/lane.ts';
 import type { Persistence } from '../delivery/persistence.ts';
 import { StreamWeldError, wrapError } from '../errors.ts';
+import type { SourceStage } from '../flow/source-stage.ts';
 import type { Awaitable } from '../source.ts';
 
 export interface CheckpointPlan {
@@ -133,4 +134,19 @@ export function shareOut(
     shares[at]?.set(label.slice(books[at]?.prefix.length), position);
   }
   return shares;
+}
+
+/**
+ * Of several sources, lanes are `name/lane`, or `name#index/lane` among namesakes. So is one whose name begins another's
+ * up to a slash: a label would not tell whose it is.
+ */
+export function labelLanes(sources: readonly SourceStage<unknown>[]): void {
+  if (sources.length === 1) return;
+  for (const [index, source] of sources.entries()) {
+    const own = `${source.name}/`;
+    const isNamesake = sources.some(
+      (other) => other !== source && (`${other.name}/`.startsWith(own) || own.startsWith(`${other.name}/`)),
+    );
+    source.lanes.prefix = isNamesake ? `${source.name}#${index}/` : own;
+  }
 }

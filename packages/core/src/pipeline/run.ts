@@ -11,16 +11,13 @@
 
 import { onAbort } from '../abort.ts';
 import { BatchChannel } from '../channel/batch-channel.ts';
-import { Deferred, isThenable } from '../deferred.ts';
-import { Caution } from '../delivery/caution.ts';
-import { Committer, type CommitPolicy } from '../delivery/committer.ts';
+import { Deferred } from '../deferred.ts';
+import type { Committer, CommitPolicy } from '../delivery/committer.ts';
 import { Persistence } from '../delivery/persistence.ts';
 import type { LaneBook } from '../delivery/lane.ts';
 import type { Parcel } from '../delivery/parcel.ts';
-import { endedShare, Holdings, WholeBatches } from '../delivery/whole.ts';
 import { isStreamWeldError, StreamWeldError, suppress, wrapError } from '../errors.ts';
 import type { Flow } from '../flow/flow.ts';
-import type { SourceStage } from '../flow/source-stage.ts';
 import type { FlowRun, Stage, StageLetters } from '../flow/stage.ts';
 import { DeadLetterBox, type DeadLetter } from '../policy/dead-letter.ts';
 import {
@@ -31,16 +28,17 @@ import {
 } from '../policy/write-policies.ts';
 import { runtime, Turn } from '../runtime.ts';
 import type { Sink } from '../sink.ts';
-import type { Awaitable } from '../source.ts';
 import { DeadlineGuard, GivenUp } from '../task/deadline-guard.ts';
 import { ChannelIntake } from '../task/intake.ts';
-import { WholeIntake } from '../task/whole-intake.ts';
 import { SinkTask } from '../task/sink-task.ts';
 import { SourceTask } from '../task/source-task.ts';
-import { Checkpoint, type CheckpointPlan, shareOut } from './checkpoint.ts';
+import { Checkpoint, type CheckpointPlan, labelLanes, shareOut } from './checkpoint.ts';
+import { createCommitter } from './commits.ts';
+import { ExactlyOnce } from './exactly-once.ts';
 import { FlowLetters } from './flow-letters.ts';
 import type { RunReport } from './report.ts';
-import type { PipelineSnapshot, PipelineState, StageSnapshot } from './snapshot.ts';
+import type { PipelineSnapshot, PipelineState } from './snapshot.ts';
+import { snapshotOf } from './view.ts';
 
 export interface RunOptions {
   readonly name: string;
@@ -70,8 +68,8 @@ export class Run<T> {
   readonly #persistence = new Persistence();
   #receiptsWaiter: Deferred | undefined;
   readonly #checkpoint: Checkpoint | undefined;
-  /** Whether the sink keeps the positions itself, in one step with the items: each is written exactly once. */
-  readonly #isExactlyOnce: boolean;
+  /** Where the sink keeps the positions itself, in one step with the items: each is written exactly once. */
+  readonly #exact: ExactlyOnce<T> | undefined;
   readonly #guard = new DeadlineGuard();
   readonly #controller = new AbortController();
   readonly #startedAt = runtime.now();
@@ -89,10 +87,6 @@ export class Run<T> {
   /** What was opened, or tried to, and is still to be closed. */
   #isSinkOpen = false;
   readonly #openStages = new Set<Stage<unknown>>();
-  #whole: WholeIntake<T> | undefined;
-  /** By label. */
-  #resumedFrom: ReadonlyMap<string, unknown> = new Map();
-  #caution: Caution | undefined;
 
   readonly #result = new Deferred<RunReport>();
   /** Why it was to be ended, when it was closing already. */
@@ -107,7 +101,7 @@ export class Run<T> {
       concurrency: options.maxConcurrency,
       sources: [],
       stages: [],
-      isCautious: () => this.#caution?.isNeeded === true,
+      isCautious: () => this.#exact?.isCautious === true,
       dropped: (items) => {
         this.#dropped += items;
       },
@@ -121,21 +115,33 @@ export class Run<T> {
     const { checkpoint } = options;
     this.#checkpoint =
       checkpoint === undefined ? undefined : new Checkpoint(checkpoint, books, this.#persistence);
-    this.#isExactlyOnce = checkpoint !== undefined && sink.keepsPositions === true;
-    const concurrency = this.#isExactlyOnce
-      ? 1
-      : Math.min(options.maxConcurrency, sink.concurrency ?? Number.POSITIVE_INFINITY);
+    this.#exact =
+      checkpoint === undefined || sink.keepsPositions !== true
+        ? undefined
+        : new ExactlyOnce<T>({
+            sink,
+            sinkName: this.#sinkName,
+            flow: this.#flow,
+            channel: this.#channel,
+            hasFailed: () => this.#failure !== undefined,
+            letters: () => this.#letters,
+            onFail: this.#failed,
+          });
+    const concurrency =
+      this.#exact !== undefined
+        ? 1
+        : Math.min(options.maxConcurrency, sink.concurrency ?? Number.POSITIVE_INFINITY);
     this.#policies = createPolicies(options.policies, this.#deadLetter);
     const share = Math.max(1, Math.floor(options.bufferSize / (concurrency + 1)));
     this.#writer = new SinkTask<T>({
       name: this.#sinkName,
       sink,
-      intake: this.#isExactlyOnce ? this.#createWholeIntake() : new ChannelIntake(this.#channel),
+      intake: this.#exact?.intake ?? new ChannelIntake(this.#channel),
       concurrency,
       maxUncommitted: options.maxUncommitted,
       patienceMs: options.closeMs,
       policies: this.#policies,
-      writesWhole: this.#isExactlyOnce,
+      writesWhole: this.#exact !== undefined,
       signal: this.#controller.signal,
       turn,
       onFail: this.#failed,
@@ -148,12 +154,22 @@ export class Run<T> {
       turn,
       onFail: this.#failed,
       // A source batch that has to be written whole is pulled to its last item.
-      isGreedy: this.#isExactlyOnce,
+      isGreedy: this.#exact !== undefined,
     });
-    if (this.#isExactlyOnce) for (const book of books) book.onSettled = this.#writer.pump;
+    if (this.#exact !== undefined) for (const book of books) book.onSettled = this.#writer.pump;
     this.#channel.onItems = this.#writer.pump;
     this.#channel.onRoom = this.#source.pump;
-    for (const source of this.#flow.sources) this.#commitFor(source);
+    // Exactly once, the sink keeps the positions, and no store has to.
+    const keeper = this.#exact === undefined ? this.#checkpoint : undefined;
+    for (const stage of this.#flow.sources) {
+      const committer = createCommitter(stage, {
+        policy: options.commitEvery,
+        checkpoint: keeper,
+        persistence: this.#persistence,
+        onFail: this.#failed,
+      });
+      if (committer !== undefined) this.#committers.push(committer);
+    }
   }
 
   /** Settles when every task has ended and every resource is closed. */
@@ -242,7 +258,7 @@ export class Run<T> {
   async #open(): Promise<void> {
     const { signal } = this.#controller;
     this.#throwIfAborted();
-    if (this.#isExactlyOnce) this.#checkOrder();
+    this.#exact?.checkOrder();
     for (const stage of this.#flow.stages) if (stage.inputs.length > 0) this.#openStages.add(stage);
     if (this.#deadLetter !== undefined) await this.#openDeadLetter(this.#deadLetter, signal);
     this.#isSinkOpen = true;
@@ -251,7 +267,7 @@ export class Run<T> {
         signal,
         fail: this.#sinkFailed,
         checkpoint: this.#exactName,
-        comparePositions: this.#comparePositions,
+        ...(this.#exact === undefined ? {} : { comparePositions: this.#exact.comparePositions }),
       }),
     );
     const positions = await this.#resume();
@@ -275,7 +291,7 @@ export class Run<T> {
   /** Before the sink, whose first write may need it. */
   async #openDeadLetter(box: DeadLetterBox, signal: AbortSignal): Promise<void> {
     // A sink that keeps positions moves them past an item only when the dead letter has that durably.
-    box.isEager = this.#isExactlyOnce;
+    box.isEager = this.#exact !== undefined;
     await this.#guard.wait(`opening the dead-letter sink '${box.name}'`, () =>
       box.open({ signal, fail: this.#failed }),
     );
@@ -283,16 +299,16 @@ export class Run<T> {
   }
 
   get #exactName(): string | undefined {
-    return this.#isExactlyOnce ? this.#checkpoint?.name : undefined;
+    return this.#exact !== undefined ? this.#checkpoint?.name : undefined;
   }
 
   /** Where each source resumes: the sink's own positions, else those of the store; else the source's own, if it has any. */
   async #resume(): Promise<readonly ReadonlyMap<string, unknown>[]> {
     const checkpoint = this.#checkpoint;
     if (checkpoint === undefined) return [];
-    let positions: ReadonlyMap<string, unknown> | undefined;
-    if (this.#isExactlyOnce) {
-      positions = await this.#guard.wait(`reading the positions of the sink '${this.#sinkName}'`, () =>
+    let held: ReadonlyMap<string, unknown> | undefined;
+    if (this.#exact !== undefined) {
+      held = await this.#guard.wait(`reading the positions of the sink '${this.#sinkName}'`, () =>
         this.#sink.positions?.(),
       );
     }
@@ -301,87 +317,9 @@ export class Run<T> {
       checkpoint.load(),
     );
     this.#throwIfAborted();
-    if (this.#isExactlyOnce) this.#takeCare();
-    // Where some place behind the sink is ahead, another has nothing: it is not to begin where a store once stood.
-    if (positions === undefined || (positions.size === 0 && this.#caution === undefined)) positions = saved;
-    this.#resumedFrom = positions;
-    return shareOut(positions, this.#books(), checkpoint.name);
+    const from = this.#exact?.resumeFrom(held ?? new Map<string, unknown>(), saved) ?? saved;
+    return shareOut(from, this.#books(), checkpoint.name);
   }
-
-  /** What some place behind the sink has, and another has not, is not to be in one write. */
-  #takeCare(): void {
-    const ahead = this.#sink.ahead?.();
-    if (ahead === undefined || ahead.size === 0) return;
-    const atSource = new Caution(ahead, this.#comparePositions);
-    for (const source of this.#flow.sources) source.caution = atSource;
-    // What is on its way is kept apart until the last of it has come through.
-    const atSink = new Caution(ahead, this.#comparePositions);
-    this.#caution = atSink;
-    if (this.#whole !== undefined) this.#whole.caution = atSink;
-  }
-
-  readonly #comparePositions = (label: string, a: unknown, b: unknown): number => {
-    const stage = this.#flow.sources.find(({ lanes }) => label.startsWith(lanes.prefix));
-    if (stage?.source.comparePositions !== undefined) return stage.source.comparePositions(a, b);
-    throw new StreamWeldError(
-      'SW_EXACTLY_ONCE_IMPOSSIBLE',
-      `Sinks behind '${this.#sinkName}' hold different positions of the lane '${label}', and ${stage === undefined ? 'no source of this pipeline has that lane' : `the source '${stage.name}' has no comparePositions to tell which is the later`}. Give the source one, or bring the sinks to the same position.`,
-      { stage: stage?.name ?? this.#sinkName },
-    );
-  };
-
-  #createWholeIntake(): WholeIntake<T> {
-    const batches = new WholeBatches();
-    const books = this.#books();
-    const intake = new WholeIntake<T>({
-      channel: this.#channel,
-      choose: (pending) => batches.choose(pending),
-      holdings: new Holdings(),
-      mayForsake: () => books.some(({ hasEnded }) => hasEnded),
-      isForsaken: (parcel) => this.#isForsaken(parcel),
-      onStuck: this.#outgrown,
-      hasLost: () => this.#failure !== undefined,
-    });
-    this.#whole = intake;
-    return intake;
-  }
-
-  /** Whether the source has given up the lanes of all that is in it. */
-  #isForsaken(parcel: Parcel<T>): boolean {
-    const share = endedShare(parcel);
-    if (share === 'some') {
-      this.#failed(
-        new StreamWeldError(
-          'SW_EXACTLY_ONCE_IMPOSSIBLE',
-          `The source gave a lane up of which the flow has joined items with those of another lane: they cannot be written with a position, nor left out. Leave batch() out: for the size of writes there is Sink.batching.`,
-          { stage: this.#sinkName },
-        ),
-      );
-    }
-    return share === 'all';
-  }
-
-  #checkOrder(): void {
-    const unordered = this.#flow.stages.find((stage) => !stage.isOrdered);
-    if (unordered === undefined) return;
-    throw new StreamWeldError(
-      'SW_EXACTLY_ONCE_IMPOSSIBLE',
-      `The sink '${this.#sinkName}' keeps positions, and '${unordered.name}' does not keep the order of the source: a position would promise items that come later. Leave out ordered: false.`,
-      { stage: unordered.name },
-    );
-  }
-
-  readonly #outgrown = (items: number): void => {
-    // A batch is whole when its letters are durable: that makes room, or tells again that there is none.
-    if (this.#letters > 0) return;
-    this.#failed(
-      new StreamWeldError(
-        'SW_BATCH_TOO_LARGE',
-        `A source batch has to be written whole, and ${items} items of it fill the buffer without its end. Raise bufferSize, or let the source answer less at once.`,
-        { stage: this.#sinkName },
-      ),
-    );
-  };
 
   /** Everything that was accepted becomes durable, and every receipt settled. */
   async #flush(): Promise<void> {
@@ -399,17 +337,12 @@ export class Run<T> {
     const isUnsettled = this.#openLanes().length > 0 || this.#writer.uncommitted > 0 || this.#letters > 0;
     if (this.#failure === undefined && isUnsettled) throw this.#unsettledError();
     this.#throwIfAborted();
-    if (this.#failure === undefined && this.#whole !== undefined) await this.#keepTheRest(this.#whole.taken);
+    if (this.#failure === undefined && this.#exact !== undefined) await this.#keepTheRest(this.#exact);
   }
 
   /** What was dropped behind the last item brought no write that could keep its position. */
-  async #keepTheRest(taken: ReadonlyMap<string, unknown>): Promise<void> {
-    const rest = new Map(
-      [...this.#positions()].filter(([lane, position]) => {
-        const kept = taken.has(lane) ? taken.get(lane) : this.#resumedFrom.get(lane);
-        return !Object.is(position, kept);
-      }),
-    );
+  async #keepTheRest(exact: ExactlyOnce<T>): Promise<void> {
+    const rest = exact.notKept(this.#positions());
     if (rest.size === 0) return;
     await this.#guard.wait(`keeping positions in the sink '${this.#sinkName}'`, () =>
       this.#sink.keep?.(rest),
@@ -623,38 +556,6 @@ export class Run<T> {
     if (this.#channel.isClosed) this.#written.resolve();
   };
 
-  /** Exactly once, the sink keeps the positions, and no store has to. */
-  #commitFor(stage: SourceStage<unknown>): void {
-    const { source } = stage;
-    const checkpoint = this.#isExactlyOnce ? undefined : this.#checkpoint;
-    if (source.commit === undefined && checkpoint === undefined) return;
-    const failed = (error: unknown): never => {
-      throw wrapError(
-        'SW_COMMIT_FAILED',
-        stage.name,
-        `The source '${stage.name}' could not commit its positions; its error is the cause. Items since the last commit come again on the next run.`,
-        error,
-      );
-    };
-    const commitSource = (positions: ReadonlyMap<string, unknown>): Awaitable<void> => {
-      if (source.commit === undefined) return;
-      try {
-        const answer = this.#persistence.try(() => source.commit?.(positions));
-        return isThenable(answer) ? answer.then(undefined, failed) : undefined;
-      } catch (error) {
-        failed(error);
-      }
-    };
-    // What answers at once is not waited for: items that never wait would leave commits behind.
-    const commit = (positions: ReadonlyMap<string, unknown>): Awaitable<void> => {
-      const saved = checkpoint?.save();
-      return isThenable(saved) ? saved.then(() => commitSource(positions)) : commitSource(positions);
-    };
-    const committer = new Committer(this.#options.commitEvery, stage.lanes, commit, this.#failed);
-    stage.onMoved = (items) => committer.moved(items);
-    this.#committers.push(committer);
-  }
-
   #books(): LaneBook[] {
     return this.#flow.sources.map((source) => source.lanes);
   }
@@ -706,75 +607,22 @@ export class Run<T> {
   }
 
   snapshot(): PipelineSnapshot {
-    const ids = new Map(this.#flow.stages.map((stage, index) => [stage, `${stage.name}#${index}`]));
-    const stages: StageSnapshot[] = this.#flow.stages.map((stage) => ({
-      id: ids.get(stage) as string,
-      name: stage.name,
-      kind: stage.inputs.length === 0 ? 'source' : 'operator',
-      items: stage.emitted,
-      inFlight: stage === this.#stage && this.#source.isPulling ? 1 : 0,
-      waitedMs: stage.inputs.length === 0 ? this.#source.waitedMs : 0,
-    }));
-    const edges = this.#flow.stages.flatMap((stage) =>
-      stage.inputs.map((input) => ({ from: ids.get(input) as string, to: ids.get(stage) as string })),
-    );
-    const sinkId = `${this.#sinkName}#${stages.length}`;
-    return {
+    return snapshotOf<T>({
       name: this.#options.name,
       state: this.#state,
-      elapsedMs: this.#elapsedMs(),
-      read: this.#read(),
-      written: this.#writer.written,
-      dropped: this.#dropped,
-      ...(this.#policies?.counts ?? NO_COUNTS),
-      batches: this.#writer.batches,
-      highWaterMark: this.#channel.highWater,
-      stages: [
-        ...stages,
-        {
-          id: sinkId,
-          name: this.#sinkName,
-          kind: 'sink',
-          items: this.#writer.written,
-          inFlight: this.#writer.inFlight,
-          waitedMs: this.#writer.waitedMs,
-        },
-      ],
-      edges: [
-        ...edges,
-        {
-          from: ids.get(this.#stage as Stage<unknown>) as string,
-          to: sinkId,
-          buffer: {
-            capacity: this.#channel.capacity,
-            queued: this.#channel.queued,
-            inFlight: this.#writer.inFlightItems,
-            demand: this.#channel.room,
-          },
-        },
-      ],
-    };
+      report: this.report(),
+      stages: this.#flow.stages,
+      last: this.#stage,
+      source: this.#source,
+      channel: this.#channel,
+      writer: this.#writer,
+    });
   }
 }
 
 /** Nothing more may be written: what the sink holds would be wrong. */
 function isImpossible(error: unknown): boolean {
   return isStreamWeldError(error) && error.code === 'SW_EXACTLY_ONCE_IMPOSSIBLE';
-}
-
-/**
- * Of several sources, lanes are `name/lane`, or `name#index/lane` among namesakes. So is one whose name begins another's
- * up to a slash: a label would not tell whose it is.
- */
-function labelLanes(sources: readonly SourceStage<unknown>[]): void {
-  if (sources.length === 1) return;
-  for (const [index, source] of sources.entries()) {
-    const own = `${source.name}/`;
-    const isNamesake = sources.some(
-      (other) => other !== source && (`${other.name}/`.startsWith(own) || own.startsWith(`${other.name}/`)),
-    );
-    source.lanes.prefix = isNamesake ? `${source.name}#${index}/` : own;
-  }
 }
 
 /** What a run that was aborted rejects with: the very error it was given, or one of ours around anything else. */
