@@ -172,8 +172,13 @@ export class Census<T> {
     if (this.#files.get(file.key) === file) this.#files.delete(file.key);
     successor.incarnation = file.incarnation + 1;
     // Under a name that is not read it is forgotten again; but one look does not tell.
-    if (!this.#isGone(file.missingSince, now)) this.#remember(file.identity, lane, file.path);
+    if (!this.isGone(file, now)) this.#remember(file.identity, lane, file.path);
     return successor;
+  }
+
+  /** Whether more than one look has not found it, and for long enough. */
+  isGone({ missingSince, seen }: Pick<GrowingFile<T>, 'missingSince' | 'seen'>, now: number): boolean {
+    return missingSince !== undefined && now - missingSince >= this.#goneMs && this.#look - seen > 1;
   }
 
   async #find(): Promise<string[]> {
@@ -199,14 +204,10 @@ export class Census<T> {
         continue;
       }
       file.missingSince ??= now;
-      if (!this.#isGone(file.missingSince, now)) continue;
+      if (!this.isGone(file, now)) continue;
       this.#earlier.delete(key);
       lane.earlier = lane.earlier.filter((one) => one !== identity);
     }
-  }
-
-  #isGone(missingSince: number | undefined, now: number): boolean {
-    return missingSince !== undefined && now - missingSince >= this.#goneMs;
   }
 
   #saw(file: GrowingFile<T>, stat: FileStat, now: number): void {
@@ -255,11 +256,11 @@ export class Census<T> {
       stat.mtimeMs !== undefined &&
       earlier.stat.mtimeMs === stat.mtimeMs;
     const found = isUnchanged ? 'same' : await this.#isEarlier(earlier, path, stat);
-    if (found === 'moved') return true;
     if (found === 'other') return false;
+    earlier.seen = this.#look;
+    if (found === 'moved') return true;
     earlier.path = path;
     earlier.stat = stat;
-    earlier.seen = this.#look;
     return true;
   }
 

@@ -199,7 +199,8 @@ export class Follower<T> implements FileReader<T> {
     if (!(await this.#handles.open(file))) {
       this.#active = undefined;
       file.misses += 1;
-      if (this.#isGone(file) || (file.misses >= OPENS && this.#mayLeave(file))) this.#end(file);
+      if (this.#census.isGone(file, runtime.now()) || (file.misses >= OPENS && this.#mayLeave(file)))
+        this.#end(file);
       return [];
     }
     file.misses = 0;
@@ -247,12 +248,8 @@ export class Follower<T> implements FileReader<T> {
     const now = runtime.now();
     const { pollMs } = this.#follow;
     const [, ...successors] = this.#census.lane(file.lane).files;
-    if (this.#isGone(file)) return true;
+    if (this.#census.isGone(file, now)) return true;
     return successors.some(({ contentSince }) => contentSince !== undefined && now - contentSince >= pollMs);
-  }
-
-  #isGone({ missingSince }: GrowingFile<T>): boolean {
-    return missingSince !== undefined && runtime.now() - missingSince >= GONE_POLLS * this.#follow.pollMs;
   }
 
   #end(file: GrowingFile<T>): void {

