@@ -59,7 +59,6 @@ export class ReadAhead {
 /** The bytes of an open file, from a position on. */
 export class RawChunks {
   readonly #handle: FileHandle;
-  readonly #chunkBytes: number;
   /** null where the file cannot be sought: then it is read on from where it stands. */
   #position: number | null;
   readonly #isPipe: boolean;
@@ -67,23 +66,20 @@ export class RawChunks {
   #isAtEnd = false;
   #isClosed = false;
   #wake: (() => void) | undefined;
-  /** Two buffers in turn, where the reader of a chunk is done with it before it asks for the next but one. */
-  readonly #buffers: [Uint8Array, Uint8Array] | undefined;
+  /** Used in turn: the reader of a chunk is done with it before it asks for the next but one. */
+  readonly #buffers: [Uint8Array, Uint8Array];
 
-  constructor(handle: FileHandle, stat: FileStat, from: number, chunkBytes: number, reuse: boolean) {
+  constructor(handle: FileHandle, stat: FileStat, from: number, chunkBytes: number) {
     this.#handle = handle;
-    this.#chunkBytes = chunkBytes;
     this.#position = stat.isFile() ? from : null;
     this.#isPipe = stat.isFIFO();
-    this.#buffers = reuse
-      ? [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)]
-      : undefined;
+    this.#buffers = [Buffer.allocUnsafeSlow(chunkBytes), Buffer.allocUnsafeSlow(chunkBytes)];
   }
 
   async next(): Promise<Uint8Array | undefined> {
     if (this.#isAtEnd || this.#isClosed) return undefined;
-    const buffer = this.#buffers?.[0] ?? Buffer.allocUnsafeSlow(this.#chunkBytes);
-    this.#buffers?.reverse();
+    const [buffer] = this.#buffers;
+    this.#buffers.reverse();
     let length = 0;
     while (length < buffer.length && !this.#isClosed) {
       const bytesRead = await this.#read(buffer, length);

@@ -47,7 +47,7 @@ export class OpenFile<T> {
     });
     // A small file needs no large buffers.
     const chunkBytes = stat.isFile() ? Math.min(options.chunkBytes, stat.size + 4096) : options.chunkBytes;
-    const raw = new RawChunks(handle, stat, isZipped ? 0 : offset, chunkBytes, !isZipped);
+    const raw = new RawChunks(handle, stat, isZipped ? 0 : offset, chunkBytes);
     this.#raw = raw;
     const compressed = new ReadAhead(() => raw.next());
     if (!isZipped) {

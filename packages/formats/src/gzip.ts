@@ -6,8 +6,7 @@
  * pushed: the sink knows when it has something.
  */
 
-import { pipeline, Readable } from 'node:stream';
-import { createGunzip, createGzip, type Gzip as NodeGzip } from 'node:zlib';
+import { createGunzip, createGzip, type Gunzip, type Gzip as NodeGzip } from 'node:zlib';
 import { checkCount, checkOptions, OptionError } from '@streamweld/core/connector';
 import { FormatError } from './errors.ts';
 import type { GunzipOptions, GzipOptions } from './options.ts';
@@ -27,7 +26,8 @@ export function isGzip(firstBytes: Uint8Array): boolean {
  *
  * It ends normally only when the data did: what is cut off, damaged or too large throws, after what could be read. So
  * do not `end()` a decoder before the iteration has ended. What the input throws is thrown as it is. Leaving the
- * iteration early closes the input too.
+ * iteration early closes the input too. When it asks for a chunk it is done with the one before, whose memory may be
+ * written into again; the chunks it gives have memory of their own.
  */
 export function gunzip(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -46,13 +46,11 @@ async function* decompress(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   { maxBytes, maxRatio, skipBytes }: { maxBytes: number; maxRatio: number; skipBytes: number },
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const input = Readable.from(chunks, { objectMode: false, highWaterMark: CHUNK_BYTES });
   // Node's maxOutputLength is for the functions that decompress all at once: its streams ignore it.
   const unzip = createGunzip({ chunkSize: CHUNK_BYTES, ...BUFFER_ONE_CHUNK });
-  // Passes errors and closing on, in both directions. What goes wrong is thrown by the iteration below.
-  pipeline(input, unzip, () => {});
   let total = 0;
   let skip = skipBytes;
+  void feed(unzip, chunks);
   try {
     for await (const chunk of unzip as AsyncIterable<Buffer>) {
       total += chunk.length;
@@ -67,6 +65,33 @@ async function* decompress(
     }
   } catch (error) {
     throw gzipError(error, total);
+  } finally {
+    unzip.destroy();
+  }
+}
+
+/**
+ * Hands zlib its input. A Readable that is piped would ask for the next chunk while zlib is still at work on the last:
+ * whoever reads a file could not use its buffers again, and memory that is new for each chunk makes V8 collect more
+ * often. It never rejects: what the input throws is thrown by the iteration of `unzip`.
+ */
+async function feed(unzip: Gunzip, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+  let settle = (): void => {};
+  // Zlib does not answer a write that it is destroyed in, nor one with zeros behind the last member.
+  unzip.on('close', () => settle());
+  // Without a listener an error behind the end of the iteration would end the process.
+  unzip.on('error', () => {});
+  try {
+    for await (const chunk of chunks) {
+      await new Promise<void>((resolve) => {
+        settle = resolve;
+        unzip.write(chunk, () => resolve());
+      });
+      if (unzip.destroyed) return;
+    }
+    unzip.end();
+  } catch (error) {
+    unzip.destroy(error as Error);
   }
 }
 

@@ -154,6 +154,21 @@ describe('gunzip', () => {
     expect(isClosed).toBe(true);
   });
 
+  it('is done with a chunk when it asks for the next', async () => {
+    const plain = noise(MEBIBYTE);
+    async function* reusing(): AsyncGenerator<Uint8Array> {
+      const memory = Buffer.alloc(100_000);
+      for (const chunk of cut(gzipSync(plain), memory.length)) {
+        memory.set(chunk);
+        yield memory.subarray(0, chunk.length);
+        memory.fill(0);
+      }
+    }
+    const { bytes, error } = await read(reusing());
+    expect(error).toBeUndefined();
+    expect(bytes.equals(plain)).toBe(true);
+  });
+
   it('checks its options at once', () => {
     expect(() => gunzip([], { maxRatio: 0 })).toThrow(/maxRatio must be/);
     expect(() => gunzip([], { max: 1 } as object)).toThrow(/gunzip\.max must be/);
