@@ -170,7 +170,7 @@ describe('FileSink', () => {
 
   test('K8 takes nothing more, and leaves nothing, where it is abandoned while a write waits', async () => {
     const folder = testFolder();
-    const client = faultyLayer({ write: () => new Promise((resolve) => setTimeout(resolve, 20)) });
+    const client = faultyLayer({ write: () => until(() => true, 10) });
     const sink = new FileSink(join(folder, 'out'), { client, bufferBytes: 10 });
     await sink.open();
     await sink.write(['promised']);
@@ -182,7 +182,7 @@ describe('FileSink', () => {
     const failed = failureOf(waiting as Promise<unknown>);
     await sink.close(new Error('enough'));
     expect((await failed).message).toContain('abandoned');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => client.open_ === 0, 10);
     expect(openFilesIn(folder)).toEqual([]);
     expect(client.open_).toBe(0);
     expect(readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))).toEqual([
