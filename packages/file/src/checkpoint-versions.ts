@@ -262,8 +262,8 @@ export class Versions {
   #damaged(path: string): FileError {
     return new FileError(
       'SW_FILE_CHECKPOINT_DAMAGED',
-      `The checkpoint ${path} is damaged, and there is no older one. Bring it back from a copy, or remove it to begin ` +
-        'from the start of the source.',
+      `The checkpoint ${path} is damaged, and no other version of it is whole. Bring it back from a copy, or remove ` +
+        'all its versions to begin from the start of the source.',
       { stage: this.#folder.stage, path },
     );
   }
