@@ -17,6 +17,9 @@ export const LINE_END: Uint8Array = Buffer.from('\n');
 /** Formats of which every item ends in a line feed. */
 const IN_LINES = ['lines', 'ndjson', 'csv'];
 
+/** Formats that name no columns, so that nothing of what is there has to be understood: it may begin with a torn line. */
+const WITHOUT_HEADER = ['lines', 'ndjson', 'bytes'];
+
 export interface Adopted<T> {
   readonly body: Body;
   readonly encoder: Encoder<T>;
@@ -110,13 +113,14 @@ async function* chunksOf(handle: FileHandle, length: number): AsyncGenerator<Uin
   }
 }
 
-/** Reads the first record, for the sake of the columns that it names. */
+/** Reads the first record, for the sake of the columns that it names, where a format has any. */
 class Head<T> {
   readonly #decoder: ReturnType<Format<unknown, T>['decoder']>;
-  #isKnown = false;
+  #isKnown: boolean;
 
   constructor(format: Format<unknown, T>) {
     this.#decoder = format.decoder();
+    this.#isKnown = WITHOUT_HEADER.includes(format.name);
   }
 
   /** Says when it has seen enough. */

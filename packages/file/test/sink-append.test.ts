@@ -38,6 +38,14 @@ describe('FileSink as a dead letter', () => {
 });
 
 describe('FileSink that appends', () => {
+  test('goes on behind a first record that a killed run has torn', async () => {
+    const folder = testFolder();
+    const path = join(folder, 'torn.ndjson');
+    writeFileSync(path, '{"a":');
+    await writeAll(new FileSink<{ a: number }>(path, { append: true, format: 'ndjson' }), [[{ a: 1 }]]);
+    expect(readFileSync(path, 'utf8')).toBe('{"a":\n{"a":1}\n');
+  });
+
   test.each(['batch', 'close', 'never'] as const)('writes behind what is there (%s)', async (fsync) => {
     const folder = testFolder();
     writeFileSync(join(folder, 'a'), 'old\n');
