@@ -9,6 +9,9 @@ import { checkKind } from './source-files.ts';
 import type { Leg } from './source-plan.ts';
 import { type FileIdentity, type FilePosition, identify, readHead } from './source-position.ts';
 
+const LINE_FEED = 10;
+const CARRIAGE_RETURN = 13;
+
 export class OpenFile<T> {
   readonly path: string;
   readonly lane: string;
@@ -30,9 +33,9 @@ export class OpenFile<T> {
     format: Format<T, never>,
     isZipped: boolean,
     options: CheckedSourceOptions,
+    offset: number,
   ) {
     const { from } = leg;
-    const offset = from?.offset ?? 0;
     this.path = leg.path;
     this.lane = leg.lane;
     this.identity = identify(stat, head);
@@ -74,7 +77,10 @@ export class OpenFile<T> {
       checkKind(stat, path, options.name, options.allowSpecial);
       // What cannot be sought cannot be looked at in advance.
       const head = await readHead(handle, stat.isFile() ? stat.size : 0);
-      return new OpenFile(leg, handle, stat, head, format, isZipped(path, head, options), options);
+      const isGz = isZipped(path, head, options);
+      const from = leg.from?.offset ?? 0;
+      const offset = isGz || format.name !== 'lines' ? from : from + (await lateLineEnd(handle, from));
+      return new OpenFile(leg, handle, stat, head, format, isGz, options, offset);
     } catch (error) {
       await handle.close();
       throw error;
@@ -134,6 +140,19 @@ export class OpenFile<T> {
     }
     return true;
   }
+}
+
+/**
+ * How long the line end is that was added to a line that an earlier run had read without one: it belongs to that line,
+ * and is no line of its own.
+ */
+async function lateLineEnd(handle: FileHandle, offset: number): Promise<number> {
+  if (offset === 0) return 0;
+  const around = Buffer.alloc(3);
+  const { bytesRead } = await handle.read(around, 0, 3, offset - 1);
+  if (around[0] === LINE_FEED) return 0;
+  if (bytesRead > 1 && around[1] === LINE_FEED) return 1;
+  return bytesRead > 2 && around[1] === CARRIAGE_RETURN && around[2] === LINE_FEED ? 2 : 0;
 }
 
 function isChunk(answer: Awaitable<Uint8Array | undefined>): answer is Uint8Array | undefined {

@@ -55,6 +55,32 @@ function logIn(folder: string, content: string, name = 'app.log'): string {
   return path;
 }
 
+describe('FileSource, resumed behind a last line that was left open', () => {
+  test.each([
+    ['\n', ['three']],
+    ['\r\n', ['three']],
+    // An empty line is one where the line end of the last was there.
+    ['\n\n', ['', 'three']],
+  ])('takes %j, added later, for its end', async (added, expected) => {
+    const path = logIn(testFolder(), 'one\ntwo');
+    const positions = await readSome(path, 2);
+    appendFileSync(path, `${added}three\n`);
+    const batches = await pullAll(new FileSource(path), { positions });
+    expect(batches.flatMap((batch) => batch.items)).toEqual(expected);
+    expect(batches.at(-1)?.position.offset).toBe(statSync(path).size);
+  });
+
+  test('takes nothing away where the last line had its end', async () => {
+    const path = logIn(testFolder(), 'one\ntwo\n');
+    const positions = await readSome(path, 2);
+    appendFileSync(path, '\nthree\n');
+    expect((await pullAll(new FileSource(path), { positions })).flatMap((batch) => batch.items)).toEqual([
+      '',
+      'three',
+    ]);
+  });
+});
+
 describe('FileSource, resumed', () => {
   test('[fault 37] finishes the file that was rotated meanwhile, under whatever name, and then reads the new one', async () => {
     for (const rotated of ['app.log.1', 'app-2026.log', 'zzz']) {
