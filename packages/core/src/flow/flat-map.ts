@@ -86,7 +86,8 @@ export class FlatMapStage<I, O> extends Stage<O> {
     } catch (error) {
       throw this.failure(error);
     }
-    return this.#flatten(parcel);
+    // Left meanwhile: what it held is settled, and nobody wants more of it.
+    return this.#parcel === undefined ? new Parcel<O>([], null, null) : this.#flatten(parcel);
   }
 
   /** Fills `out` from the items at hand; answers the promise it met, if it met one. */
