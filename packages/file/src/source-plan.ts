@@ -229,7 +229,7 @@ export function isGone(error: unknown): boolean {
 }
 
 /** The first bytes of the file at a path; nothing where it went away. */
-export async function headAt(
+async function headAt(
   fs: FileSystem,
   path: string,
   size: number,
