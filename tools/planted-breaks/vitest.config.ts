@@ -1,6 +1,7 @@
 /** The tests of core with one defect planted, which `STREAMWELD_BREAK` names. */
 
 import path from 'node:path';
+import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 import { BREAKS } from './breaks.ts';
 
@@ -11,6 +12,7 @@ const target = path.join(core, 'src', planted.file);
 
 export default defineConfig({
   root: core,
+  ssr: { resolve: { conditions: ['@streamweld/source', ...defaultServerConditions] } },
   plugins: [
     {
       name: 'planted-break',

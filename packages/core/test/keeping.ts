@@ -2,7 +2,7 @@
 
 import type { Sink, SinkContext, WriteContext } from '../src/sink.ts';
 import type { Positioned, Source, SourceContext } from '../src/source.ts';
-import type { VirtualClock } from './virtual-clock.ts';
+import type { VirtualClock } from '@streamweld/testing';
 
 /** What outlives a crash: items, and the positions they were kept with. */
 export class Table<T> {

@@ -5,7 +5,7 @@
 
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, expect } from 'vitest';
-import type { VirtualClock } from './virtual-clock.ts';
+import type { VirtualClock } from '@streamweld/testing';
 
 export interface LeakCheck {
   /** Watches a signal: it must be without listeners at the end. Answers the controller to abort it by. */

@@ -64,7 +64,7 @@ class Saver {
 }
 
 describe.skipIf(process.platform === 'win32')('FileCheckpointStore between processes', () => {
-  test('P4 refuses a process that was stopped while its twin took over', async () => {
+  test('C4 refuses a process that was stopped while its twin took over', async () => {
     const folder = testFolder();
     const store = new FileCheckpointStore(folder);
     let holder = new Saver(folder, '0');
@@ -90,7 +90,7 @@ describe.skipIf(process.platform === 'win32')('FileCheckpointStore between proce
     expect([said, said + 1, said + 2]).toContain(lane.number);
   });
 
-  test('P4 lets one of two that come at once go on, and refuses the other', async () => {
+  test('C4 lets one of two that come at once go on, and refuses the other', async () => {
     const folder = testFolder();
     const savers = ['a', 'b'].map((who) => new Saver(folder, who));
     const loser = await Promise.any(

@@ -5,7 +5,7 @@ import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import { collect } from '../../src/builtin/sinks.ts';
 import { rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);

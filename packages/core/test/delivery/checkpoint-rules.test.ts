@@ -29,7 +29,7 @@ function broken(
 
 test.each<[rule: string, defect: string, prepare: () => OpenStore]>([
   [
-    'P1',
+    'C1',
     'answers the first save for ever',
     broken((store, saved) => ({
       save(name, positions) {
@@ -39,7 +39,7 @@ test.each<[rule: string, defect: string, prepare: () => OpenStore]>([
     })),
   ],
   [
-    'P1',
+    'C1',
     'keeps the very map',
     broken((_, saved) => ({
       load: (name) => saved.get(name),
@@ -47,7 +47,7 @@ test.each<[rule: string, defect: string, prepare: () => OpenStore]>([
     })),
   ],
   [
-    'P1',
+    'C1',
     'lets a later save be overtaken',
     broken((store) => ({
       async save(name, positions) {
@@ -57,21 +57,21 @@ test.each<[rule: string, defect: string, prepare: () => OpenStore]>([
     })),
   ],
   [
-    'P2',
+    'C2',
     'adds to what is there',
     broken((store) => ({
       save: (name, positions) => store.save(name, new Map([...store.load(name), ...positions])),
     })),
   ],
   [
-    'P2',
+    'C2',
     'shows a save only to who made it',
     () => {
       return () => new MemoryCheckpointStore();
     },
   ],
   [
-    'P3',
+    'C3',
     'takes two spellings for one name',
     broken((store) => ({
       load: (name) => store.load(name.toLowerCase()),
@@ -79,16 +79,16 @@ test.each<[rule: string, defect: string, prepare: () => OpenStore]>([
     })),
   ],
   [
-    'P3',
+    'C3',
     'cuts long names',
     broken((store) => ({
       load: (name) => store.load(name.slice(0, 200)),
       save: (name, positions) => store.save(name.slice(0, 200), positions),
     })),
   ],
-  ['P4', 'fences nobody', broken((store) => ({ acquire: () => store }))],
+  ['C4', 'fences nobody', broken((store) => ({ acquire: () => store }))],
   [
-    'P4',
+    'C4',
     'fences whoever has another name',
     broken((store) => {
       return { acquire: (name) => renamed(store.acquire('one for all'), store, name) };

@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest';
 export type OpenStore = () => CheckpointStore;
 
 export interface CheckpointRule {
-  readonly rule: 'P1' | 'P2' | 'P3' | 'P4';
+  readonly rule: 'C1' | 'C2' | 'C3' | 'C4';
   readonly sentence: string;
   check(open: OpenStore): Promise<void>;
 }
@@ -34,12 +34,12 @@ const LONG = ['a', 'b'].map((end) => `${'very long '.repeat(100)}${end}`);
 
 export const CHECKPOINT_RULES: readonly CheckpointRule[] = [
   {
-    rule: 'P1',
+    rule: 'C1',
     sentence: 'holds nothing before the first save',
     check: async (open) => expect([...((await open().load('orders')) ?? [])]).toEqual([]),
   },
   {
-    rule: 'P1',
+    rule: 'C1',
     sentence: 'answers what the last save was given, save after save',
     check: async (open) => {
       const store = open();
@@ -52,7 +52,7 @@ export const CHECKPOINT_RULES: readonly CheckpointRule[] = [
     },
   },
   {
-    rule: 'P1',
+    rule: 'C1',
     sentence: 'keeps the order of saves that nobody waited for',
     check: async (open) => {
       const store = open();
@@ -63,7 +63,7 @@ export const CHECKPOINT_RULES: readonly CheckpointRule[] = [
     },
   },
   {
-    rule: 'P1',
+    rule: 'C1',
     sentence: 'keeps what a save was given, not what became of that map afterwards',
     check: async (open) => {
       const store = open();
@@ -75,7 +75,7 @@ export const CHECKPOINT_RULES: readonly CheckpointRule[] = [
     },
   },
   {
-    rule: 'P2',
+    rule: 'C2',
     sentence: 'replaces all positions: a lane that is not given is gone',
     check: async (open) => {
       const store = open();
@@ -87,7 +87,7 @@ export const CHECKPOINT_RULES: readonly CheckpointRule[] = [
     },
   },
   {
-    rule: 'P2',
+    rule: 'C2',
     sentence: 'shows whoever opens it afterwards what was saved',
     check: async (open) => {
       await open().save('orders', lanes({ a: 1 }));
@@ -95,7 +95,7 @@ export const CHECKPOINT_RULES: readonly CheckpointRule[] = [
     },
   },
   {
-    rule: 'P3',
+    rule: 'C3',
     sentence: 'shares nothing between names, however alike they are',
     check: async (open) => {
       const names = [...NAMES, ...LONG];
@@ -104,7 +104,7 @@ export const CHECKPOINT_RULES: readonly CheckpointRule[] = [
     },
   },
   {
-    rule: 'P4',
+    rule: 'C4',
     sentence: 'gives whoever takes a name over what was saved under it, and keeps what it saves',
     check: async (open) => {
       await open().save('orders', lanes({ a: 1 }));
@@ -116,7 +116,7 @@ export const CHECKPOINT_RULES: readonly CheckpointRule[] = [
     },
   },
   {
-    rule: 'P4',
+    rule: 'C4',
     sentence: 'refuses every save of an earlier one, from then on, and changes nothing by it',
     check: async (open) => {
       const runs: CheckpointStore[] = [];
@@ -134,7 +134,7 @@ export const CHECKPOINT_RULES: readonly CheckpointRule[] = [
     },
   },
   {
-    rule: 'P4',
+    rule: 'C4',
     sentence: 'refuses one that never saved before it was taken over',
     check: async (open) => {
       const first = await acquire(open);
@@ -144,7 +144,7 @@ export const CHECKPOINT_RULES: readonly CheckpointRule[] = [
     },
   },
   {
-    rule: 'P4',
+    rule: 'C4',
     sentence: 'leaves other names alone',
     check: async (open) => {
       const orders = await acquire(open);
@@ -170,7 +170,7 @@ export function lanes(positions: Readonly<Record<string, unknown>>): ReadonlyMap
 
 async function acquire(open: OpenStore, name = 'orders'): Promise<CheckpointStore> {
   const run = await open().acquire?.(name);
-  if (run === undefined) throw new Error('This store cannot be acquired: it is not held to P4.');
+  if (run === undefined) throw new Error('This store cannot be acquired: it is not held to C4.');
   return run;
 }
 

@@ -3,7 +3,7 @@ import { Committer } from '../../src/delivery/committer.ts';
 import { LaneBook } from '../../src/delivery/lane.ts';
 import { rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);

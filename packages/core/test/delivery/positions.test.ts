@@ -11,7 +11,8 @@ import type { DeferredReceipt, Sink } from '../../src/sink.ts';
 import type { Positioned, Processor, Source, SourceContext } from '../../src/source.ts';
 import { deferringSink, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock, type VirtualClock, withVirtualClock } from '../virtual-clock.ts';
+import { type VirtualClock, withVirtualClock } from '@streamweld/testing';
+import { useVirtualClock } from '../clock.ts';
 
 /** An item of a lane; `n` counts from 0, so a position is the number of items before it. */
 interface Item {

@@ -7,7 +7,8 @@ import { type DispatchStrategy, UNROUTED } from '../../src/dispatch/strategy.ts'
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Sink } from '../../src/sink.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock, withVirtualClock } from '../virtual-clock.ts';
+import { withVirtualClock } from '@streamweld/testing';
+import { useVirtualClock } from '../clock.ts';
 import { GatedSink, HandFeed, numbers, Recorder, rejection, tick } from './instruments.ts';
 
 const time = useVirtualClock();

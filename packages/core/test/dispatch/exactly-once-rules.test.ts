@@ -12,7 +12,7 @@ import type { Positioned, Source, SourceContext } from '../../src/source.ts';
 import { ControlledSource, rejection } from '../controlled.ts';
 import { KeepingSink, Table } from '../keeping.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { numbers, Recorder } from './instruments.ts';
 
 const time = useVirtualClock();

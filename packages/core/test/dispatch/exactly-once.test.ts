@@ -8,7 +8,7 @@ import type { Dispatcher } from '../../src/dispatch/dispatcher.ts';
 import { type Flow, from } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import { KeepingSink, LaneSource, Table } from '../keeping.ts';
-import { type VirtualClock, withVirtualClock } from '../virtual-clock.ts';
+import { type VirtualClock, withVirtualClock } from '@streamweld/testing';
 
 type Operator = 'filter' | 'flatMap' | 'late' | 'lateFilter' | 'merge';
 

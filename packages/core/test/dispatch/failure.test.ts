@@ -8,7 +8,7 @@ import { isStreamWeldError } from '../../src/errors.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Positioned } from '../../src/source.ts';
 import { listenersOf, useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { GatedSink, HandFeed, numbers, Recorder, rejection, tick } from './instruments.ts';
 
 const time = useVirtualClock();

@@ -5,7 +5,7 @@ import { range } from '../../src/builtin/sources.ts';
 import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { GatedSink, HandFeed, numbers, Recorder, rejection, tick } from './instruments.ts';
 
 const time = useVirtualClock();

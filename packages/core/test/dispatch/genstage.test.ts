@@ -12,7 +12,8 @@ import { DemandStrategy } from '../../src/dispatch/demand.ts';
 import { PartitionStrategy } from '../../src/dispatch/partition.ts';
 import { UNROUTED } from '../../src/dispatch/strategy.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock, VirtualClock } from '../virtual-clock.ts';
+import { VirtualClock } from '@streamweld/testing';
+import { useVirtualClock } from '../clock.ts';
 import { GatedSink, HandFeed, Recorder, rejection, tick } from './instruments.ts';
 import { outlet, StrategyTable } from './strategy-table.ts';
 

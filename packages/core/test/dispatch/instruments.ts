@@ -1,7 +1,7 @@
 /** Sinks and feeds of tests: what they are given, when they answer, and what was done to them. */
 
 import type { Sink, SinkContext, WriteContext } from '../../src/sink.ts';
-import type { VirtualClock } from '../virtual-clock.ts';
+import type { VirtualClock } from '@streamweld/testing';
 
 export interface RecorderOptions<T> {
   readonly name?: string;

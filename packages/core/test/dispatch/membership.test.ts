@@ -6,7 +6,7 @@ import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Sink } from '../../src/sink.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { GatedSink, HandFeed, numbers, Recorder, rejection, tick } from './instruments.ts';
 
 const time = useVirtualClock();

@@ -11,7 +11,7 @@ import { hashKey } from '../../src/dispatch/hash.ts';
 import type { SinkStatus, Subscription } from '../../src/dispatch/subscription.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Positioned, Source } from '../../src/source.ts';
-import { type VirtualClock, withVirtualClock } from '../virtual-clock.ts';
+import { type VirtualClock, withVirtualClock } from '@streamweld/testing';
 import { numbers, Recorder } from './instruments.ts';
 
 /** An item: the feed it came from, its number there, and a key. */

@@ -7,7 +7,7 @@ import { DemandStrategy } from '../../src/dispatch/demand.ts';
 import { hashKey, type Key } from '../../src/dispatch/hash.ts';
 import { PartitionStrategy, routeByName } from '../../src/dispatch/partition.ts';
 import { type DispatchStrategy, type OutletState, UNROUTED } from '../../src/dispatch/strategy.ts';
-import { VirtualClock } from '../virtual-clock.ts';
+import { VirtualClock } from '@streamweld/testing';
 import { outlet, StrategyTable } from './strategy-table.ts';
 
 const isEven = (n: number): boolean => n % 2 === 0;

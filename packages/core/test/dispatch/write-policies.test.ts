@@ -9,7 +9,7 @@ import { RateLimit } from '../../src/policy/rate-limit.ts';
 import { CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
 import { bad, LetterSink, outage, ScriptedSink } from '../policy/instruments.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { HandFeed, numbers, Recorder } from './instruments.ts';
 
 const time = useVirtualClock();

@@ -5,7 +5,7 @@ import { type Flow, from } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import { CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { iterate, ListSource, upTo } from './instruments.ts';
 
 const time = useVirtualClock();

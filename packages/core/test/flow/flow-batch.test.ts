@@ -4,7 +4,7 @@ import { from } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import { ControlledSource } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { iterate, ListSource, pipe, upTo } from './instruments.ts';
 
 const time = useVirtualClock();

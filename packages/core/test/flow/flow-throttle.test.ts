@@ -3,7 +3,7 @@ import { collect } from '../../src/builtin/sinks.ts';
 import { from } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { ListSource, upTo } from './instruments.ts';
 
 const time = useVirtualClock();

@@ -9,7 +9,7 @@ import { type Flow, from } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { DeferredReceipt, Sink } from '../../src/sink.ts';
 import type { Processor } from '../../src/source.ts';
-import { withVirtualClock } from '../virtual-clock.ts';
+import { withVirtualClock } from '@streamweld/testing';
 import { chance, iterate, ListSource, upTo } from './instruments.ts';
 
 /** What travels: where it comes from in the source, which may be several places once it was batched. */

@@ -6,7 +6,7 @@ import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { SinkLike } from '../../src/sink.ts';
 import { rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { upTo } from './instruments.ts';
 
 const time = useVirtualClock();

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { installRuntime, runtime, Turn } from '../../src/runtime.ts';
-import { useVirtualClock, VirtualClock } from '../virtual-clock.ts';
+import { VirtualClock } from '@streamweld/testing';
+import { useVirtualClock } from '../clock.ts';
 
 const source = path.resolve(import.meta.dirname, '../../src');
 

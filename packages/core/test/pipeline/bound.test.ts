@@ -6,7 +6,7 @@ import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { Sink } from '../../src/sink.ts';
 import { ControlledSink, ControlledSource, CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);

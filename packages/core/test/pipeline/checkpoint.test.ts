@@ -11,7 +11,7 @@ import type { Source, SourceContext } from '../../src/source.ts';
 import { range } from '../../src/builtin/sources.ts';
 import { ControlledSink, ControlledSource, CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);
@@ -260,7 +260,7 @@ describe('checkpoint', () => {
     expect(await time().run(rejection(run))).toMatchObject({ code: 'SW_CHECKPOINT_NO_POSITIONS' });
   });
 
-  it('P4 is fenced when another run takes its name over, and does not try again', async () => {
+  it('C4 is fenced when another run takes its name over, and does not try again', async () => {
     const store = new MemoryCheckpointStore();
     const source = new ControlledSource<number>();
     const stale = new ConcurrentPipeline(source, nothing).commitEvery({ items: 1 }).checkpoint(store, 'job');

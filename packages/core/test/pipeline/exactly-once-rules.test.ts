@@ -7,7 +7,7 @@ import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { DeferredReceipt, Sink, WriteContext } from '../../src/sink.ts';
 import { ControlledSource, CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);

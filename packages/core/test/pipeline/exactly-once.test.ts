@@ -10,7 +10,8 @@ import type { Positioned, Source } from '../../src/source.ts';
 import { ControlledSource, CountingSource, rejection } from '../controlled.ts';
 import { KeepingSink, LaneSource, Table } from '../keeping.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock, type VirtualClock, withVirtualClock } from '../virtual-clock.ts';
+import { type VirtualClock, withVirtualClock } from '@streamweld/testing';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);

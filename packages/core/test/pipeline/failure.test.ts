@@ -8,7 +8,7 @@ import type { Accepted, Sink } from '../../src/sink.ts';
 import type { Source } from '../../src/source.ts';
 import { ControlledSink, ControlledSource, CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 const leaks = useLeakCheck(time);

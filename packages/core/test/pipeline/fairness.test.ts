@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { range } from '../../src/builtin/sources.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
-import { withVirtualClock } from '../virtual-clock.ts';
+import { withVirtualClock } from '@streamweld/testing';
 
 describe('ConcurrentPipeline, fairness', () => {
   it('lets a timer of 1 ms end an endless run of a synchronous source and sink', async () => {

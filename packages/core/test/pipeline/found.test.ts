@@ -13,7 +13,7 @@ import type { Positioned, Source, SourceContext } from '../../src/source.ts';
 import { WholeIntake } from '../../src/task/whole-intake.ts';
 import { CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);

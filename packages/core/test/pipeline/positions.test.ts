@@ -10,7 +10,8 @@ import type { Accepted, DeferredReceipt, Sink } from '../../src/sink.ts';
 import type { Source, SourceContext } from '../../src/source.ts';
 import { ControlledSink, ControlledSource, CountingSource, deferringSink, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock, type VirtualClock, withVirtualClock } from '../virtual-clock.ts';
+import { type VirtualClock, withVirtualClock } from '@streamweld/testing';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);

@@ -8,7 +8,8 @@ import type { Sink } from '../../src/sink.ts';
 import type { Source } from '../../src/source.ts';
 import { rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock, type VirtualClock, withVirtualClock } from '../virtual-clock.ts';
+import { type VirtualClock, withVirtualClock } from '@streamweld/testing';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);

@@ -4,7 +4,7 @@ import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import { CircuitBreaker, type CircuitBreakerOptions } from '../../src/policy/circuit-breaker.ts';
 import { CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { bad, LetterSink, outage, ScriptedSink } from './instruments.ts';
 
 const time = useVirtualClock();

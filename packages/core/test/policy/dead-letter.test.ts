@@ -6,7 +6,7 @@ import type { DeadLetter } from '../../src/policy/dead-letter.ts';
 import type { Accepted, Sink } from '../../src/sink.ts';
 import { CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { bad, LetterSink, outage, ScriptedSink, withoutFlush } from './instruments.ts';
 
 const time = useVirtualClock();

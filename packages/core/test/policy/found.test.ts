@@ -11,7 +11,7 @@ import { RateLimit } from '../../src/policy/rate-limit.ts';
 import type { Sink } from '../../src/sink.ts';
 import { CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { bad, LetterSink, outage, ScriptedSink } from './instruments.ts';
 
 const time = useVirtualClock();

@@ -15,7 +15,7 @@ import { RateLimit } from '../../src/policy/rate-limit.ts';
 import type { RetryOptions } from '../../src/policy/retry.ts';
 import type { Accepted, Sink, WriteContext } from '../../src/sink.ts';
 import { CountingSource } from '../controlled.ts';
-import { type VirtualClock, withVirtualClock } from '../virtual-clock.ts';
+import { type VirtualClock, withVirtualClock } from '@streamweld/testing';
 
 const scenarios = fc.record({
   items: fc.integer({ min: 0, max: 120 }),

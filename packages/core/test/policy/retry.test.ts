@@ -5,7 +5,7 @@ import type { RetryOptions } from '../../src/policy/retry.ts';
 import type { Sink } from '../../src/sink.ts';
 import { ControlledSink, CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { bad, LetterSink, outage, ScriptedSink } from './instruments.ts';
 
 const time = useVirtualClock();

@@ -3,7 +3,7 @@ import { StreamWeldError } from '../../src/errors.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import { ControlledSink, CountingSource, rejection } from '../controlled.ts';
 import { listenersOf, useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 import { LetterSink, outage, ScriptedSink } from './instruments.ts';
 
 const time = useVirtualClock();

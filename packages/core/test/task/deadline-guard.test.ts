@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { DeadlineGuard, GivenUp } from '../../src/task/deadline-guard.ts';
 import { rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);

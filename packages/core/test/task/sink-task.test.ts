@@ -8,7 +8,8 @@ import { ChannelIntake } from '../../src/task/intake.ts';
 import { SinkTask } from '../../src/task/sink-task.ts';
 import { ControlledSink } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { useVirtualClock, withVirtualClock } from '../virtual-clock.ts';
+import { withVirtualClock } from '@streamweld/testing';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 useLeakCheck(time);

@@ -5,7 +5,8 @@ import { Parcel } from '../../src/delivery/parcel.ts';
 import { Turn } from '../../src/runtime.ts';
 import type { Awaitable } from '../../src/source.ts';
 import { SourceTask } from '../../src/task/source-task.ts';
-import { useVirtualClock, withVirtualClock } from '../virtual-clock.ts';
+import { withVirtualClock } from '@streamweld/testing';
+import { useVirtualClock } from '../clock.ts';
 
 const time = useVirtualClock();
 

@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest';
-import { runtime } from '../src/runtime.ts';
-import { useVirtualClock, VirtualClock, withVirtualClock } from './virtual-clock.ts';
+import { runtime } from '@streamweld/core/connector';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { useVirtualClock, VirtualClock, withVirtualClock } from '../src/virtual-clock.ts';
 
 describe('VirtualClock', () => {
-  const time = useVirtualClock();
+  const time = useVirtualClock({ beforeEach, afterEach });
 
   it('is the runtime in force, and stands still by itself', () => {
     const before = runtime.now();

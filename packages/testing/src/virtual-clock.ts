@@ -7,8 +7,8 @@
  * nothing on the clock can settle is a deadlock, and is told at once instead of by a timeout.
  */
 
-import { afterEach, beforeEach } from 'vitest';
-import { installRuntime, type Runtime } from '../src/runtime.ts';
+import { installRuntime, type Runtime } from '@streamweld/core/connector';
+import { Random } from './random.ts';
 
 export interface VirtualClockOptions {
   /** For `random()`. Default 1. */
@@ -35,7 +35,7 @@ export class VirtualClock implements Runtime {
   #turns: (() => void)[] = [];
   #now = START;
   #order = 0;
-  #seed: number;
+  readonly #random: Random;
   readonly #msPerLook: number;
   /** Timers that were ever set: proves that waiting took place. */
   timersSet = 0;
@@ -43,7 +43,7 @@ export class VirtualClock implements Runtime {
   turnsYielded = 0;
 
   constructor(options: VirtualClockOptions = {}) {
-    this.#seed = options.seed ?? 1;
+    this.#random = new Random(options.seed ?? 1);
     this.#msPerLook = options.msPerLook ?? 0;
   }
 
@@ -63,12 +63,8 @@ export class VirtualClock implements Runtime {
     this.#timers.delete(timer as Timer);
   }
 
-  /** mulberry32: small, and good enough for tests. */
   random(): number {
-    this.#seed = (this.#seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(this.#seed ^ (this.#seed >>> 15), 1 | this.#seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+    return this.#random.next();
   }
 
   yield(callback: () => void): void {
@@ -151,30 +147,6 @@ function microtasks(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/**
- * A fresh clock for each test of the file, in force while the test runs.
- *
- * @example
- * const time = useVirtualClock();
- * it('waits', async () => { await time().run(time().sleep(60_000)); });
- */
-export function useVirtualClock(options?: VirtualClockOptions): () => VirtualClock {
-  let clock: VirtualClock | undefined;
-  let uninstall: (() => void) | undefined;
-  beforeEach(() => {
-    clock = new VirtualClock(options);
-    uninstall = installRuntime(clock);
-  });
-  afterEach(() => {
-    uninstall?.();
-    clock = undefined;
-  });
-  return () => {
-    if (clock === undefined) throw new Error('useVirtualClock: asked for the clock outside a test.');
-    return clock;
-  };
-}
-
 /** Runs a body on a clock of its own: for properties, where each example needs a fresh one. */
 export async function withVirtualClock<T>(
   options: VirtualClockOptions,
@@ -187,4 +159,34 @@ export async function withVirtualClock<T>(
   } finally {
     uninstall();
   }
+}
+
+/** The hooks of a test runner: Vitest's, Jest's and node:test's all fit. */
+export interface TestHooks {
+  beforeEach(hook: () => void | Promise<void>): unknown;
+  afterEach(hook: () => void | Promise<void>): unknown;
+}
+
+/**
+ * A fresh clock for each test of the file, in force while the test runs.
+ *
+ * @example
+ * const time = useVirtualClock({ beforeEach, afterEach });
+ * it('waits', async () => { await time().run(time().sleep(60_000)); });
+ */
+export function useVirtualClock(hooks: TestHooks, options?: VirtualClockOptions): () => VirtualClock {
+  let clock: VirtualClock | undefined;
+  let uninstall: (() => void) | undefined;
+  hooks.beforeEach(() => {
+    clock = new VirtualClock(options);
+    uninstall = installRuntime(clock);
+  });
+  hooks.afterEach(() => {
+    uninstall?.();
+    clock = undefined;
+  });
+  return () => {
+    if (clock === undefined) throw new Error('useVirtualClock: asked for the clock outside a test.');
+    return clock;
+  };
 }

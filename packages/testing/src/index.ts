@@ -1,0 +1,11 @@
+/** The door of the conformance kit and its instruments: names only. */
+
+// Time and chance
+export { Random } from './random.ts';
+export {
+  type TestHooks,
+  useVirtualClock,
+  VirtualClock,
+  type VirtualClockOptions,
+  withVirtualClock,
+} from './virtual-clock.ts';
