@@ -12,6 +12,11 @@ import type { Awaitable } from './source.ts';
  *  C3  Names do not share anything.
  *  C4  `acquire` takes a name over: what it answers serves one run, and from then on every save through an earlier one
  *      rejects with SW_CHECKPOINT_FENCED. A store that cannot tell has no `acquire`, and its runs are not fenced.
+ *  C5  A position comes back as it was given, whatever plain data it is (S15). What the store cannot keep it refuses, with
+ *      an error that has a code and names the lane, and then it has saved nothing.
+ *  C6  The map that `load` answers belongs to who asked: changing it changes nothing that is saved.
+ *  C7  Between two calls it holds nothing open that keeps the process alive, unless it has a `close` of its own.
+ *  C8  What it throws has a code and says what to do. No secret of its options is in it, nor along its `cause`.
  */
 export interface CheckpointStore {
   load(pipeline: string): Awaitable<ReadonlyMap<string, unknown> | undefined>;

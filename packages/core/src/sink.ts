@@ -41,6 +41,20 @@
  *  K14 `keep` is given what K11 asks to be kept and no write brings: the lanes that moved past the last item, because what
  *      came after it was dropped, or is in the dead letter. It comes once, after the last write of a run that ends well.
  *      Without it, the next run reads that part again.
+ *  K15 What is durable can be read back from where it went: every item, as it was given; with one write at a time, in the
+ *      order of the writes.
+ *  K16 What was abandoned, by a `close` with a reason or by a kill, is not half-visible: whoever reads finds whole items,
+ *      of an `atomic` sink whole writes, and no item that was not written.
+ *  K17 Once the signal of its context, or of a write, aborts, an outstanding `open`, `write` or `flush` settles soon, one
+ *      way or the other.
+ *  K18 After `close` nothing of it is left: no handle, connection, listener or timer, and no promise that nobody handles. So
+ *      too where `open` failed, where nothing was written, and where a write was outstanding.
+ *  K19 What it throws has a code and says what to do. No secret of its options and no item is in it, nor along its `cause`.
+ *  K20 An item that cannot be written is data that is bad (`retryable: false`), and does not keep the rest of its batch from
+ *      being written. Where it is named, in `WriteError.failed`, the index is that of the item in the batch.
+ *  K21 Of what is durable it holds nothing, of what it accepted a bounded amount: its memory does not grow with the items.
+ *  K22 A sink opens on what an earlier one left, finished, abandoned or killed, and destroys nothing that was durable, unless
+ *      its options say that it begins anew.
  */
 
 import type { Awaitable } from './source.ts';

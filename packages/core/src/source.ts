@@ -22,6 +22,21 @@
  *  S10 `close` is called once, also after a failure, and nothing is called after it. A reason means that the run failed
  *      or was aborted; a run that drained before it failed, with failFast(false), gives none.
  *  S11 What a pull answers after the run was aborted is discarded and stays unacknowledged.
+ *  S12 Opened with a position that it gave in a lane, of whichever batch, it answers what came after that batch: all of it,
+ *      in the same order, and nothing from before. A lane without a position begins at its beginning.
+ *  S13 A position that it cannot have given is refused, by `open` or by the first pull, with an error that has a code. It
+ *      never guesses: neither what to skip nor what to repeat.
+ *  S14 `comparePositions` orders the positions of a lane as they came; zero says that nothing lies between.
+ *  S15 A position is plain data and does not change: null, booleans, numbers, bigints, strings, dates, bytes, and arrays,
+ *      maps, sets and plain objects of such. What a store gives back is as good as what it was given.
+ *  S16 Once the signal of its context aborts, an outstanding `open` or `pull` settles soon, one way or the other.
+ *  S17 After `close` nothing of it is left: no handle, connection, listener or timer, and no promise that nobody handles. So
+ *      too where `open` failed, and where a pull was outstanding.
+ *  S18 Of what nobody asked for it holds a bounded amount, however much there is and however long nobody pulls.
+ *  S19 What it throws has a code and says what to do. No secret of its options and no item is in it, nor along its `cause`.
+ *  S20 One that was never closed, as after a kill, does not keep the next from S12.
+ *  S21 `commit` may bring a position of any batch it answered, after `stop` too. A source that keeps its positions itself
+ *      resumes, when it is opened without any, after what was last committed to it.
  */
 
 export type Awaitable<T> = T | PromiseLike<T>;

@@ -13,6 +13,9 @@
  *  D5  It changes neither the items nor the outlets. A delivery may be the very array it was given.
  *  D6  It answers at once, and the same way for the same state; chance comes from the `random` it was given.
  *  D7  With no outlet, or no demand, it takes nothing but what fits nowhere.
+ *  D8  With items that wait and demand at every outlet it takes at least one: nothing stalls.
+ *  D9  Its `demand` is a whole number from 0 up, or Infinity.
+ *  D10 Outlets come and go between two calls: an index means nothing in the next.
  *
  * The demand of an outlet is the room in its buffer, less what is in flight: GenStage's demand, except that nobody has
  * to ask, because the room itself is the question.
@@ -48,7 +51,7 @@ export interface Dispatch<T> {
 export interface DispatchStrategy<T> {
   /** Shown in snapshots. */
   readonly name: string;
-  /** Decides about `items` from index `from` on (rules D1 to D7). */
+  /** Decides about `items` from index `from` on (rules D1 to D10). */
   dispatch(items: readonly T[], from: number, outlets: readonly OutletState<T>[]): Dispatch<T>;
   /** How many items could be taken now, at least: shown in snapshots, nothing depends on it. */
   demand(outlets: readonly OutletState<T>[]): number;
