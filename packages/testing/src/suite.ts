@@ -1,0 +1,72 @@
+/**
+ * What every suite of the kit is made of: checks, each of one numbered rule, hooked into whatever test runner there is.
+ *
+ * A check is data, so that the same list is put to a connector as tests, and to implementations that are broken on purpose
+ * to see that it catches each of them by its number.
+ */
+
+/** The two functions of a test runner that a suite needs: Vitest's, Jest's and node:test's all fit. */
+export interface Runner {
+  describe(name: string, body: () => void): unknown;
+  test(name: string, body: () => Promise<void>): unknown;
+}
+
+/** One thing that a rule asks for, tried on a harness: what the author of a connector wrote. */
+export interface Check<Harness> {
+  /** The number of the rule in docs/contracts.md: 'S12'. */
+  readonly rule: string;
+  /** What is seen when it holds, in the present: the name of the test goes on with it. */
+  readonly sentence: string;
+  /** Whether the harness offers what the check needs. Default: it needs nothing optional. */
+  readonly applies?: ((harness: Harness) => boolean) | undefined;
+  /** Rejects where the rule is broken. */
+  run(harness: Harness): Promise<void>;
+}
+
+/** Registers a test for each check that applies; its name begins with the number of the rule. */
+export function registerChecks<Harness>(
+  { describe, test }: Runner,
+  title: string,
+  harness: Harness,
+  checks: readonly Check<Harness>[],
+): void {
+  describe(title, () => {
+    for (const { rule, sentence, applies, run } of checks) {
+      if (applies?.(harness) === false) continue;
+      test(`${rule} ${sentence}`, () => run(harness));
+    }
+  });
+}
+
+/** The rules that a harness breaks, in order, with what each check said: how the kit itself is tested. */
+export async function findBreaches<Harness>(
+  harness: Harness,
+  checks: readonly Check<Harness>[],
+): Promise<{ readonly rule: string; readonly error: unknown }[]> {
+  const breaches: { rule: string; error: unknown }[] = [];
+  for (const { rule, applies, run } of checks) {
+    if (applies?.(harness) === false) continue;
+    try {
+      await run(harness);
+    } catch (error) {
+      breaches.push({ rule, error });
+    }
+  }
+  return breaches;
+}
+
+/**
+ * What the promise answers, within a deadline of real time: a rule that says "soon" is broken by what never comes.
+ * @throws Error that says what was waited for.
+ */
+export async function within<T>(ms: number, what: string, promise: PromiseLike<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} did not come within ${ms} ms.`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
