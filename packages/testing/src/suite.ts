@@ -7,8 +7,8 @@
 
 /** The two functions of a test runner that a suite needs: Vitest's, Jest's and node:test's all fit. */
 export interface Runner {
-  describe(name: string, body: () => void): unknown;
-  test(name: string, body: () => Promise<void>): unknown;
+  readonly describe: (name: string, body: () => void) => unknown;
+  readonly test: (name: string, body: () => Promise<void>) => unknown;
 }
 
 /** One thing that a rule asks for, tried on a harness: what the author of a connector wrote. */
@@ -20,7 +20,7 @@ export interface Check<Harness> {
   /** Whether the harness offers what the check needs. Default: it needs nothing optional. */
   readonly applies?: ((harness: Harness) => boolean) | undefined;
   /** Rejects where the rule is broken. */
-  run(harness: Harness): Promise<void>;
+  readonly run: (harness: Harness) => Promise<void>;
 }
 
 /** Registers a test for each check that applies; its name begins with the number of the rule. */
@@ -59,14 +59,12 @@ export async function findBreaches<Harness>(
  * What the promise answers, within a deadline of real time: a rule that says "soon" is broken by what never comes.
  * @throws Error that says what was waited for.
  */
-export async function within<T>(ms: number, what: string, promise: PromiseLike<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} did not come within ${ms} ms.`)), ms);
+export function within<T>(ms: number, what: string, promise: PromiseLike<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`${what} did not come within ${ms} ms.`)), ms);
+    promise.then(resolve, reject).then(
+      () => clearTimeout(timer),
+      () => clearTimeout(timer),
+    );
   });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
