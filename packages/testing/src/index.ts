@@ -9,3 +9,15 @@ export {
   type VirtualClockOptions,
   withVirtualClock,
 } from './virtual-clock.ts';
+
+// Leaks
+export {
+  type Leak,
+  LeakCheck,
+  type LeakCheckOptions,
+  LeakError,
+  type LeakKind,
+  listenersOf,
+  useLeakCheck,
+  withLeakCheck,
+} from './leak-check.ts';
