@@ -21,3 +21,7 @@ export {
   useLeakCheck,
   withLeakCheck,
 } from './leak-check.ts';
+
+// A source of your own
+export type { SeededPlace, SourceHarness } from './source-harness.ts';
+export { SOURCE_CHECKS, sourceSuite } from './source-suite.ts';
