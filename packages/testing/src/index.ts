@@ -25,3 +25,10 @@ export {
 // A source of your own
 export type { SeededPlace, SourceHarness } from './source-harness.ts';
 export { SOURCE_CHECKS, sourceSuite } from './source-suite.ts';
+
+// The contract of a sink
+export type { SinkHarness } from './sink-harness.ts';
+export { type SinkCheck, sinkChecks, sinkSuite } from './sink-suite.ts';
+
+// What every suite is made of
+export { type Check, findBreaches, registerChecks, type Runner, within } from './suite.ts';
