@@ -4,6 +4,8 @@ export { onAbort } from './abort.ts';
 export type { CheckpointStore } from './checkpoint.ts';
 export { Deferred, ignoreRejection, isThenable } from './deferred.ts';
 export { describe, OptionError, StreamWeldError, suppress, WriteError, wrapError } from './errors.ts';
+export { toSink } from './flow/to-sink.ts';
+export { toSource } from './flow/to-source.ts';
 export {
   checkBoolean,
   checkCount,

@@ -13,6 +13,7 @@ export const ERROR_CODES = {
   SW_SOURCE_FAILED: 'A source threw or rejected.',
   SW_SOURCE_OVERANSWERED: 'A source answered more items than it was asked for.',
   SW_SOURCE_UNDERANSWERED: 'A source answered a batch without items and without a position.',
+  SW_POSITION_INVALID: 'What is to be resumed from is no position of this source.',
   SW_OPERATOR_FAILED: 'A function given to an operator of a flow threw or rejected.',
   SW_ITEM_INVALID: 'An item does not fit the schema it was validated against.',
   SW_SINK_FAILED: 'A sink threw or rejected.',

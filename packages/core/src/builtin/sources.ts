@@ -1,7 +1,7 @@
 /** Sources that need nothing but themselves. */
 
 import { ignoreRejection, isThenable } from '../deferred.ts';
-import { OptionError } from '../errors.ts';
+import { describe, OptionError, StreamWeldError } from '../errors.ts';
 import { checkCount, checkFunction, checkOptions } from '../options.ts';
 import type { Awaitable, Positioned, Source, SourceContext } from '../source.ts';
 
@@ -24,7 +24,8 @@ export function range(start: number, end: number): RangeSource {
   return {
     name: 'range',
     open: (context: SourceContext<number>) => {
-      next = context.positions.get('') ?? start;
+      next = start;
+      for (const [lane, position] of context.positions) next = checkPosition(lane, position, start, end);
     },
     pull: (demand) => {
       const count = Math.min(demand, end - next);
@@ -37,6 +38,19 @@ export function range(start: number, end: number): RangeSource {
     },
     comparePositions: (a, b) => a - b,
   };
+}
+
+/** @throws StreamWeldError SW_POSITION_INVALID for what this range cannot have given. */
+function checkPosition(lane: string, position: unknown, start: number, end: number): number {
+  if (lane === '' && Number.isSafeInteger(position)) {
+    const next = position as number;
+    if (next >= start && next <= Math.max(start, end)) return next;
+  }
+  throw new StreamWeldError(
+    'SW_POSITION_INVALID',
+    `range cannot resume at ${describe(position)}: a position of it is a whole number from ${start} to ${end}, in one lane without a name. Give each pipeline a checkpoint name of its own, or remove what is kept under this one.`,
+    { stage: 'range' },
+  );
 }
 
 /** The same item again and again, `times` times or without end. */

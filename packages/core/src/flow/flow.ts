@@ -171,6 +171,8 @@ export class Flow<T> implements AsyncIterable<T> {
         if (controller.signal.aborted) throw controller.signal.reason;
         const answer = stage.pull(ITERATION_DEMAND);
         const parcel = isThenable(answer) ? await answer : answer;
+        // A source that was aborted, because another failed, answers the end.
+        if (controller.signal.aborted) throw controller.signal.reason;
         if (parcel === undefined) break;
         yield* parcel.items;
         parcel.settle();

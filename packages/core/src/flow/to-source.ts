@@ -1,9 +1,17 @@
 /** Whatever is taken as a source, as a Source. */
 
+import { onAbort } from '../abort.ts';
 import { Deferred } from '../deferred.ts';
 import { describe, StreamWeldError } from '../errors.ts';
 import { runtime } from '../runtime.ts';
-import type { Awaitable, NodeReadableLike, Source, SourceLike, WebReadableLike } from '../source.ts';
+import type {
+  Awaitable,
+  NodeReadableLike,
+  Source,
+  SourceContext,
+  SourceLike,
+  WebReadableLike,
+} from '../source.ts';
 
 /** Recognises a source by its shape. @throws StreamWeldError SW_SOURCE_INVALID */
 export function toSource<T>(source: SourceLike<T>): Source<T> {
@@ -149,6 +157,7 @@ class NextSource<T> implements Source<T> {
   #items: T[] = [];
   #demand = 0;
   #answer: Deferred<readonly T[] | undefined> | undefined;
+  #unlisten: (() => void) | undefined;
 
   readonly name: string;
   private readonly start: () => Reader<T>;
@@ -158,7 +167,8 @@ class NextSource<T> implements Source<T> {
     this.start = start;
   }
 
-  open(): void {
+  open({ signal }: SourceContext): void {
+    this.#unlisten = onAbort(signal, () => this.stop());
     this.#reader = this.start();
   }
 
@@ -177,6 +187,7 @@ class NextSource<T> implements Source<T> {
   }
 
   async close(reason?: unknown): Promise<void> {
+    this.#unlisten?.();
     this.stop();
     if (this.#ended) return;
     const cancelled = this.#reader?.cancel(reason);
@@ -247,6 +258,7 @@ class NodeReadableSource<T> implements Source<T> {
   #stopped = false;
   #error: { error: unknown } | undefined;
   #readable: Deferred | undefined;
+  #unlisten: (() => void) | undefined;
 
   private readonly stream: NodeReadableLike<T>;
 
@@ -254,8 +266,9 @@ class NodeReadableSource<T> implements Source<T> {
     this.stream = stream;
   }
 
-  open(): void {
+  open({ signal }: SourceContext): void {
     const { stream } = this;
+    this.#unlisten = onAbort(signal, () => this.stop());
     stream.on('readable', this.#wake);
     stream.on('end', this.#end);
     stream.on('close', this.#closed);
@@ -286,7 +299,8 @@ class NodeReadableSource<T> implements Source<T> {
   }
 
   close(reason?: unknown): void {
-    this.#stopped = true;
+    this.#unlisten?.();
+    this.stop();
     if (!this.#ended || reason !== undefined) this.stream.destroy();
   }
 

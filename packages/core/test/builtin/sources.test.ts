@@ -35,6 +35,27 @@ describe('range', () => {
     expect(source.comparePositions?.(1, 2)).toBeLessThan(0);
   });
 
+  it.each([
+    ['', null],
+    ['', 'absurd'],
+    ['', 1.5],
+    ['', -1],
+    ['', 11],
+    ['other', 5],
+  ])('S13 refuses to resume lane %j at %j', async (lane, position) => {
+    const positions = new Map([[lane, position as number]]);
+    const signal = new AbortController().signal;
+    const context = {
+      positions,
+      signal,
+      settled: () => Promise.resolve(),
+      endLane: () => {},
+      fail: () => {},
+    };
+    const error = await rejection(Promise.resolve().then(() => range(0, 10).open?.(context)));
+    expect(error).toMatchObject({ code: 'SW_POSITION_INVALID', stage: 'range' });
+  });
+
   it('may be empty, endless or negative', () => {
     expect(range(5, 5).pull(10)).toBeUndefined();
     expect(range(5, 3).pull(10)).toBeUndefined();

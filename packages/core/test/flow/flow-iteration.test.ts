@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { from } from '../../src/flow/flow.ts';
+import type { Source, SourceContext } from '../../src/source.ts';
 import { rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
 import { iterate, ListSource, upTo } from './instruments.ts';
@@ -50,6 +51,21 @@ describe('Flow[Symbol.asyncIterator]', () => {
       const error = (await rejection(iterate(from(source)))) as Error;
       expect(error).toMatchObject({ code: 'SW_SOURCE_FAILED', cause });
     }
+  });
+
+  it('fails with what a source tells, also where it then answers its end', async () => {
+    const cause = new Error('on purpose');
+    let tell: SourceContext['fail'] = () => {};
+    const failing: Source<number> = {
+      open: ({ fail }) => {
+        tell = fail;
+      },
+      pull: () => {
+        tell(cause);
+        return undefined;
+      },
+    };
+    expect(await rejection(iterate(from(failing)))).toMatchObject({ code: 'SW_SOURCE_FAILED', cause });
   });
 
   it('keeps the first failure, with the later one on it', async () => {
