@@ -3,7 +3,15 @@
 export { onAbort } from './abort.ts';
 export type { CheckpointStore } from './checkpoint.ts';
 export { Deferred, ignoreRejection, isThenable } from './deferred.ts';
-export { describe, OptionError, StreamWeldError, suppress, WriteError, wrapError } from './errors.ts';
+export {
+  describe,
+  isStreamWeldError,
+  OptionError,
+  StreamWeldError,
+  suppress,
+  WriteError,
+  wrapError,
+} from './errors.ts';
 export { toSink } from './flow/to-sink.ts';
 export { toSource } from './flow/to-source.ts';
 export {
@@ -16,6 +24,7 @@ export {
   checkSignal,
   checkText,
 } from './options.ts';
+export { type Json, positionFromJson, positionToJson } from './position-json.ts';
 export { installRuntime, type Runtime, runtime } from './runtime.ts';
 export type { Accepted, Batching, DeferredReceipt, Sink, SinkContext, WriteContext } from './sink.ts';
 export type { Awaitable, Positioned, Processor, Source, SourceContext } from './source.ts';

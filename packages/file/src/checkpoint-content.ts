@@ -1,7 +1,7 @@
 /** What stands in a file of a checkpoint: one JSON object whose last property is a checksum of all before it. */
 
 import { createHash } from 'node:crypto';
-import { fromJson, toJson } from './checkpoint-values.ts';
+import { positionFromJson, positionToJson } from '@streamweld/core/connector';
 
 const FORMAT = 1;
 const CHECKSUM = /^(\{.*),"checksum":"([0-9a-f]{64})"\}\n$/s;
@@ -12,7 +12,7 @@ export type Positions = ReadonlyMap<string, unknown>;
 export function encodePositions(positions: Positions): string {
   const lanes = [...positions].map(([lane, position]) => [
     lane,
-    toJson(position, `lane ${JSON.stringify(lane)}`),
+    positionToJson(position, `lane ${JSON.stringify(lane)}`),
   ]);
   return JSON.stringify(lanes);
 }
@@ -38,7 +38,10 @@ export function decodeCheckpoint(text: string, pipeline: string, version: number
     if (checksumOf(head) !== checksum || format !== FORMAT) return { kind: 'damaged' };
     if (content['pipeline'] !== pipeline || content['version'] !== version) return { kind: 'damaged' };
     const lanes = content['positions'] as [string, unknown][];
-    return { kind: 'positions', positions: new Map(lanes.map(([lane, json]) => [lane, fromJson(json)])) };
+    return {
+      kind: 'positions',
+      positions: new Map(lanes.map(([lane, json]) => [lane, positionFromJson(json)])),
+    };
   } catch {
     return { kind: 'damaged' };
   }

@@ -36,7 +36,6 @@ export const FILE_ERROR_CODES = {
   SW_FILE_NOT_APPENDABLE: 'Nothing can be written behind what is there.',
   SW_FILE_CHECKPOINT_DAMAGED: 'No version of a checkpoint is whole.',
   SW_FILE_CHECKPOINT_NEWER: 'A later version of this package wrote a checkpoint.',
-  SW_FILE_CHECKPOINT_VALUE: 'A position holds something that a file cannot give back as it was.',
 } as const;
 
 export type FileErrorCode = keyof typeof FILE_ERROR_CODES;

@@ -10,7 +10,7 @@
 
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
-import { fromJson, toJson } from './checkpoint-values.ts';
+import { positionFromJson, positionToJson } from '@streamweld/core/connector';
 import { type FileHandle, openPatiently } from './client.ts';
 import { errnoOf, FileError } from './errors.ts';
 import { createIn, syncData, syncFolders, type Workshop, writeAll, writeFailure } from './sink-workshop.ts';
@@ -102,11 +102,13 @@ export class Ledger {
 
   /** By lane. */
   positions(): ReadonlyMap<string, unknown> {
-    return new Map([...this.#positions].map(([lane, position]) => [lane, fromJson(position)]));
+    return new Map([...this.#positions].map(([lane, position]) => [lane, positionFromJson(position)]));
   }
 
   keep(positions: ReadonlyMap<string, unknown> | undefined): KeptPositions {
-    return [...(positions ?? [])].map(([lane, position]) => [lane, toJson(position, `[${lane}]`)] as const);
+    return [...(positions ?? [])].map(
+      ([lane, position]) => [lane, positionToJson(position, `[${lane}]`)] as const,
+    );
   }
 
   /** Writes a snapshot of what is known, under its name when it is whole. */

@@ -3,17 +3,23 @@
  * property that is undefined) is written as `{ "$": kind, "value": … }`, and what cannot come back is refused.
  */
 
-import { describe } from '@streamweld/core/connector';
-import { FileError } from './errors.ts';
+import { describe, StreamWeldError } from './errors.ts';
 
 const TAG = '$';
 /** Deeper than any position, and shallow enough for the stack. */
 const MAX_DEPTH = 200;
 
-type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** @throws FileError SW_FILE_CHECKPOINT_VALUE, which names the place in the position, for what cannot come back. */
-export function toJson(value: unknown, place: string, depth = 0): Json {
+/**
+ * A position as JSON. `place` is where it belongs, for the error: `lane "a"`.
+ * @throws StreamWeldError SW_POSITION_INVALID, which names the place in the position, for what cannot come back.
+ */
+export function positionToJson(value: unknown, place: string): Json {
+  return toJson(value, place, 0);
+}
+
+function toJson(value: unknown, place: string, depth: number): Json {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
   if (typeof value === 'number') {
     return Number.isFinite(value) && !Object.is(value, -0) ? value : tagged('number', numberText(value));
@@ -36,7 +42,7 @@ export function toJson(value: unknown, place: string, depth = 0): Json {
     case Set.prototype:
       return tagged('set', inside([...(value as Set<unknown>)], '.values'));
     case Uint8Array.prototype:
-      return tagged('bytes', Buffer.from(value as Uint8Array).toString('base64'));
+      return tagged('bytes', btoa(binaryOf(value as Uint8Array)));
     case Object.prototype:
     case null:
       break;
@@ -49,10 +55,10 @@ export function toJson(value: unknown, place: string, depth = 0): Json {
   return Object.hasOwn(object, TAG) ? tagged('object', object) : object;
 }
 
-/** What `toJson` was given. Throws where `json` is not of its making. */
-export function fromJson(json: unknown): unknown {
+/** What {@link positionToJson} was given. Throws where `json` is not of its making. */
+export function positionFromJson(json: unknown): unknown {
   if (typeof json !== 'object' || json === null) return json;
-  if (Array.isArray(json)) return json.map(fromJson);
+  if (Array.isArray(json)) return json.map(positionFromJson);
   if (!Object.hasOwn(json, TAG)) return fromEntries(json);
   const { [TAG]: kind, value } = json as { readonly [TAG]: unknown; readonly value: unknown };
   switch (kind) {
@@ -63,13 +69,13 @@ export function fromJson(json: unknown): unknown {
     case 'undefined':
       return undefined;
     case 'date':
-      return new Date(fromJson(value) as number);
+      return new Date(positionFromJson(value) as number);
     case 'map':
-      return new Map(fromJson(value) as [unknown, unknown][]);
+      return new Map(positionFromJson(value) as [unknown, unknown][]);
     case 'set':
-      return new Set(fromJson(value) as unknown[]);
+      return new Set(positionFromJson(value) as unknown[]);
     case 'bytes':
-      return new Uint8Array(Buffer.from(value as string, 'base64'));
+      return Uint8Array.from(atob(value as string), (character) => character.charCodeAt(0));
     case 'object':
       return fromEntries(value as object);
     default:
@@ -79,7 +85,7 @@ export function fromJson(json: unknown): unknown {
 
 /** A key like `__proto__` becomes a property as any other. */
 function fromEntries(object: object): object {
-  return Object.fromEntries(Object.entries(object).map(([key, part]) => [key, fromJson(part)]));
+  return Object.fromEntries(Object.entries(object).map(([key, part]) => [key, positionFromJson(part)]));
 }
 
 function tagged(kind: string, value: Json): Json {
@@ -90,10 +96,17 @@ function numberText(value: number): string {
   return Object.is(value, -0) ? '-0' : String(value);
 }
 
-function refused(what: string, place: string): FileError {
-  return new FileError(
-    'SW_FILE_CHECKPOINT_VALUE',
-    `A position holds ${what} at ${place}, which would not come back from a file as it was. ` +
+/** A character for each byte: what base64 is made of where there is no Buffer. */
+function binaryOf(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
+
+function refused(what: string, place: string): StreamWeldError {
+  return new StreamWeldError(
+    'SW_POSITION_INVALID',
+    `A position holds ${what} at ${place}, which would not come back from a store as it was. ` +
       'Let the source answer positions of plain data.',
   );
 }
