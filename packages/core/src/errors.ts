@@ -22,7 +22,7 @@ export const ERROR_CODES = {
   SW_DEAD_LETTER_MISSING: 'Items are to go to a dead letter, and the pipeline has none.',
   SW_COMMIT_FAILED: 'Positions could not be committed, to the checkpoint store or to the source.',
   SW_CHECKPOINT_FAILED: 'A checkpoint store could not be read.',
-  SW_POSITION_INVALID: 'A position holds something that no store can give back as it was.',
+  SW_POSITION_UNSTORABLE: 'A position holds something that no store can give back as it was.',
   SW_CHECKPOINT_FENCED: 'Another run has taken the name of this checkpoint over.',
   SW_CHECKPOINT_NO_POSITIONS: 'A run with a checkpoint has a source without positions.',
   SW_EXACTLY_ONCE_IMPOSSIBLE: 'Something in the run excludes exactly once.',

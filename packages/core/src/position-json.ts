@@ -13,7 +13,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 /**
  * A position as JSON. `place` is where it belongs, for the error: `lane "a"`.
- * @throws StreamWeldError SW_POSITION_INVALID, which names the place in the position, for what cannot come back.
+ * @throws StreamWeldError SW_POSITION_UNSTORABLE, which names the place in the position, for what cannot come back.
  */
 export function positionToJson(value: unknown, place: string): Json {
   return toJson(value, place, 0);
@@ -105,7 +105,7 @@ function binaryOf(bytes: Uint8Array): string {
 
 function refused(what: string, place: string): StreamWeldError {
   return new StreamWeldError(
-    'SW_POSITION_INVALID',
+    'SW_POSITION_UNSTORABLE',
     `A position holds ${what} at ${place}, which would not come back from a store as it was. ` +
       'Let the source answer positions of plain data.',
   );

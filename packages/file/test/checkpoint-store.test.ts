@@ -221,7 +221,7 @@ describe('FileCheckpointStore, what a position may be', () => {
   ])('refuses %s, which would not come back', async (what, value) => {
     const { store, files } = makeStore();
     const failure = await failureOf(store.save('orders', lanes({ a: { deep: [value] } })));
-    expect(failure).toMatchObject({ code: 'SW_POSITION_INVALID' });
+    expect(failure).toMatchObject({ code: 'SW_POSITION_UNSTORABLE' });
     expect(failure.message).toContain(`A position holds ${what}`);
     expect(failure.message).toContain('lane "a".deep[0]');
     expect(files()).toEqual([]);

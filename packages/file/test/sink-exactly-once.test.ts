@@ -262,7 +262,7 @@ describe('FileSink with a checkpoint', () => {
     const sink = new FileSink(join(folder, 'out'));
     await sink.open(openContext());
     const failure = await failureOf((async () => sink.write(['x'], writeContext({ a: () => 1 })))());
-    expect(failure.code).toBe('SW_POSITION_INVALID');
+    expect(failure.code).toBe('SW_POSITION_UNSTORABLE');
     await sink.write(['y'], writeContext({ a: new Date(5) }));
     await sink.close();
     expect(contentOf(folder)).toEqual({ out: 'y\n' });
