@@ -1,16 +1,20 @@
 /** Positions as what they are to be: plain data, which a store can give back (S15). */
 
 import assert from 'node:assert/strict';
+import { positionFromJson, positionToJson } from '@streamweld/core/connector';
 
 /** How deep plain data may go. */
 const MAX_DEPTH = 200;
 
 /**
- * The position as a store would give it back: equal, and nothing of it the same object; frozen, for it does not change.
+ * The position as a store gives it back, by way of a text: equal, and nothing of it the same object; frozen, for it does
+ * not change.
  * @throws AssertionError where a store could not, with the place in the position.
  */
 export function storedPosition(value: unknown, place: string = 'the position'): unknown {
-  return stored(value, place, 0);
+  // Stricter than the stores are, and with an error that tells of the source.
+  const plain = stored(value, place, 0);
+  return stored(positionFromJson(JSON.parse(JSON.stringify(positionToJson(plain, place)))), place, 0);
 }
 
 function stored(value: unknown, place: string, depth: number): unknown {

@@ -27,14 +27,17 @@ export const SOURCE_CHECKS: readonly Check<AnySourceHarness>[] = [
  * something that has to come soon does not. It needs no other runner than the one it is given: Vitest, Jest, node:test.
  *
  * @example
- * import { describe, test } from 'vitest';
+ * import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+ * import { tmpdir } from 'node:os';
+ * import { join } from 'node:path';
  * import { sourceSuite } from '@streamweld/testing';
+ * import { describe, test } from 'vitest';
  * import { NoteSource } from '../src/source.ts';
  *
  * sourceSuite({ describe, test }, 'NoteSource', {
- *   async seed(count) {
+ *   seed: async (count) => {
  *     const folder = await mkdtemp(join(tmpdir(), 'notes-'));
- *     const items = Array.from({ length: count }, (_, index) => `a note that is told apart: ${index}`);
+ *     const items = Array.from({ length: count }, (_, index) => `a note as no other is: ${index}`);
  *     await writeFile(join(folder, 'notes.txt'), items.map((item) => `${item}\n`).join(''));
  *     return {
  *       items,
@@ -42,7 +45,7 @@ export const SOURCE_CHECKS: readonly Check<AnySourceHarness>[] = [
  *       cleanUp: () => rm(folder, { recursive: true }),
  *     };
  *   },
- *   // It has positions, numbers of bytes: these it cannot have given.
+ *   // It has positions, which are numbers of bytes. These it cannot have given.
  *   absurdPositions: () => [-1, 0.5, Number.MAX_SAFE_INTEGER],
  * });
  */

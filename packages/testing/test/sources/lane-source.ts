@@ -10,7 +10,7 @@ export interface LanePosition {
   readonly at: number;
 }
 
-export interface LanePlaceOptions {
+interface LanePlaceOptions {
   readonly lanes?: number;
   readonly isEndless?: boolean;
   readonly password?: string;
@@ -21,7 +21,7 @@ export interface LanePlaceOptions {
 let places = 0;
 
 /** Lanes of items, which remembers what was committed, and counts what was taken. */
-export class LanePlace {
+class LanePlace {
   readonly id: number = ++places;
   readonly lanes: Map<string, string[]> = new Map();
   readonly committed: Map<string, LanePosition> = new Map();
@@ -59,7 +59,7 @@ export class LanePlace {
   }
 }
 
-export class LaneSource implements Source<string, LanePosition> {
+class LaneSource implements Source<string, LanePosition> {
   readonly name = 'lanes';
   readonly #place: LanePlace;
   readonly #password: string | undefined;
@@ -152,7 +152,7 @@ export class LaneSource implements Source<string, LanePosition> {
 
 export type LaneHarness = SourceHarness<string, LanePosition>;
 
-export interface LaneSeeded extends SeededPlace<string, LanePosition> {
+interface LaneSeeded extends SeededPlace<string, LanePosition> {
   readonly place: LanePlace;
 }
 
