@@ -159,7 +159,7 @@ describe('DispatchedPipelineBuilder.checkpoint', () => {
 });
 
 describe('a run that resumes behind a dispatcher', () => {
-  it('begins at the least that a sink holds, item by item up to the furthest', async () => {
+  it('K13 begins at the least that a sink holds, item by item up to the furthest', async () => {
     const [ahead, behind] = [tableAt(7), tableAt(4)];
     const dispatcher = exactly().broadcast();
     await dispatcher.subscribeSink(keeper(ahead), undefined, { name: 'ahead' });
@@ -207,7 +207,7 @@ describe('a run that resumes behind a dispatcher', () => {
     expect(String(error)).toContain('comparePositions');
   });
 
-  it('stops where items that a sink has were joined with items that it lacks', async () => {
+  it('K13 stops where items that a sink has were joined with items that it lacks', async () => {
     const [ahead, behind] = [tableAt(7), tableAt(4)];
     const dispatcher = exactly().broadcast();
     const joined = from(new Counter(30, 10))

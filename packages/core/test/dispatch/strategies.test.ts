@@ -427,7 +427,7 @@ describe.each(subjects)('the rules of a strategy, kept by $name', (subject) => {
       }
     }));
 
-  it('takes all there is demand for: no item waits beside room for it', () =>
+  it('D8: takes all there is demand for: no item waits beside room for it', () =>
     holds(({ strategy, items, from, outlets }) => {
       const { taken } = strategy.dispatch(items, from, outlets);
       expect(taken).toBeGreaterThanOrEqual(Math.min(items.length - from, strategy.demand(outlets)));
