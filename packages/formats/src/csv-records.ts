@@ -77,7 +77,7 @@ export class CsvRecordEnds implements RecordEnds {
         return index + 1;
       } else if (byte === delimiter) {
         state = FIELD;
-      } else if (state === FIELD || byte !== CR) {
+      } else {
         // After a closing quote only a line end may come; the parser says so where something else does.
         state = PLAIN;
       }

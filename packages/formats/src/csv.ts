@@ -128,7 +128,10 @@ class CsvBlocks implements Blocks<CsvItem> {
     const hasHeader = this.#layout.header === true && this.#columns === undefined && rows.length > 0;
     if (hasHeader) this.#setColumns(rows.shift() as string[]);
     const items = this.#columns === undefined ? rows : this.#objects(rows, this.#columns);
-    return new CsvBlock(items, parsed, piece.offset, piece.bytes.length, hasHeader ? 1 : 0, record);
+    // Who goes on from the middle needs the header: before it is known there is only the beginning to go on from.
+    const isHeaderMissing = this.#layout.header === true && this.#columns === undefined;
+    const { offset, bytes } = piece;
+    return new CsvBlock(items, parsed, offset, bytes.length, hasHeader ? 1 : 0, record, isHeaderMissing);
   }
 
   #setColumns(columns: readonly string[]): void {
@@ -178,13 +181,15 @@ class CsvBlock implements Block<CsvItem> {
     length: number,
     headers: number,
     record: number,
+    isHeaderMissing: boolean,
   ) {
     this.items = items;
     this.#rows = rows;
     this.#offset = offset;
     this.#headers = headers;
     const { problem, width } = rows;
-    this.end = offset + (problem === undefined ? length : rows.endOf(items.length + headers));
+    const end = problem === undefined ? length : rows.endOf(items.length + headers);
+    this.end = isHeaderMissing ? 0 : offset + end;
     this.failure = problem && failureOf(problem, record + items.length + 1, offset + problem.at, width ?? 0);
   }
 

@@ -68,8 +68,8 @@ export class Cutter {
   #skipping = false;
   #ended = false;
   skipped = 0;
-  /** How the first record begins that was left out since the last piece: for who has to know what it was part of. */
-  skippedHead: Buffer | undefined;
+  /** Called with how each record begins that is left out: for who has to know what it was part of. */
+  onSkipped: ((head: Buffer) => void) | undefined;
 
   constructor(ends: RecordEnds, options: CheckedTextOptions, start: Start) {
     this.#ends = ends;
@@ -104,7 +104,7 @@ export class Cutter {
         // A last carriage return may still turn out to belong to the line end.
         if (end >= 0 || this.#tail.length > this.#maxLineBytes + 1) {
           const bytes = this.#tail.bytes();
-          if (!this.#tooLong(bytes, record)) {
+          if (!this.#tooLong(bytes, record, end >= 0)) {
             this.#tail.clear();
             return this.#piece(bytes, true);
           }
@@ -114,16 +114,17 @@ export class Cutter {
         const bytes = this.#chunk.subarray(this.#at, end);
         this.#at = end;
         // Only a record that does not fit into the window can be too long.
-        if (bytes.length <= this.#window || !this.#tooLong(bytes, record)) return this.#piece(bytes, true);
+        if (bytes.length <= this.#window || !this.#tooLong(bytes, record, true))
+          return this.#piece(bytes, true);
         this.#offset += bytes.length;
         this.skipped++;
-        this.#keepHead(bytes);
+        this.#tellHead(bytes);
       }
     }
   }
 
-  #keepHead(bytes: Buffer): void {
-    this.skippedHead ??= Buffer.from(bytes.subarray(0, SKIPPED_HEAD_BYTES));
+  #tellHead(bytes: Buffer): void {
+    this.onSkipped?.(Buffer.from(bytes.subarray(0, SKIPPED_HEAD_BYTES)));
   }
 
   /** Turns to the next chunk that has something to read, if there is one. */
@@ -186,7 +187,7 @@ export class Cutter {
   /** Forgets a record that is too long, whose end has come or is still to come. */
   #drop(ended: boolean): void {
     this.#offset += this.#tail.length;
-    this.#keepHead(this.#tail.bytes());
+    this.#tellHead(this.#tail.bytes());
     this.#tail.clear();
     if (ended) this.skipped++;
     else this.#skipping = true;
@@ -201,7 +202,7 @@ export class Cutter {
     }
     if (this.#tail.length === 0) return undefined;
     const bytes = this.#tail.bytes();
-    if (this.#tooLong(bytes, record)) {
+    if (this.#tooLong(bytes, record, false)) {
       this.#drop(true);
       return undefined;
     }
@@ -215,10 +216,13 @@ export class Cutter {
     return { bytes, offset, terminated };
   }
 
-  /** Whether one record is too long and to be left out; throws where it is to fail. */
-  #tooLong(line: Buffer, record: number): boolean {
+  /**
+   * Whether one record is too long and to be left out; throws where it is to fail. Where it has no end yet, a line end
+   * behind it is in its quotes.
+   */
+  #tooLong(line: Buffer, record: number, ended: boolean): boolean {
     let length = line.length;
-    if (line[length - 1] === LF) length--;
+    if (ended && line[length - 1] === LF) length--;
     if (length < line.length && line[length - 1] === CR) length--;
     if (length <= this.#maxLineBytes) return false;
     if (this.#skipLong) return true;

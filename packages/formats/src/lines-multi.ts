@@ -13,6 +13,7 @@ import { type Block, BlockDecoder, type Blocks } from './block-decoder.ts';
 import { FormatError } from './errors.ts';
 import type { LineBlock, LineBlocks } from './lines.ts';
 import type { CheckedTextOptions, Start } from './options.ts';
+import { invalidUtf8 } from './text.ts';
 
 export class MultilineDecoder extends BlockDecoder<string> {
   readonly #records: MultilineBlocks;
@@ -43,6 +44,8 @@ export class MultilineBlocks implements Blocks<string> {
   #skipped = 0;
   #isEnded = false;
   #isFlushed = false;
+  /** How lines begin that were too long, and not looked at yet. */
+  readonly #heads: Buffer[] = [];
 
   constructor(
     lines: LineBlocks,
@@ -51,6 +54,7 @@ export class MultilineBlocks implements Blocks<string> {
     start: Start,
   ) {
     this.#lines = lines;
+    lines.onSkipped = (head) => this.#heads.push(head);
     this.#done = start.offset;
     this.#isStart = isStart;
     this.#maxBytes = options.maxLineBytes;
@@ -76,11 +80,10 @@ export class MultilineBlocks implements Blocks<string> {
 
   next(record: number): Block<string> | undefined {
     for (;;) {
-      const block = this.#lines.next(record);
-      const head = this.#lines.takeSkippedHead();
       const records = new Records(this.#done);
-      // A line that was too long stood before this block: what it is part of is left out.
-      if (head !== undefined) this.#leaveOut(head, records);
+      const block = this.#lines.next(record);
+      // Lines that were too long stood before this block: what they are part of is left out.
+      for (const head of this.#heads.splice(0)) this.#leaveOut(head, records);
       if (block === undefined) {
         if (this.#isEnded || this.#isFlushed) this.#close(records);
         this.#isFlushed = false;
@@ -114,8 +117,9 @@ export class MultilineBlocks implements Blocks<string> {
         this.#drop();
       }
     }
-    // The line that failed is part of the record in hand, or of the next.
-    records.failure = block.failure;
+    // The line that failed is part of the record in hand, or of the next. It is counted in records, not in lines.
+    if (block.invalidAt !== undefined)
+      records.failure = invalidUtf8(record + records.items.length + 1, block.invalidAt);
   }
 
   /** To be asked where it may be: its last line end is not part of it, nor are carriage returns. */

@@ -62,11 +62,9 @@ export class LineBlocks implements Blocks<string> {
     return this.#cutter.skipped;
   }
 
-  /** How the first line begins that was left out since this was last asked. */
-  takeSkippedHead(): Buffer | undefined {
-    const head = this.#cutter.skippedHead;
-    this.#cutter.skippedHead = undefined;
-    return head;
+  /** To be called with how each line begins that is left out. */
+  set onSkipped(callback: (head: Buffer) => void) {
+    this.#cutter.onSkipped = callback;
   }
 
   next(record: number): LineBlock | undefined {
