@@ -183,7 +183,8 @@ async function planOnce(
   ): Promise<'same' | 'other' | 'shorter'> {
     const isUnchanged =
       file.mtimeMs !== undefined && stat.mtimeMs === file.mtimeMs && fileKey(stat) === fileKey(file);
-    if (isUnchanged && stat.size === file.size && file.head.bytes > 0) return 'same';
+    // A position beyond the end is looked at more closely: what is zipped is longer than its file.
+    if (isUnchanged && stat.size === file.size && file.head.bytes > 0 && offset <= stat.size) return 'same';
     const head = await headAt(fs, path, stat.size, stage);
     if (head === undefined || !beginsWith(head, file.head)) {
       return fileKey(stat) === fileKey(file) && stat.size < offset ? 'shorter' : 'other';

@@ -162,6 +162,14 @@ describe('FileSource, resumed', () => {
     expect(after.get(path)?.incarnation).toBe(1);
   });
 
+  test('S13 does not take a position beyond the end of an unchanged file for its end', async () => {
+    const path = logIn(testFolder(), 'one\ntwo\n');
+    const [position] = (await readSome(path, 1)).values() as Iterable<FilePosition>;
+    if (position === undefined) throw new Error('a position');
+    const { notices } = await readOn(path, new Map([[path, { ...position, offset: 900 }]]), ['one', 'two']);
+    expect(notices).toEqual(['SW_FILE_SHORTENED']);
+  });
+
   test('[fault 39] does not take a file of the same size, written at the same time, for the same by that', async () => {
     const folder = testFolder();
     const path = logIn(folder, 'one\n');
