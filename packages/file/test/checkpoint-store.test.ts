@@ -3,15 +3,21 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileCheckpointStore } from '@streamweld/file';
+import { checkpointSuite } from '@streamweld/testing';
 import { describe, expect, test } from 'vitest';
-import { describeCheckpointRules, lanes } from '../../core/test/delivery/checkpoint-rules.ts';
 import { failureOf, testFolder } from './driving.ts';
 import { faultyLayer, systemError } from './file-layer.ts';
 
-describeCheckpointRules('FileCheckpointStore', () => {
-  const folder = join(testFolder(), 'not/there/yet');
-  return () => new FileCheckpointStore(folder);
+checkpointSuite({ describe, test }, 'FileCheckpointStore', {
+  prepare() {
+    const folder = join(testFolder(), 'not/there/yet');
+    return { open: () => new FileCheckpointStore(folder) };
+  },
 });
+
+function lanes(positions: Readonly<Record<string, unknown>>): ReadonlyMap<string, unknown> {
+  return new Map(Object.entries(positions));
+}
 
 /** A store of its own folder, with what lies in it. */
 function makeStore(): { folder: string; store: FileCheckpointStore; files(): string[]; newest(): string } {

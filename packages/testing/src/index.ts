@@ -30,5 +30,9 @@ export { SOURCE_CHECKS, sourceSuite } from './source-suite.ts';
 export type { SinkHarness } from './sink-harness.ts';
 export { type SinkCheck, sinkChecks, sinkSuite } from './sink-suite.ts';
 
+// A checkpoint store of your own
+export { CHECKPOINT_CHECKS } from './checkpoint-checks.ts';
+export { type CheckpointHarness, type CheckpointMedium, checkpointSuite } from './checkpoint-suite.ts';
+
 // What every suite is made of
 export { type Check, findBreaches, registerChecks, type Runner, within } from './suite.ts';
