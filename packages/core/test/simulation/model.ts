@@ -348,7 +348,7 @@ export const laneName = (plan: SourcePlan, lane: number): string => (plan.lanes 
 
 const laneNumber = (name: string): number => (name === '' ? 0 : Number(name.slice(1)));
 
-export function leavesOf(node: NodeState): LeafState[] {
+function leavesOf(node: NodeState): LeafState[] {
   if (node instanceof LeafState) return [node];
   return node.branches.flatMap(({ node: below }) => leavesOf(below));
 }
@@ -360,7 +360,7 @@ export function partsOf(token: Token, salt: number, most: number): Token[] {
   );
 }
 
-export function isUnknown(plan: DispatcherPlan, token: Token): boolean {
+function isUnknown(plan: DispatcherPlan, token: Token): boolean {
   return plan.unknownOneIn > 0 && hashOf(token, 77) % plan.unknownOneIn === 0;
 }
 

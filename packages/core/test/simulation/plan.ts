@@ -17,7 +17,7 @@ export interface SourcePlan {
   readonly emptyRate: number;
 }
 
-export type OperatorPlan =
+type OperatorPlan =
   | {
       readonly kind: 'map';
       readonly delayMs: number;
@@ -135,7 +135,7 @@ export interface Plan {
   readonly stages: number;
 }
 
-export const MOST_STAGES = 12;
+const MOST_STAGES = 12;
 
 class Planner {
   readonly random: Random;

@@ -19,7 +19,7 @@ export function createToken(source: number, lane: number, n: number, part: numbe
 }
 
 /** Within a lane, ids are in the order of the source. */
-export function tokenId(source: number, lane: number, n: number, part: number): number {
+function tokenId(source: number, lane: number, n: number, part: number): number {
   return ((source * LANES + lane) * LENGTH + n) * PARTS + part;
 }
 
