@@ -22,6 +22,15 @@ export {
   withLeakCheck,
 } from './leak-check.ts';
 
+// Faults
+export {
+  type Direction,
+  type FaultCounts,
+  type FaultProxy,
+  type FaultProxyOptions,
+  openFaultProxy,
+} from './fault-proxy.ts';
+
 // A source of your own
 export type { SeededPlace, SourceHarness } from './source-harness.ts';
 export { SOURCE_CHECKS, sourceSuite } from './source-suite.ts';
