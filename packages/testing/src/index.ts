@@ -30,6 +30,10 @@ export {
   type FaultProxyOptions,
   openFaultProxy,
 } from './fault-proxy.ts';
+export { type FaultKind, type FaultPlan, type Faults, type ScriptedFault } from './faults.ts';
+export { type FaultySink, faultySink, type SinkCall } from './faulty-sink.ts';
+export { type FaultySource, faultySource, type SourceCall } from './faulty-source.ts';
+export { type RecordedCall, type Recorder, type RecorderOptions, recorder } from './recorder.ts';
 
 // A source of your own
 export type { SeededPlace, SourceHarness } from './source-harness.ts';
