@@ -18,6 +18,7 @@ import type { LaneBook } from '../delivery/lane.ts';
 import type { Parcel } from '../delivery/parcel.ts';
 import { isStreamWeldError, StreamWeldError, suppress, wrapError } from '../errors.ts';
 import type { Flow } from '../flow/flow.ts';
+import type { SourceStage } from '../flow/source-stage.ts';
 import type { FlowRun, Stage, StageLetters } from '../flow/stage.ts';
 import { DeadLetterBox, type DeadLetter } from '../policy/dead-letter.ts';
 import {
@@ -392,12 +393,15 @@ export class Run<T> {
   /** The good end. What fails here fails the run. */
   async #finish(): Promise<void> {
     this.#state = 'closing';
+    // One that was drained before is no reason (S10); of what fails from here on, those that are closed later are told.
+    const drained = this.#failure;
+    const reason = (): unknown => (this.#failure === drained ? undefined : this.#failure?.error);
     for (const committer of this.#committers)
       await this.#guard.wait('the last commit', () => committer.last());
     this.#isSinkOpen = false;
-    await this.#guard.wait(`closing the sink '${this.#sinkName}'`, () => this.#sink.close?.());
-    await this.#closeDeadLetter(undefined);
-    await this.#closeStages(undefined);
+    await this.#guard.wait(`closing the sink '${this.#sinkName}'`, () => this.#sink.close?.(reason()));
+    await this.#closeDeadLetter(reason());
+    await this.#closeStages(reason);
     if (this.#failure !== undefined) throw this.#failure.error;
     const [stuck] = this.#guard.stuck;
     if (stuck !== undefined && this.#hurriedBy !== undefined) throw new GivenUp(stuck);
@@ -417,7 +421,7 @@ export class Run<T> {
       await this.#attempt(`closing the sink '${this.#sinkName}'`, () => this.#sink.close?.(reason));
     }
     await this.#closeDeadLetter(reason);
-    await this.#closeStages(reason);
+    await this.#closeStages(() => reason);
     if (this.#guard.stuck.length > 0) this.#noteStuck();
   }
 
@@ -437,10 +441,10 @@ export class Run<T> {
   }
 
   /** Operators and sources, the last first: all are closed, whatever fails. */
-  async #closeStages(reason: unknown): Promise<void> {
+  async #closeStages(reason: () => unknown): Promise<void> {
     for (const stage of [...this.#flow.stages].reverse()) {
       if (this.#openStages.delete(stage))
-        await this.#attempt(`closing '${stage.name}'`, () => stage.close(reason));
+        await this.#attempt(`closing '${stage.name}'`, () => stage.close(reason()));
     }
   }
 
@@ -495,6 +499,9 @@ export class Run<T> {
   #abandon(): void {
     if (this.#isEnding()) return;
     this.#state = 'aborting';
+    const reason = this.#failure?.error;
+    // Before anything else: a retry that is called off leaves nothing to write, and that is no good end, with a flush.
+    this.#written.reject(reason);
     this.#clearDrainTimer();
     this.#source.halt();
     this.#writer.halt();
@@ -504,8 +511,6 @@ export class Run<T> {
     this.#persistence.hurry();
     this.#receiptsWaiter?.resolve();
     this.#guard.setDeadline(this.#options.closeMs);
-    const reason = this.#failure?.error;
-    this.#written.reject(reason);
     this.#controller.abort(reason);
   }
 
@@ -513,10 +518,18 @@ export class Run<T> {
     if (this.#state !== 'running' && this.#state !== 'paused') return;
     this.#state = 'draining';
     for (const source of this.#flow.sources) {
-      void this.#attempt(`stopping the source '${source.name}'`, () => source.stop());
+      void this.#stop(source);
     }
     this.#resumeTasks();
     this.#source.pump();
+  }
+
+  async #stop(source: SourceStage<unknown>): Promise<void> {
+    try {
+      await this.#guard.wait(`stopping the source '${source.name}'`, () => source.stop());
+    } catch (error) {
+      if (!(error instanceof GivenUp)) this.#failed(error);
+    }
   }
 
   #resumeTasks(): void {

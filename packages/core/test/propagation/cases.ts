@@ -1,0 +1,6 @@
+/** The table: every case there is. */
+
+import type { Case } from './case.ts';
+import { ONE_SINK } from './cases-one-sink.ts';
+
+export const CASES: readonly Case[] = [...ONE_SINK];
