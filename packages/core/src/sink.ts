@@ -13,7 +13,7 @@
  * The rules (a test that proves one begins with its number):
  *  K1  `open` is called once, before anything else. If it throws, only `close` follows.
  *  K2  No more than `concurrency` writes are outstanding, nor more than the run's `maxConcurrency`. With one, writes come
- *      in the order of the source.
+ *      in the order of the source; behind a key, in the order of each key.
  *  K3  The batch is never empty, belongs to the run, and is not changed by the sink: others may hold the same array.
  *  K4  A write that returns, or whose promise resolves, without `durable`, is accepted and durable.
  *  K5  With `{ durable }` it is accepted now, and durable when that promise resolves. Its rejection is final.
@@ -70,6 +70,11 @@ export interface SinkContext {
    * delivers exactly once through this sink. Undefined otherwise: then there are no positions to keep.
    */
   readonly checkpoint?: string | undefined;
+  /**
+   * How long the run, once it is aborted, waits for what is outstanding, and again for the closing: for a sink that passes
+   * its items on, and has to wait for others itself. It may change until the sink is closed.
+   */
+  readonly closeMs?: number | undefined;
   /**
    * Negative where `a` lies before `b` in a lane: for a sink that keeps positions in several places (K13).
    * @throws StreamWeldError SW_EXACTLY_ONCE_IMPOSSIBLE where the source of the lane has no `comparePositions`.

@@ -3,10 +3,10 @@
  * flushed after all sinks, and closed with the dispatcher.
  */
 
-import { suppress } from '../errors.ts';
 import { toSink } from '../flow/to-sink.ts';
 import { type DeadLetter, DeadLetterBox } from '../policy/dead-letter.ts';
 import type { SinkContext, SinkLike } from '../sink.ts';
+import type { CloseGuard } from './close-guard.ts';
 
 export class DeadLetters {
   readonly #boxes = new Map<unknown, DeadLetterBox>();
@@ -38,17 +38,13 @@ export class DeadLetters {
     await Promise.all([...this.#opening.keys()].map((box) => box.flush()));
   }
 
-  async close(reason: unknown): Promise<void> {
-    let first: { error: unknown } | undefined;
+  async close(reason: unknown, guard: CloseGuard): Promise<void> {
     const closings = [...this.#opening.keys()].map(async (box) => {
-      try {
-        await box.close(reason);
-      } catch (error) {
-        if (first === undefined) first = { error };
-        else suppress(first.error, error);
-      }
+      await guard.outstanding(`writing to '${box.name}'`, () =>
+        reason === undefined ? box.idle() : box.halt(),
+      );
+      await guard.closing(`closing the dead-letter sink '${box.name}'`, () => box.close(reason));
     });
     await Promise.all(closings);
-    if (first !== undefined) throw (first as { error: unknown }).error;
   }
 }

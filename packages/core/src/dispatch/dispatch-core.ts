@@ -21,9 +21,10 @@ import { StreamWeldError, suppress } from '../errors.ts';
 import { toSink } from '../flow/to-sink.ts';
 import { checkCount } from '../options.ts';
 import { Turn } from '../runtime.ts';
-import type { DeferredReceipt, Sink, SinkLike } from '../sink.ts';
+import type { DeferredReceipt, Sink, SinkContext, SinkLike } from '../sink.ts';
 import type { Awaitable } from '../source.ts';
 import { Write } from '../task/write.ts';
+import { CloseGuard } from './close-guard.ts';
 import { DispatcherSink, type ExactHost, type FeedHost } from './dispatcher-sink.ts';
 import { ExactDelivery } from './exact-delivery.ts';
 import { checkExactSubscriber } from './exact-options.ts';
@@ -83,6 +84,9 @@ export interface DispatcherSnapshot {
 /** The most items of one write into a dispatcher, and out of it where a sink does not say its own. */
 export const DEFAULT_BATCH = 500;
 
+/** How long it waits for what is outstanding, where no run has said how long that is. */
+const CLOSE_MS = 2000;
+
 export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, ExchangeHost<T> {
   readonly name: string;
   readonly turn: Turn = new Turn();
@@ -102,6 +106,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   #quietWaiter: Deferred | undefined;
   #hasCompleted = false;
   #closing: Promise<void> | undefined;
+  #closeMs: number | undefined;
   #batchSize = 0;
 
   constructor(config: DispatcherConfig<T>) {
@@ -120,6 +125,12 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** The longest of its runs, or that of the last one. */
+  get closeMs(): number {
+    if (this.#closeMs !== undefined || this.#feeds.size === 0) return this.#closeMs ?? CLOSE_MS;
+    return Math.max(...[...this.#feeds].map((feed) => feed.closeMs ?? CLOSE_MS));
   }
 
   async subscribeSink(
@@ -196,7 +207,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
         stage: this.name,
       });
     if (this.#state === 'open') this.fail(error);
-    await this.#close(error).catch(() => {});
+    await this.#close(error, true).catch(() => {});
   }
 
   // ── for its feeds ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -266,10 +277,12 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   async end(feed: DispatcherSink<T>, reason: unknown): Promise<void> {
     this.#feeds.delete(feed);
     if (reason === undefined) this.#hasCompleted = true;
+    if (this.#feeds.size === 0) this.#closeMs = feed.closeMs ?? CLOSE_MS;
     this.#exchange.withdraw(feed, reason ?? closedError(this.name));
     if (this.#feeds.size > 0) return;
     // What a run that came to its good end was promised stays promised.
-    await this.#close(this.#failure?.error ?? (this.#hasCompleted ? undefined : reason));
+    const why = this.#failure?.error ?? (this.#hasCompleted ? undefined : reason);
+    await this.#close(why, why !== undefined || reason !== undefined);
   }
 
   reaches(other: FeedHost<never>): boolean {
@@ -484,38 +497,42 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     });
   }
 
-  #close(reason: unknown): Promise<void> {
-    this.#closing ??= this.#closeSinks(reason);
+  /** @param isAbandoned whoever does not end is left behind after a while. */
+  #close(reason: unknown, isAbandoned: boolean): Promise<void> {
+    this.#closing ??= this.#closeSinks(reason, isAbandoned);
     return this.#closing;
   }
 
-  async #closeSinks(reason: unknown): Promise<void> {
+  async #closeSinks(reason: unknown, isAbandoned: boolean): Promise<void> {
+    const guard = new CloseGuard();
+    this.#closeMs = this.closeMs;
+    if (isAbandoned) guard.begin(this.#closeMs);
     this.#state = 'closed';
     this.#watch.set(false);
     if (reason !== undefined) this.#controller.abort(reason);
     this.#quietWaiter?.resolve();
-    let first: { error: unknown } | undefined;
-    const closings = this.#roster.subscriptions
-      .filter(({ state }) => state === 'open' || state === 'draining')
-      .map(async (subscription) => {
-        try {
-          await subscription.halt();
-          subscription.outlet.clear();
-          await subscription.close(reason);
-        } catch (error) {
-          if (first === undefined) first = { error };
-          else suppress(first.error, error);
-        }
-        subscription.end();
-      });
-    await Promise.all([...closings, ...this.#leaving, ...this.#opening]);
-    try {
-      await this.#deadLetters.close(reason);
-    } catch (error) {
-      if (first === undefined) first = { error };
-      else suppress((first as { error: unknown }).error, error);
-    }
-    if (first !== undefined) throw (first as { error: unknown }).error;
+    const writes: Promise<unknown>[] = [];
+    const closings = this.#roster.subscriptions.map(async (subscription) => {
+      const { name, state, error } = subscription.status;
+      if (state === 'opening' || state === 'closed') return;
+      const written = guard.outstanding(`writing to '${name}'`, () => subscription.halt());
+      writes.push(written);
+      if (!(await written)) subscription.leaveBehind();
+      if (state !== 'detached') subscription.outlet.clear();
+      await guard.closing(`closing the sink '${name}'`, () =>
+        // One that was detached is closed with what it was detached for, and its loss was consented to.
+        state === 'detached' ? subscription.close(error).catch(() => {}) : subscription.close(reason),
+      );
+      subscription.end();
+    });
+    void Promise.all(writes).then(() => guard.beginClosing());
+    // What is abandoned puts no more letters in once its writes are over, and a close that hangs is not theirs.
+    await Promise.all(reason === undefined ? closings : writes);
+    const letters = this.#deadLetters.close(reason, guard);
+    await Promise.all([...closings, letters]);
+    await guard.closing(`opening sinks of '${this.name}'`, () => Promise.all(this.#opening));
+    await guard.closing(`taking sinks out of '${this.name}'`, () => Promise.all(this.#leaving));
+    guard.end();
   }
 
   // ── subscribing ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -569,7 +586,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     // Before the sink, whose first write may need it.
     await this.#deadLetters.open(subscription.deadLetter, { signal, fail: (error) => this.fail(error) });
     try {
-      await sink.open?.({ signal, fail, checkpoint: subscription.checkpoint });
+      await sink.open?.(contextFor(this, subscription.checkpoint, fail));
       if (this.#exact !== undefined) subscription.held = (await sink.positions?.()) ?? new Map();
       // Where a former sink of the partition still writes, order has it that the new one waits.
       await this.#roster.vacated(subscription);
@@ -645,4 +662,20 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
       ? `streamweld: items wait in the dispatcher '${this.name}', and no sink is subscribed. Call subscribeSink.`
       : `streamweld: items wait in the dispatcher '${this.name}' for ${listNames(waiting)}, which no sink is subscribed to. Call subscribeSink for each.`;
   }
+}
+
+/** What a sink is opened with. How long its runs wait is asked when it counts: they come later than their sinks. */
+function contextFor(
+  host: { readonly signal: AbortSignal; readonly closeMs: number },
+  checkpoint: string | undefined,
+  fail: (error: unknown) => void,
+): SinkContext {
+  return {
+    signal: host.signal,
+    fail,
+    checkpoint,
+    get closeMs(): number {
+      return host.closeMs;
+    },
+  };
 }

@@ -106,6 +106,11 @@ export class DispatcherSink<T> implements Sink<T> {
     await this.host.end(this, reason);
   }
 
+  /** How long its run waits for what is outstanding, where that is known. */
+  get closeMs(): number | undefined {
+    return this.#context?.closeMs;
+  }
+
   /** The dispatcher failed: so does the run that feeds it. */
   fail(error: unknown): void {
     if (!this.#ended) this.#context?.fail(error);

@@ -19,6 +19,7 @@ import {
 } from '../policy/write-policies.ts';
 import type { Turn } from '../runtime.ts';
 import type { Sink, SinkLike } from '../sink.ts';
+import { GivenUp } from '../task/deadline-guard.ts';
 import type { Intake } from '../task/intake.ts';
 import { SinkTask } from '../task/sink-task.ts';
 import type { Outlet } from './outlet.ts';
@@ -71,6 +72,8 @@ export interface Subscription {
 export interface SubscriptionHost<T> {
   readonly signal: AbortSignal;
   readonly turn: Turn;
+  /** How long the run waits for what is outstanding. */
+  readonly closeMs: number;
   failed(subscription: SinkSubscription<T>, error: unknown): void;
   quiet(): void;
   unsubscribe(subscription: SinkSubscription<T>): Promise<void>;
@@ -221,7 +224,7 @@ export class SinkSubscription<T> implements Subscription {
     return this.#host.unsubscribe(this);
   }
 
-  /** Resolves when it takes nothing any more, and nothing of it is in flight. */
+  /** Resolves when it takes nothing any more, and nothing of it is in flight, or is waited for. */
   get gone(): Promise<void> {
     return this.#gone.promise;
   }
@@ -265,11 +268,16 @@ export class SinkSubscription<T> implements Subscription {
     });
   }
 
-  /** No new writes. Resolves when those outstanding have ended. */
-  async halt(): Promise<void> {
+  /** No new writes. Resolves when those outstanding have ended, or were left behind. */
+  halt(): Promise<void> {
     this.#release();
     this.#drained?.();
-    await Promise.all(this.#tasks.map((task) => task.idle()));
+    void this.idle().then(this.#gone.resolve);
+    return this.gone;
+  }
+
+  /** Nobody waits any longer for the writes that are outstanding. */
+  leaveBehind(): void {
     this.#gone.resolve();
   }
 
@@ -283,7 +291,7 @@ export class SinkSubscription<T> implements Subscription {
     try {
       await this.sink.close?.(reason);
     } catch (error) {
-      throw sinkError(this.name, 'close', error);
+      throw error instanceof GivenUp ? error : sinkError(this.name, 'close', error);
     }
   }
 
@@ -351,6 +359,7 @@ export class SinkSubscription<T> implements Subscription {
   }
 
   #createTask(): SinkTask<T> {
+    const host = this.#host;
     return new SinkTask<T>({
       name: this.name,
       sink: this.sink,
@@ -360,11 +369,15 @@ export class SinkSubscription<T> implements Subscription {
       maxUncommitted: this.#plan.isKeyed
         ? Number.POSITIVE_INFINITY
         : (this.#plan.options.maxUncommitted ?? 100_000),
+      // Its runs come after it.
+      get patienceMs(): number {
+        return host.closeMs;
+      },
       policies: this.#policies,
       writesWhole: this.#plan.checkpoint !== undefined,
       consentsToLoss: this.consentsToLoss,
-      signal: this.#host.signal,
-      turn: this.#host.turn,
+      signal: host.signal,
+      turn: host.turn,
       onFail: (error, items) => {
         this.#failed += items;
         this.#host.failed(this, error);

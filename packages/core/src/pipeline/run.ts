@@ -268,6 +268,7 @@ export class Run<T> {
         signal,
         fail: this.#sinkFailed,
         checkpoint: this.#exactName,
+        closeMs: this.#options.closeMs,
         ...(this.#exact === undefined ? {} : { comparePositions: this.#exact.comparePositions }),
       }),
     );
@@ -412,9 +413,10 @@ export class Run<T> {
     const reason = this.#failure?.error;
     await this.#attempt(`writing to '${this.#sinkName}'`, () => this.#writer.idle());
     const box = this.#deadLetter;
-    if (box !== undefined) await this.#attempt(`writing to '${box.name}'`, () => box.idle());
+    if (box !== undefined) await this.#attempt(`writing to '${box.name}'`, () => box.halt());
     this.#state = 'closing';
-    this.#guard.setDeadline(this.#options.closeMs);
+    // What a sink deferred may still be outstanding where it was passed on to: its close waits for that first.
+    this.#guard.setDeadline(this.#options.closeMs * (this.#writer.hasDeferred ? 2 : 1));
     for (const committer of this.#committers) await this.#attempt('the last commit', () => committer.last());
     if (this.#isSinkOpen) {
       this.#isSinkOpen = false;
@@ -452,7 +454,7 @@ export class Run<T> {
     try {
       await this.#guard.wait(what, call);
     } catch (error) {
-      if (!(error instanceof GivenUp)) this.#note(error);
+      this.#note(error);
     }
   }
 
@@ -460,6 +462,8 @@ export class Run<T> {
   #note(error: unknown): void {
     if (error instanceof GivenUp) {
       this.#failure ??= this.#hurriedBy;
+      this.#guard.noteStuck(error.what);
+      if (error.failure !== undefined) this.#note(error.failure.error);
       return;
     }
     if (this.#failure !== undefined && error === this.#failure.error) return;

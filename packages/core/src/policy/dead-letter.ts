@@ -185,14 +185,20 @@ export class DeadLetterBox {
     }
   }
 
+  /** It is abandoned: what waits belongs to somebody who will hear nothing more of it. Resolves as `idle` does. */
+  halt(): Promise<void> {
+    this.#isClosed = true;
+    this.#queue = [];
+    return this.idle();
+  }
+
+  /** @param reason of whoever has halted it, and waited for what is outstanding as long as there was to wait. */
   async close(reason?: unknown): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#isClosed = true;
     this.#clearTimer();
-    // What waits still belongs to somebody who will hear nothing more of it.
-    if (reason !== undefined) this.#queue = [];
-    await this.idle();
+    if (reason === undefined) await this.idle();
     try {
       await this.#sink.close?.(reason);
       if (reason === undefined) await this.#checkSettled();

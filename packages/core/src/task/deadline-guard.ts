@@ -10,9 +10,12 @@ import type { Awaitable } from '../source.ts';
 /** What a wait is rejected with that was given up. */
 export class GivenUp {
   readonly what: string;
+  /** What else failed meanwhile. */
+  readonly failure: { readonly error: unknown } | undefined;
 
-  constructor(what: string) {
+  constructor(what: string, failure?: { readonly error: unknown }) {
     this.what = what;
+    this.failure = failure;
   }
 }
 
@@ -27,6 +30,11 @@ export class DeadlineGuard {
   /** What was given up, in words. */
   get stuck(): readonly string[] {
     return this.#stuck;
+  }
+
+  /** Counts as given up what somebody called had to give up himself. */
+  noteStuck(what: string): void {
+    if (!this.#stuck.includes(what)) this.#stuck.push(what);
   }
 
   /** What is being waited for, in words. */

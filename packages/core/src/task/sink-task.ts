@@ -76,6 +76,8 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
   written = 0;
   /** Writes that were accepted. */
   batches = 0;
+  /** Whether the sink ever took a write into its own hands. */
+  hasDeferred = false;
 
   /** What the sink took into its own hands, where its loss was consented to. */
   readonly #claims = new Set<ConsentedClaim>();
@@ -319,6 +321,7 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     if (write.isOver) return;
     const { parcel } = write;
     this.#answered(write);
+    if (write.isDeferred) this.hasDeferred = true;
     if (job === undefined) this.#vacate(parcel);
     this.written += parcel.items.length;
     this.batches += 1;
@@ -390,6 +393,7 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     write.unlink();
     if (write.isDeferred) {
       // What the sink took into its own hands is the sink's to settle, still.
+      this.hasDeferred = true;
       this.#jobs?.policies.breaker?.failed();
       if (job === undefined) this.#vacate(parcel);
       this.lost(error, this.track === undefined ? parcel.items.length : 0);

@@ -272,7 +272,17 @@ describe.each(PLACES)('in %s', (place) => {
       expect(calls.filter((call) => call.startsWith('close'))).toHaveLength(1);
       expect(calls.at(-1)).toBe(end.fails ? 'close: reason' : 'close');
       if (end.fails) expect(sink.reason).toBe(source.reason);
-      expect(log.findLast((entry) => entry.includes(' close'))).toMatch(/^source close/);
+      // Before the run says that it has ended, whoever hangs.
+      const closings = log.filter((entry) => / close/.test(entry));
+      const how = end.fails ? 'close: reason' : 'close';
+      expect(closings).toEqual([`sink ${how}`, `source ${how}`]);
+    });
+
+    it('K9 a write is named exactly if it ended the patience of an abort', async () => {
+      const { error } = await play(place, end);
+      const { suppressed = [] } = (error ?? {}) as { suppressed?: unknown[] };
+      const isNamed = suppressed.some((other) => String(other).includes("writing to 'staged sink'"));
+      expect(isNamed).toBe(end.name === 'it is aborted, and nobody heeds it');
     });
 
     it('K9 the signals of a write, of its sink and of the source abort exactly if the run failed', async () => {

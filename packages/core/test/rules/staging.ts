@@ -8,7 +8,14 @@ import type { Accepted, Sink, SinkContext, WriteContext } from '../../src/sink.t
 import type { Positioned, Source, SourceContext } from '../../src/source.ts';
 
 /** To a sink that is subscribed, its dispatcher is the run. Keyed, a hundred items in a row have one key. */
-export const PLACES = ['a pipeline', 'broadcast', 'demand', 'partition', 'keyed partition'] as const;
+export const PLACES = [
+  'a pipeline',
+  'broadcast',
+  'demand',
+  'partition',
+  'keyed partition',
+  'demand behind broadcast',
+] as const;
 
 export type Place = (typeof PLACES)[number];
 
@@ -45,7 +52,10 @@ async function subscribed(
   }
   const dispatcher = place === 'broadcast' ? builder.broadcast() : builder.demand();
   await dispatcher.subscribeSink(sink, undefined, options);
-  return dispatcher.createSink();
+  if (place !== 'demand behind broadcast') return dispatcher.createSink();
+  const outer = builder.broadcast();
+  await outer.subscribeSink(dispatcher.createSink());
+  return outer.createSink();
 }
 
 interface Settler<V> {
