@@ -63,10 +63,10 @@ export function readRules(code: string): [string, string][] {
   return rules.map(([rule, sentence]) => [rule, oneLine(sentence)]);
 }
 
-/** The rules that the titles of tests begin with, and those of checks that are data: `rule: 'S3'`, `check('S3', …)`. */
+/** The rules that the titles of tests begin with, and those of checks that are data: `rule: 'S3'`, `check('S3', …)`, `sinkCheck('K3', …)`. */
 export function readTitles(code: string): string[] {
   const titles = code.matchAll(/(?:\b(?:it|test|describe)(?:\.\w+)*|\))\(\s*['"`]((?:[SKCD]\d+[ :,]+)+)/g);
-  const checks = code.matchAll(/(?:\brule: |(?<![#.\w])check\(\s*)'([A-Z]\d+)'\s*[,}]/g);
+  const checks = code.matchAll(/(?:\brule: |(?<![#.\w])(?:\w+C|c)heck\(\s*)'([A-Z]\d+)'\s*[,}]/g);
   return [
     ...[...titles].flatMap(([, numbers]) => numbers?.match(/\w+/g) ?? []),
     ...[...checks].map(([, rule]) => rule as string),

@@ -75,6 +75,7 @@ describe('readTitles', () => {
     ['a check that is data', `{ rule: 'S12', sentence: 'resumes' }`, ['S12']],
     ['the last line of one', `{\n  sentence: 'resumes',\n  rule: 'S12' }`, ['S12']],
     ['a check that a function makes', `check('S12', 'resumes', run)`, ['S12']],
+    ['a check of one kind', `sinkCheck(\n  'K17',\n  'settles soon', run)`, ['K17']],
     ['a check of something else', `this.#check('S12', isKept)`, []],
     ['a type of checks', `readonly rule: 'C1' | 'C2';`, []],
     ['a number within', `it('is like S3', () => {})`, []],
