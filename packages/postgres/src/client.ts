@@ -1,0 +1,332 @@
+/**
+ * The only file that knows `pg`: what we use of it, as an interface by shape, so that a user's own pool fits; opening a
+ * pool or borrowing one; sessions that end; and errors as ours.
+ *
+ *     Sessions ─ acquire ─► Session ─ query, cursor, copy ─► release      back to the pool, fit for others
+ *                                                        └► destroy      the connection is gone: whatever it did is undone
+ */
+
+import { Deferred, onAbort } from '@streamweld/core/connector';
+import pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import Cursor from 'pg-cursor';
+import { once } from 'node:events';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import { toPostgresError, type Translation } from './errors.ts';
+
+export interface ConnectionOptions {
+  readonly host?: string | undefined;
+  /** Default 5432. */
+  readonly port?: number | undefined;
+  readonly user?: string | undefined;
+  /** Or a function that answers it, asked anew for each connection: for passwords that expire. */
+  readonly password?: string | (() => string | Promise<string>) | undefined;
+  readonly database?: string | undefined;
+  /** TLS: `true` checks the server's certificate; options are those of `tls.connect`. Default: what a URL says, else none. */
+  readonly ssl?: boolean | TlsOptions | undefined;
+  /** Shown in `pg_stat_activity`. Default: `streamweld` and the name of the stage. */
+  readonly applicationName?: string | undefined;
+  /** How long making a connection may take, in milliseconds. Default 30,000. */
+  readonly connectTimeoutMs?: number | undefined;
+}
+
+export interface PostgresField {
+  readonly name: string;
+  /** The oid of its type. */
+  readonly dataTypeID: number;
+}
+
+export interface PostgresResult {
+  readonly rows: readonly Record<string, unknown>[];
+  readonly rowCount: number | null;
+  /** The tag of the command: COMMIT, or ROLLBACK where a COMMIT could not be. */
+  readonly command: string;
+  readonly fields: readonly PostgresField[];
+}
+
+/** How a column's text becomes a value, by the oid of its type. */
+export interface TypeParsers {
+  getTypeParser(oid: number, format?: string): (text: string) => unknown;
+}
+
+export interface PostgresQuery {
+  readonly text: string;
+  readonly values?: readonly unknown[];
+  readonly types?: TypeParsers;
+}
+
+/** One connection of a pool, by its shape: `pg.PoolClient` is one. */
+export interface PostgresConnection {
+  /** Of the server: by it a statement is cancelled. */
+  readonly processID?: number | null | undefined;
+  query(query: PostgresQuery): PromiseLike<PostgresResult>;
+  on(event: string, listener: (argument: unknown) => void): unknown;
+  off(event: string, listener: (argument: unknown) => void): unknown;
+  /** Gives it back; `true`: ends it. */
+  release(destroy?: boolean): unknown;
+}
+
+/** A pool of connections, by its shape: `pg.Pool` is one. It stays the user's: it is not ended here. */
+export interface PostgresPool {
+  connect(): PromiseLike<PostgresConnection>;
+}
+
+export interface SessionsOptions {
+  readonly connection: string | ConnectionOptions | undefined;
+  readonly client: PostgresPool | undefined;
+  /** The most connections at once, beside one for cancelling. */
+  readonly max: number;
+  readonly stage: string;
+  readonly errorDetails: boolean;
+}
+
+/** How long a connection may take to end in order before it is cut off. */
+const END_MS = 2000;
+
+/** Where sessions come from: a pool of our own, or the user's. */
+export class Sessions {
+  readonly #options: SessionsOptions;
+  #own: pg.Pool | undefined;
+  readonly #live = new Set<Session>();
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  translation(action: string): Translation {
+    const { stage, errorDetails } = this.#options;
+    return { action, stage, errorDetails };
+  }
+
+  /**
+   * A session that is this caller's alone until it is released.
+   * @throws PostgresError SW_POSTGRES_UNREACHABLE, SW_POSTGRES_DENIED and others; what the signal gives as its reason.
+   */
+  async acquire(signal?: AbortSignal): Promise<Session> {
+    signal?.throwIfAborted();
+    const connecting = Promise.resolve(this.#pool().connect());
+    // Nobody can stop a pool from connecting: what it answers to somebody who has left goes back at once.
+    const left = new Deferred<never>();
+    const stopListening = signal === undefined ? () => {} : onAbort(signal, (reason) => left.reject(reason));
+    let hasLeft = false;
+    connecting.then(
+      (late) => {
+        if (hasLeft) late.release();
+      },
+      () => {},
+    );
+    try {
+      const connection = await first(connecting, left.promise);
+      const session = new Session(connection, this);
+      this.#live.add(session);
+      return session;
+    } catch (error) {
+      hasLeft = true;
+      if (signal?.aborted === true) throw error;
+      throw toPostgresError(error, this.translation('connect to Postgres'));
+    } finally {
+      stopListening();
+    }
+  }
+
+  /** Stops what a session is doing, through another one, as far as that is possible in so many milliseconds. */
+  async cancel(session: Session, ms: number): Promise<void> {
+    const { processId } = session;
+    if (processId === undefined || session.isLost) return;
+    const canceling = this.acquire().then((other) =>
+      other.query('select pg_cancel_backend($1)', [processId]).then(
+        () => other.release(),
+        () => other.destroy(),
+      ),
+    );
+    await within(ms, canceling).catch(() => {});
+  }
+
+  forget(session: Session): void {
+    this.#live.delete(session);
+  }
+
+  /** Cuts off what was not given back, and ends the pool if it is ours. */
+  async close(): Promise<void> {
+    for (const session of this.#live) session.destroy();
+    const pool = this.#own;
+    this.#own = undefined;
+    if (pool === undefined) return;
+    await within(END_MS, pool.end());
+  }
+
+  #pool(): PostgresPool {
+    const { client, connection, max, stage } = this.#options;
+    if (client !== undefined) return client;
+    if (this.#own === undefined) {
+      this.#own = new pg.Pool({ ...toPgConfig(connection, stage), max: max + 1 });
+      // A connection that is lost while nobody uses it is nobody's failure: the pool makes another.
+      this.#own.on('error', () => {});
+    }
+    return this.#own as PostgresPool;
+  }
+}
+
+/** One connection, in one pair of hands. */
+export class Session {
+  readonly #connection: PostgresConnection;
+  readonly #sessions: Sessions;
+  /** The connection ended by itself: nothing that is asked of it will be answered. */
+  #lost: unknown;
+  #isOver = false;
+  readonly #waiting = new Set<(error: unknown) => void>();
+
+  constructor(connection: PostgresConnection, sessions: Sessions) {
+    this.#connection = connection;
+    this.#sessions = sessions;
+    // `on`, not `once`: a backend that is terminated makes two.
+    connection.on('error', this.#onLoss);
+    connection.on('end', this.#onEnd);
+  }
+
+  readonly #onLoss = (error: unknown): void => {
+    this.#lost ??= error;
+    for (const reject of this.#waiting) reject(this.#lost);
+    this.#waiting.clear();
+  };
+
+  readonly #onEnd = (): void => this.#onLoss(new Error('Connection terminated'));
+
+  /** Whether something that was asked of it has not been answered. */
+  get isBusy(): boolean {
+    return this.#waiting.size > 0;
+  }
+
+  /** The number of its process on the server, where the client knows it. */
+  get processId(): number | undefined {
+    return this.#connection.processID ?? undefined;
+  }
+
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
+  /** The connection itself, for notifications. */
+  get connection(): PostgresConnection {
+    return this.#connection;
+  }
+
+  async query(text: string, values?: readonly unknown[], types?: TypeParsers): Promise<PostgresResult> {
+    return this.#orLost(
+      Promise.resolve(
+        this.#connection.query({
+          text,
+          ...(values === undefined ? undefined : { values }),
+          ...(types === undefined ? undefined : { types }),
+        }),
+      ),
+    );
+  }
+
+  /** Opens a server-side cursor: a portal that is read in pieces. */
+  cursor(text: string, values: readonly unknown[], types: TypeParsers): SessionCursor {
+    const cursor = new Cursor<Record<string, unknown>>(text, [...values], { types } as never);
+    (this.#connection.query as (query: unknown) => unknown)(cursor);
+    return {
+      read: (count) => this.#orLost(cursor.read(count)),
+      // Its answer never comes when the connection is lost.
+      close: () => this.#orLost(cursor.close()),
+    };
+  }
+
+  /** COPY … FROM STDIN with such text. @throws where the server took another number of rows than was sent. */
+  async copyIn(text: string, chunks: readonly Uint8Array[], rows: number): Promise<void> {
+    const stream = copyFrom(text);
+    (this.#connection.query as (query: unknown) => unknown)(stream);
+    const finished = new Deferred();
+    stream.on('error', finished.reject);
+    stream.on('finish', () => finished.resolve());
+    const sending = (async () => {
+      for (const chunk of chunks) {
+        if (!stream.write(chunk)) await first(once(stream, 'drain'), finished.promise);
+      }
+      stream.end();
+      await finished.promise;
+    })();
+    await this.#orLost(sending);
+    if (stream.rowCount !== rows) throw new Error(`COPY took ${stream.rowCount} of ${rows} rows.`);
+  }
+
+  /** Rejects too when the connection is lost: then the client's own promise may never settle. */
+  #orLost<T>(promise: Promise<T>): Promise<T> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost);
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.add(reject);
+      promise.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+    });
+  }
+
+  /** Ends the connection when the signal aborts: then nobody waits for its answer. The answer takes that back. */
+  destroyOn(signal: AbortSignal | undefined): () => void {
+    return signal === undefined ? () => {} : onAbort(signal, () => this.destroy());
+  }
+
+  /** Gives it back, fit for others: outside a transaction, with nothing running. */
+  release(): void {
+    this.#end(this.isLost);
+  }
+
+  /** Ends the connection: the server undoes what was not committed. */
+  destroy(): void {
+    this.#end(true);
+  }
+
+  #end(destroys: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#sessions.forget(this);
+    this.#connection.off('error', this.#onLoss);
+    this.#connection.off('end', this.#onEnd);
+    // What it says from now on concerns nobody, and must not end the process: a destroyed one may still fail.
+    if (destroys) this.#connection.on('error', () => {});
+    this.#connection.release(destroys);
+    this.#onLoss(new Error('Connection terminated: it was given back'));
+  }
+}
+
+export interface SessionCursor {
+  /** Up to so many rows; none at the end. */
+  read(count: number): Promise<Record<string, unknown>[]>;
+  close(): Promise<void>;
+}
+
+/** The first of two to settle. Neither is kept waiting for: both settle soon, or are let go with what made them. */
+function first<A, B>(one: PromiseLike<A>, other: PromiseLike<B>): Promise<A | B> {
+  return new Promise<A | B>((resolve, reject) => {
+    one.then(resolve, reject);
+    other.then(resolve, reject);
+  });
+}
+
+/** The promise, or nothing once so many milliseconds have passed. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  return first(promise, late).finally(() => clearTimeout(timer));
+}
+
+/** The options of `pg`. */
+export function toPgConfig(
+  connection: string | ConnectionOptions | undefined,
+  stage: string,
+): pg.ClientConfig {
+  const name = `streamweld ${stage}`.slice(0, 63);
+  if (typeof connection === 'string') {
+    return { connectionString: connection, fallback_application_name: name, connectionTimeoutMillis: 30_000 };
+  }
+  const { applicationName, connectTimeoutMs, ...rest } = connection ?? {};
+  return {
+    ...rest,
+    connectionTimeoutMillis: connectTimeoutMs ?? 30_000,
+    ...(applicationName === undefined
+      ? { fallback_application_name: name }
+      : { application_name: applicationName }),
+  };
+}

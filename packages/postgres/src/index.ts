@@ -1,0 +1,29 @@
+/** Postgres for StreamWeld: names only. */
+
+export type {
+  ConnectionOptions,
+  PostgresConnection,
+  PostgresField,
+  PostgresPool,
+  PostgresQuery,
+  PostgresResult,
+  TypeParsers,
+} from './client.ts';
+export {
+  POSTGRES_ERROR_CODES,
+  PostgresError,
+  type PostgresErrorCode,
+  type PostgresErrorDetails,
+  PostgresRowError,
+  type ServerFields,
+} from './errors.ts';
+export type {
+  ColumnValue,
+  KeyValue,
+  PostgresSinkOptions,
+  PostgresSourceOptions,
+  ReachOptions,
+} from './options.ts';
+export { PostgresSink } from './sink.ts';
+export { PostgresSource } from './source.ts';
+export type { PostgresPosition } from './source-key.ts';

@@ -1,0 +1,126 @@
+/**
+ * Positions in tables of the database, for a sink that keeps them with its rows and for the checkpoint store.
+ *
+ *     <table>         name, lane → position        as JSON (positionToJson of core)
+ *     <table>_runs    name → epoch                 raised by whoever takes the name over: an earlier run is fenced
+ */
+
+import { type Json, positionFromJson, positionToJson, StreamWeldError } from '@streamweld/core/connector';
+import type { Session } from './client.ts';
+import { quoteIdentifier } from './identifiers.ts';
+
+export type Positions = ReadonlyMap<string, unknown>;
+
+/** Of the tables' creation: `if not exists` alone lets two that come at once fail. */
+const LOCK = 7_321_846_501;
+
+export class PositionTables {
+  readonly #lanes: string;
+  readonly #runs: string;
+  readonly #stage: string;
+
+  constructor(table: string, stage: string) {
+    this.#lanes = quoteIdentifier(table);
+    this.#runs = quoteIdentifier(`${table}_runs`);
+    this.#stage = stage;
+  }
+
+  /** Makes the tables where they are not there. Not within a transaction. */
+  async create(session: Session): Promise<void> {
+    const { rows } = await session.query(
+      'select to_regclass($1) is not null and to_regclass($2) is not null as are',
+      [this.#lanes, this.#runs],
+    );
+    if ((rows[0] as { are: boolean }).are) return;
+    await session.query('begin');
+    await session.query('select pg_advisory_xact_lock($1)', [LOCK]);
+    await session.query(
+      `create table if not exists ${this.#lanes} (name text, lane text, position text not null, primary key (name, lane))`,
+    );
+    await session.query(
+      `create table if not exists ${this.#runs} (name text primary key, epoch bigint not null)`,
+    );
+    await session.query('commit');
+  }
+
+  /** The epoch from which on this caller alone has the name. */
+  async takeOver(session: Session, name: string): Promise<string> {
+    const { rows } = await session.query(
+      `insert into ${this.#runs} as r values ($1, 1) on conflict (name) do update set epoch = r.epoch + 1 returning epoch::text`,
+      [name],
+    );
+    return (rows[0] as { epoch: string }).epoch;
+  }
+
+  /**
+   * Within a transaction: sees to it that nobody takes the name over before its end.
+   * @throws StreamWeldError SW_CHECKPOINT_FENCED where somebody has.
+   */
+  async hold(session: Session, name: string, epoch: string): Promise<void> {
+    const { rows } = await session.query(`select epoch::text from ${this.#runs} where name = $1 for update`, [
+      name,
+    ]);
+    if ((rows[0] as { epoch: string } | undefined)?.epoch === epoch) return;
+    throw new StreamWeldError(
+      'SW_CHECKPOINT_FENCED',
+      `Another run has taken over the checkpoint of ${JSON.stringify(name)}. Let only one run at a time use a name.`,
+      { stage: this.#stage },
+    );
+  }
+
+  async load(session: Session, name: string): Promise<Map<string, unknown>> {
+    const { rows } = await session.query(`select lane, position from ${this.#lanes} where name = $1`, [name]);
+    return new Map(
+      (rows as { lane: string; position: string }[]).map(({ lane, position }) => [
+        lane,
+        positionFromJson(JSON.parse(position)),
+      ]),
+    );
+  }
+
+  /** Puts the lanes that moved; the others stay. */
+  async put(session: Session, name: string, positions: EncodedPositions): Promise<void> {
+    if (positions.lanes.length === 0) return;
+    await session.query(
+      `insert into ${this.#lanes} select $1, u.lane, u.position from unnest($2::text[], $3::text[]) as u(lane, position)
+         on conflict (name, lane) do update set position = excluded.position`,
+      [name, positions.lanes, positions.texts],
+    );
+  }
+
+  /** Puts these in place of all there are. */
+  async replace(session: Session, name: string, positions: EncodedPositions): Promise<void> {
+    await session.query(`delete from ${this.#lanes} where name = $1 and lane <> all ($2::text[])`, [
+      name,
+      positions.lanes,
+    ]);
+    await this.put(session, name, positions);
+  }
+
+  /** Whether these are what is kept: how a write whose COMMIT was not answered is told from one that was not committed. */
+  async holds(session: Session, name: string, positions: EncodedPositions): Promise<boolean> {
+    const { rows } = await session.query(
+      `select count(*)::int as same from ${this.#lanes} as p join unnest($2::text[], $3::text[]) as u(lane, position)
+          on p.name = $1 and p.lane = u.lane and p.position = u.position`,
+      [name, positions.lanes, positions.texts],
+    );
+    return (rows[0] as { same: number }).same === positions.lanes.length;
+  }
+}
+
+export interface EncodedPositions {
+  readonly lanes: readonly string[];
+  readonly texts: readonly string[];
+}
+
+/** @throws StreamWeldError SW_POSITION_INVALID for what would not come back as it was. */
+export function encodePositions(positions: Positions): EncodedPositions {
+  const lanes: string[] = [];
+  const texts: string[] = [];
+  for (const [lane, position] of positions) {
+    lanes.push(lane);
+    const json: Json = positionToJson(position, `lane ${JSON.stringify(lane)}`);
+    texts.push(JSON.stringify(json));
+  }
+  return { lanes, texts };
+}

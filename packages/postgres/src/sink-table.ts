@@ -1,0 +1,75 @@
+/** The table of a sink, as the catalog describes it: which columns there are, and how a value is written for each. */
+
+import type { Session } from './client.ts';
+import { PostgresError } from './errors.ts';
+import { quoteIdentifier, quoteTable } from './identifiers.ts';
+import type { CheckedSinkOptions } from './options.ts';
+
+export interface TableColumn {
+  readonly name: string;
+  /** As it is written in a cast: `numeric(10,2)`, `text[]`. */
+  readonly type: string;
+  readonly kind: ColumnKind;
+}
+
+/** How a value becomes the column's text. */
+export type ColumnKind = 'plain' | 'text' | 'json' | 'bytes' | 'array';
+
+export interface Table {
+  /** Quoted, with its schema. */
+  readonly name: string;
+  /** Those that can be written, by name. */
+  readonly columns: ReadonlyMap<string, TableColumn>;
+}
+
+/** @throws PostgresError SW_POSTGRES_TABLE_INVALID where there is no such table. */
+export async function describeTable<T>(session: Session, options: CheckedSinkOptions<T>): Promise<Table> {
+  const name = quoteTable(options.table);
+  if (options.create !== undefined) {
+    const columns = [...options.create].map(([column, type]) => `${quoteIdentifier(column)} ${type}`);
+    await session.query(`create table if not exists ${name} (${columns.join(', ')})`);
+  }
+  // `b`, the base of a domain, decides how a value is written; `e` is the element of an array.
+  const { rows } = await session.query(
+    `select a.attname as name, pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
+            b.typcategory as category, b.typname as base
+       from pg_catalog.pg_attribute a
+       join pg_catalog.pg_type t on t.oid = a.atttypid
+       join pg_catalog.pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
+      where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped
+        and a.attgenerated = '' and a.attidentity <> 'a'
+      order by a.attnum`,
+    [name],
+  );
+  if (rows.length === 0) {
+    throw new PostgresError(
+      'SW_POSTGRES_TABLE_INVALID',
+      `The table ${name} is not there, or has no column that can be written. Check its name, schema and search_path; names are taken as they are, with their capitals. The option create makes it.`,
+      { stage: options.name, table: options.table.table },
+    );
+  }
+  const columns = new Map<string, TableColumn>();
+  for (const row of rows as { name: string; type: string; category: string; base: string }[]) {
+    columns.set(row.name, { name: row.name, type: row.type, kind: kindOf(row.category, row.base) });
+  }
+  for (const column of [...options.key, ...(options.columns?.keys() ?? [])]) {
+    if (!columns.has(column)) throw columnUnknown(column, options);
+  }
+  return { name, columns };
+}
+
+function kindOf(category: string, base: string): ColumnKind {
+  if (base === 'json' || base === 'jsonb') return 'json';
+  if (base === 'bytea') return 'bytes';
+  if (category === 'A') return 'array';
+  return category === 'S' || category === 'E' ? 'text' : 'plain';
+}
+
+export function columnUnknown<T>(column: string, options: CheckedSinkOptions<T>): PostgresError {
+  const table = quoteTable(options.table);
+  return new PostgresError(
+    'SW_POSTGRES_COLUMN_UNKNOWN',
+    `The table ${table} has no column ${JSON.stringify(column)} that can be written. Name the columns that are meant with the option columns, or add it to the table.`,
+    { stage: options.name, table: options.table.table, column },
+  );
+}

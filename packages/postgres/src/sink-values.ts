@@ -1,0 +1,155 @@
+/**
+ * Values as the text that the server reads. What it could not store as it is, is refused here, by row and column: NUL
+ * would be an error of the whole batch, and a lone surrogate would silently become another character.
+ */
+
+import { describe } from '@streamweld/core/connector';
+import { PostgresRowError } from './errors.ts';
+import type { JsonMode } from './types.ts';
+import type { TableColumn } from './sink-table.ts';
+
+/** The text of a value, or `null`. */
+export type Encode = (value: unknown) => string | null;
+
+/** Why a value cannot be written: without the value. */
+class Refusal extends Error {}
+
+const encoder = new TextEncoder();
+
+export function encoderOf({ kind }: TableColumn, json: JsonMode): Encode {
+  switch (kind) {
+    case 'json':
+      return json === 'text' ? encodePlain : encodeJson;
+    case 'array':
+      return (value) => (Array.isArray(value) ? encodeArray(value) : encodePlain(value));
+    case 'bytes':
+      return encodeBytes;
+    case 'text':
+    case 'plain':
+      return encodePlain;
+  }
+}
+
+function encodePlain(value: unknown): string | null {
+  switch (typeof value) {
+    case 'string':
+      return checked(value);
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return String(value);
+    case 'undefined':
+      return null;
+    case 'object':
+      if (value === null) return null;
+      if (value instanceof Date) return encodeDate(value);
+      if (value instanceof Uint8Array) return encodeBytes(value);
+      break;
+    default:
+  }
+  throw new Refusal(`${describe(value)} cannot be written to it`);
+}
+
+function checked(text: string): string {
+  if (text.includes('\0')) throw new Refusal('its text holds NUL, which Postgres cannot store');
+  if (!text.isWellFormed()) {
+    throw new Refusal(
+      'its text holds half of a surrogate pair, which Postgres would replace by another character',
+    );
+  }
+  return text;
+}
+
+function encodeDate(date: Date): string {
+  if (Number.isNaN(date.getTime())) throw new Refusal('its date is invalid');
+  const year = date.getUTCFullYear();
+  const text = date.toISOString();
+  // JavaScript writes such years with a sign and six digits, Postgres with as many as it takes, and an era.
+  const rest = text.slice(text.indexOf('-', 1));
+  if (year > 9999) return `${year}${rest}`;
+  return year > 0 ? text : `${String(1 - year).padStart(4, '0')}${rest} BC`;
+}
+
+function encodeBytes(value: unknown): string | null {
+  if (value === null || value === undefined) return null;
+  if (!(value instanceof Uint8Array)) throw new Refusal(`${describe(value)} is no Uint8Array`);
+  return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
+}
+
+function encodeJson(value: unknown): string | null {
+  // `null` is the null of SQL, as it is for every other column; inside a value it is that of JSON.
+  if (value === undefined || value === null) return null;
+  const text = JSON.stringify(value, jsonValue) as string | undefined;
+  if (text === undefined) throw new Refusal(`${describe(value)} is nothing that JSON has`);
+  // JSON.stringify writes half of a pair, and NUL, as an escape: jsonb refuses the one and cannot store the other.
+  if (/\\u(0000|d[89a-f])/.test(text) && holdsUnstorable(text)) {
+    throw new Refusal('its JSON holds NUL, or half of a surrogate pair, which jsonb cannot store');
+  }
+  return text;
+}
+
+/** A bigint keeps its digits: JSON has numbers of any length. */
+function jsonValue(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? rawJson(String(value)) : value;
+}
+
+const rawJson: (text: string) => unknown =
+  (JSON as unknown as { rawJSON?: (text: string) => unknown }).rawJSON ??
+  ((text) => {
+    if (Number.isSafeInteger(Number(text))) return Number(text);
+    throw new Refusal(
+      'its JSON holds a bigint beyond 2^53, which this version of Node cannot write as a number',
+    );
+  });
+
+/** An escape counts where the backslashes before it are even in number: `\\\\u0000` is a text that says so. */
+function holdsUnstorable(text: string): boolean {
+  for (const { index } of text.matchAll(/\\u(0000|d[89a-f][0-9a-f]{2})/g)) {
+    let before = 0;
+    while (text[index - 1 - before] === '\\') before += 1;
+    if (before % 2 === 0) return true;
+  }
+  return false;
+}
+
+/** `{1,NULL,"a\"b"}`; arrays within are dimensions. */
+function encodeArray(values: readonly unknown[]): string {
+  const parts = values.map((value) => {
+    if (Array.isArray(value)) return encodeArray(value);
+    const text = encodePlain(value);
+    if (text === null) return 'NULL';
+    return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
+      ? text
+      : quoted(text);
+  });
+  return `{${parts.join(',')}}`;
+}
+
+/** An element of an array's text. */
+export function quoted(text: string): string {
+  return `"${text.replace(/[\\"]/g, '\\$&')}"`;
+}
+
+/** Turns what an encoder threw into an error that names row and column, and holds no value. */
+export function rowError(error: unknown, index: number, column: string, stage: string): unknown {
+  if (!(error instanceof Refusal)) return error;
+  return new PostgresRowError(
+    `Row ${index} of the batch cannot be written: in column ${JSON.stringify(column)}, ${error.message}.`,
+    [index],
+    { stage, column },
+  );
+}
+
+/** A line of COPY's text format. */
+export function copyField(text: string | null): string {
+  if (text === null) return '\\N';
+  return /[\\\t\n\r]/.test(text)
+    ? text.replace(/[\\\t\n\r]/g, (character) => ESCAPES[character] as string)
+    : text;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+export function toBytes(text: string): Uint8Array {
+  return encoder.encode(text);
+}

@@ -1,0 +1,119 @@
+/**
+ * One lane of a source: a cursor, the rows that were fetched from it, and where they end.
+ *
+ *     cursor ─ fetch ─► [ rows … | the next row ] ─ take(demand) ─► rows, cut where a key ends, and the position behind
+ *
+ * Rows that share a key cannot be told apart on resume, so a batch ends between two keys; the row behind it has to be
+ * known for that.
+ */
+
+import type { Session, SessionCursor, TypeParsers } from './client.ts';
+import type { PostgresPosition, ResumeKey } from './source-key.ts';
+import type { LanePlan, Statement } from './source-plan.ts';
+
+/** Rows that are asked for at once. More take longer to come and are no faster. */
+const FETCH_ROWS = 1000;
+
+type Row = Record<string, unknown>;
+
+export interface Taken {
+  readonly items: readonly Row[];
+  /** Undefined where there is no key. */
+  readonly position: PostgresPosition | undefined;
+}
+
+export class LaneReader {
+  readonly lane: string;
+  readonly session: Session;
+  readonly #key: ResumeKey | undefined;
+  readonly #statement: Statement;
+  readonly #types: TypeParsers;
+  #cursor: SessionCursor | undefined;
+  #rows: Row[] = [];
+  #at = 0;
+  #position: PostgresPosition;
+  #isFetching = false;
+  #isAtEnd = false;
+
+  constructor(session: Session, types: TypeParsers, plan: LanePlan | Statement, key: ResumeKey | undefined) {
+    this.session = session;
+    this.#types = types;
+    this.#key = key;
+    const [lane, statement, from] =
+      'lane' in plan ? [plan.lane, plan.statement, plan.from] : ['', plan, undefined];
+    this.lane = lane;
+    this.#statement = statement;
+    this.#position = from ?? { key: null };
+  }
+
+  get isFetching(): boolean {
+    return this.#isFetching;
+  }
+
+  /** Everything was taken. */
+  get isDone(): boolean {
+    return this.#isAtEnd && this.#at === this.#rows.length;
+  }
+
+  get #left(): number {
+    return this.#rows.length - this.#at;
+  }
+
+  /** Whether `take(demand)` has something to answer. */
+  canTake(demand: number): boolean {
+    // With a key, the row behind the batch is needed, if there is one.
+    const needed = this.#key === undefined ? 1 : Math.min(demand, FETCH_ROWS) + 1;
+    return this.#left >= needed || (this.#isAtEnd && this.#left > 0);
+  }
+
+  /** Fetches more, unless it does or there is no more. The answer is undefined then. */
+  fetch(): Promise<void> | undefined {
+    if (this.#isFetching || this.#isAtEnd || this.#left > FETCH_ROWS) return undefined;
+    this.#isFetching = true;
+    this.#cursor ??= this.session.cursor(this.#statement.text, this.#statement.values, this.#types);
+    return this.#cursor.read(FETCH_ROWS).then(
+      (rows) => {
+        this.#isFetching = false;
+        if (rows.length < FETCH_ROWS) this.#isAtEnd = true;
+        this.#rows = this.#left === 0 ? rows : this.#rows.slice(this.#at).concat(rows);
+        this.#at = 0;
+      },
+      (error: unknown) => {
+        this.#isFetching = false;
+        throw error;
+      },
+    );
+  }
+
+  take(demand: number): Taken {
+    const end = Math.min(this.#rows.length, this.#at + Math.min(demand, FETCH_ROWS));
+    const key = this.#key;
+    if (key === undefined) return { items: this.#cut(end), position: undefined };
+    let cut = end;
+    if (cut < this.#rows.length || !this.#isAtEnd) {
+      while (cut > this.#at && key.isSame(this.#rows[cut - 1] as Row, this.#rows[cut] as Row)) cut -= 1;
+    }
+    if (cut > this.#at) {
+      this.#position = { ...this.#position, key: key.of(this.#rows[cut - 1] as Row) };
+    } else {
+      // More rows share this key than were asked for: they come, and the position stays before them.
+      cut = end;
+    }
+    return { items: this.#cut(cut), position: this.#position };
+  }
+
+  #cut(end: number): readonly Row[] {
+    const items = this.#at === 0 && end === this.#rows.length ? this.#rows : this.#rows.slice(this.#at, end);
+    this.#at = end;
+    if (this.#left === 0) {
+      this.#rows = [];
+      this.#at = 0;
+    }
+    return items;
+  }
+
+  /** Closes the portal. Nothing must be being fetched. */
+  async close(): Promise<void> {
+    await this.#cursor?.close();
+  }
+}

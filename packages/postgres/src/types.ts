@@ -1,0 +1,94 @@
+/**
+ * What becomes of a column's text: nothing is lost on the way. What a number or a Date of JavaScript cannot hold stays the
+ * text that the server wrote.
+ *
+ *     bool                         boolean
+ *     int2 int4 oid float4 float8  number
+ *     int8 numeric money           string            beyond 2^53, and with every digit
+ *     date time timestamp(tz)      string            in microseconds, with infinity
+ *     interval uuid text … enum    string
+ *     bytea                        Uint8Array
+ *     json jsonb                   what JSON.parse answers, or the text
+ *     arrays of these              arrays
+ */
+
+import pg from 'pg';
+import type { Session, TypeParsers } from './client.ts';
+
+type Parser = (text: string) => unknown;
+
+const asIs: Parser = (text) => text;
+const toNumber: Parser = (text) => Number(text);
+
+/** The oids of the types that come with every server (pg_type.dat), and those of their arrays. */
+const SCALARS: readonly (readonly [oid: number, array: number, parse: Parser])[] = [
+  [16, 1000, (text) => text === 't'],
+  [17, 1001, pg.types.getTypeParser(17) as Parser],
+  [21, 1005, toNumber],
+  [23, 1007, toNumber],
+  [26, 1028, toNumber],
+  [700, 1021, toNumber],
+  [701, 1022, toNumber],
+  // Text, whatever it says: char name text bpchar varchar, int8 numeric money, date time timestamp timestamptz timetz
+  // interval, uuid, inet cidr macaddr.
+  ...(
+    [
+      [18, 1002],
+      [19, 1003],
+      [25, 1009],
+      [1042, 1014],
+      [1043, 1015],
+      [20, 1016],
+      [1700, 1231],
+      [790, 791],
+      [1082, 1182],
+      [1083, 1183],
+      [1114, 1115],
+      [1184, 1185],
+      [1266, 1270],
+      [1186, 1187],
+      [2950, 2951],
+      [869, 1041],
+      [650, 651],
+      [829, 1040],
+    ] as const
+  ).map(([oid, array]) => [oid, array, asIs] as const),
+];
+
+const JSON_TYPES = [
+  [114, 199],
+  [3802, 3807],
+] as const;
+
+export type JsonMode = 'value' | 'text';
+
+const BINARY_ARRAYS = pg.types as unknown as {
+  arrayParser: { create(text: string, parse: Parser): { parse(): unknown } };
+};
+
+function arrayOf(parse: Parser): Parser {
+  return (text) => BINARY_ARRAYS.arrayParser.create(text, parse).parse();
+}
+
+/** The parsers of a session: those of every server, and arrays of the types that this database defines. */
+export async function loadParsers(session: Session, json: JsonMode): Promise<TypeParsers> {
+  const parsers = new Map<number, Parser>();
+  const parseJson: Parser = json === 'value' ? (text) => JSON.parse(text) as unknown : asIs;
+  for (const [oid, array, parse] of [
+    ...SCALARS,
+    ...JSON_TYPES.map((type) => [...type, parseJson] as const),
+  ]) {
+    parsers.set(oid, parse);
+    parsers.set(array, arrayOf(parse));
+  }
+  // An array of a type of one's own, an enum or a domain, has an oid of its own; its elements are text.
+  const { rows } = await session.query(
+    `select t.oid::int8 as array, coalesce(nullif(e.typbasetype, 0), e.oid)::int8 as element
+       from pg_catalog.pg_type t join pg_catalog.pg_type e on e.oid = t.typelem
+      where t.typcategory = 'A' and t.typlen = -1 and t.oid >= 16384 and e.typtype in ('e', 'd')`,
+  );
+  for (const { array, element } of rows as { array: string; element: string }[]) {
+    parsers.set(Number(array), arrayOf(parsers.get(Number(element)) ?? asIs));
+  }
+  return { getTypeParser: (oid) => parsers.get(oid) ?? asIs };
+}
