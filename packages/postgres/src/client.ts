@@ -174,6 +174,7 @@ export class Session {
   /** The connection ended by itself: nothing that is asked of it will be answered. */
   #lost: unknown;
   #isOver = false;
+  #tell: (() => void) | undefined;
   readonly #waiting = new Set<(error: unknown) => void>();
 
   constructor(connection: PostgresConnection, sessions: Sessions) {
@@ -188,7 +189,15 @@ export class Session {
     this.#lost ??= error;
     for (const reject of this.#waiting) reject(this.#lost);
     this.#waiting.clear();
+    const tell = this.#tell;
+    this.#tell = undefined;
+    tell?.();
   };
+
+  /** Calls back once the connection is lost, or given back. */
+  onLoss(callback: () => void): void {
+    this.#tell = callback;
+  }
 
   readonly #onEnd = (): void => this.#onLoss(new Error('Connection terminated'));
 
@@ -221,6 +230,12 @@ export class Session {
         }),
       ),
     );
+  }
+
+  /** @throws where the transaction had failed: then COMMIT is answered without an error, and its tag is ROLLBACK. */
+  async commit(): Promise<void> {
+    const { command } = await this.query('commit');
+    if (command !== 'COMMIT') throw new Error(`The server answered COMMIT with ${command}.`);
   }
 
   /** Opens a server-side cursor: a portal that is read in pieces. */

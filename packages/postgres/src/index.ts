@@ -1,5 +1,6 @@
 /** Postgres for StreamWeld: names only. */
 
+export { PostgresCheckpointStore, type PostgresCheckpointStoreOptions } from './checkpoint-store.ts';
 export type {
   ConnectionOptions,
   PostgresConnection,
@@ -25,5 +26,10 @@ export type {
   ReachOptions,
 } from './options.ts';
 export { PostgresSink } from './sink.ts';
+export {
+  type Notification,
+  PostgresNotificationSource,
+  type PostgresNotificationSourceOptions,
+} from './source-notifications.ts';
 export { PostgresSource } from './source.ts';
 export type { PostgresPosition } from './source-key.ts';

@@ -136,9 +136,7 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
       if (kept !== undefined && positions !== undefined)
         await this.#tables.put(session, kept.name, positions);
       isCommitting = true;
-      const { command } = await session.query('commit');
-      // A transaction that failed is "committed" without an error; its tag tells.
-      if (command !== 'COMMIT') throw new Error(`The server answered COMMIT with ${command}.`);
+      await session.commit();
       this.#isUncertain = false;
       session.release();
     } catch (error) {
