@@ -1,0 +1,169 @@
+/**
+ * One connection that the server sends its log on: messages in, confirmations out.
+ *
+ *     server ─ XLogData ─► onMessage       ─ keepalive ─► onIdle(where the server stands)
+ *            ◄─ status: confirmed up to here, every few seconds and when asked
+ *
+ * Postgres' manual describes it as the streaming replication protocol. `pg` opens the connection, pg-logical-replication reads
+ * pgoutput; when the server may forget something is decided here, since that is a promise.
+ */
+
+import { Deferred, runtime } from '@streamweld/core/connector';
+import pg from 'pg';
+import { type ConnectionOptions, toPgConfig } from './client.ts';
+import { quoteIdentifier } from './identifiers.ts';
+
+/** How often the server is told how far we are; it gives a connection up after `wal_sender_timeout`, a minute by default. */
+const STATUS_MS = 10_000;
+const XLOG_DATA = 0x77;
+const KEEPALIVE = 0x6b;
+const STATUS = 0x72;
+/** From 1970 to 2000, in milliseconds: Postgres counts from there. */
+const EPOCH_MS = 946_684_800_000;
+
+/** What we use of the connection under a `pg.Client`. */
+interface RawConnection {
+  readonly stream: { pause(): unknown; resume(): unknown; destroy(): unknown };
+  on(event: 'copyData', listener: (message: { readonly chunk: Buffer }) => void): unknown;
+  once(event: 'replicationStart', listener: () => void): unknown;
+  sendCopyFromChunk(chunk: Buffer): void;
+}
+
+export interface ReplicationHandlers {
+  /** A message of pgoutput. */
+  onMessage(message: Buffer): void;
+  /** The server has sent all there is up to here. */
+  onIdle(lsn: string): void;
+  onEnd(error: unknown): void;
+}
+
+export class Replication {
+  readonly #client: pg.Client;
+  #handlers: ReplicationHandlers | undefined;
+  #confirmed = 0n;
+  #timer: unknown;
+  #isEnded = false;
+  #failure: unknown;
+
+  constructor(connection: string | ConnectionOptions, stage: string) {
+    this.#client = new pg.Client({ ...toPgConfig(connection, stage), replication: 'database' } as pg.ClientConfig);
+    this.#client.on('error', (error) => this.#end(error));
+    this.#client.on('end', () => this.#end(new Error('Connection terminated')));
+  }
+
+  async connect(): Promise<void> {
+    await this.#client.connect();
+  }
+
+  /** Makes a slot, and exports what was there at that very moment: readable until this connection is asked anything else. */
+  async createSlot(slot: string, isTemporary: boolean): Promise<{ readonly lsn: string; readonly snapshot: string }> {
+    const { rows } = await this.#client.query(
+      `create_replication_slot ${quoteIdentifier(slot)} ${isTemporary ? 'temporary ' : ''}logical pgoutput export_snapshot`,
+    );
+    const row = rows[0] as { consistent_point: string; snapshot_name: string };
+    return { lsn: row.consistent_point, snapshot: row.snapshot_name };
+  }
+
+  /** Asks for what comes behind `lsn`. Resolves when the server has begun. */
+  async start(slot: string, publication: string, lsn: string, handlers: ReplicationHandlers): Promise<void> {
+    this.#handlers = handlers;
+    this.#confirmed = toNumber(lsn);
+    const started = new Deferred();
+    const connection = this.#raw;
+    connection.once('replicationStart', () => started.resolve());
+    connection.on('copyData', ({ chunk }) => this.#receive(chunk));
+    const names = quoteIdentifier(publication).replaceAll("'", "''");
+    this.#client
+      .query(
+        `start_replication slot ${quoteIdentifier(slot)} logical ${lsn} (proto_version '1', publication_names '${names}')`,
+      )
+      .then(
+        () => this.#end(new Error('Connection terminated: the server ended the replication')),
+        (error: unknown) => {
+          started.reject(error);
+          this.#end(error);
+        },
+      );
+    await started.promise;
+    this.#status();
+  }
+
+  get #raw(): RawConnection {
+    return (this.#client as unknown as { readonly connection: RawConnection }).connection;
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#isEnded) return;
+    if (chunk[0] === XLOG_DATA) {
+      this.#handlers?.onMessage(chunk.subarray(25));
+    } else if (chunk[0] === KEEPALIVE) {
+      this.#handlers?.onIdle(toLsn(chunk.readBigUInt64BE(1)));
+      if (chunk[17] === 1) this.#send();
+    }
+  }
+
+  /** The server may forget what lies before: it is durable. */
+  confirm(lsn: string): void {
+    const given = toNumber(lsn);
+    if (given <= this.#confirmed) return;
+    this.#confirmed = given;
+    this.#send();
+  }
+
+  pause(): void {
+    this.#raw.stream.pause();
+  }
+
+  resume(): void {
+    this.#raw.stream.resume();
+  }
+
+  #status(): void {
+    if (this.#isEnded) return;
+    this.#send();
+    this.#timer = runtime.setTimer(() => this.#status(), STATUS_MS);
+  }
+
+  #send(): void {
+    if (this.#isEnded) return;
+    const message = Buffer.alloc(34);
+    message[0] = STATUS;
+    // Received, flushed and applied are one to us: durable in every sink.
+    for (const at of [1, 9, 17]) message.writeBigUInt64BE(this.#confirmed, at);
+    message.writeBigUInt64BE(BigInt(Date.now() - EPOCH_MS) * 1000n, 25);
+    this.#raw.sendCopyFromChunk(message);
+  }
+
+  #end(error: unknown): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#failure = error;
+    if (this.#timer !== undefined) runtime.clearTimer(this.#timer);
+    this.#handlers?.onEnd(error);
+  }
+
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /** Ends it. A server that is sending does not listen, so the connection is cut. */
+  async close(): Promise<void> {
+    this.#handlers = undefined;
+    this.#end(new Error('Connection terminated: it was closed'));
+    const ended = new Promise<void>((resolve) => {
+      this.#client.once('end', resolve);
+    });
+    this.#raw.stream.destroy();
+    await ended;
+  }
+}
+
+/** `16/B374D848` as a number. */
+export function toNumber(lsn: string): bigint {
+  const [high = '0', low = '0'] = lsn.split('/');
+  return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
+}
+
+export function toLsn(value: bigint): string {
+  return `${(value >> 32n).toString(16).toUpperCase()}/${(value & 0xffffffffn).toString(16).toUpperCase()}`;
+}
