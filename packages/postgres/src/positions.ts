@@ -113,7 +113,7 @@ export interface EncodedPositions {
   readonly texts: readonly string[];
 }
 
-/** @throws StreamWeldError SW_POSITION_INVALID for what would not come back as it was. */
+/** @throws StreamWeldError SW_POSITION_UNSTORABLE for what would not come back as it was. */
 export function encodePositions(positions: Positions): EncodedPositions {
   const lanes: string[] = [];
   const texts: string[] = [];
