@@ -25,6 +25,8 @@ export const POSTGRES_ERROR_CODES = {
   SW_POSTGRES_OUTCOME_UNKNOWN: 'The connection was lost while a transaction was committed.',
   SW_POSTGRES_KEY_INVALID: 'A resume key has a value or a type by which nothing can be resumed.',
   SW_POSTGRES_POSITION_INVALID: 'What is to be resumed from is no position of this source.',
+  SW_POSTGRES_SLOT_INVALID: 'A replication slot or a publication is not there, or not fit for its source.',
+  SW_POSTGRES_SLOT_BEHIND: 'A replication slot holds back much of the log of the server.',
   SW_POSTGRES_FAILED: 'The server failed in a way that has no code of its own here.',
 } as const;
 
@@ -246,6 +248,9 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   '58': { code: 'SW_POSTGRES_BUSY', isTransient: true, words: 'the system that the server runs on failed' },
 };
 
+/** Where the server's words name a table, a column, a privilege or a slot, and cannot quote data. */
+const NAMES_ONLY = new Set(['42703', '42P01', '42501', '42704', '42883', '42710', '3F000', '55006']);
+
 /** What Node says when there is no way to the server. */
 const UNREACHABLE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there. Is the server running, and the port right?',
@@ -351,7 +356,7 @@ function sentence(error: unknown, verdict: Verdict, { action, errorDetails }: Tr
     sqlState === undefined ? undefined : `SQLSTATE ${sqlState}`,
   ].filter((place) => place !== undefined);
   const where = places.length === 0 ? '' : ` (${places.join(', ')})`;
-  const quoted = errorDetails ? ` The server: ${messageOf(error)}` : '';
+  const quoted = errorDetails || NAMES_ONLY.has(sqlState ?? '') ? ` The server: ${messageOf(error)}.` : '';
   return `Could not ${action}: ${verdict.words}${where}.${quoted}`;
 }
 

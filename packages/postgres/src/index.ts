@@ -1,5 +1,6 @@
 /** Postgres for StreamWeld: names only. */
 
+export type { Change, ChangeTransaction } from './changes.ts';
 export { PostgresCheckpointStore, type PostgresCheckpointStoreOptions } from './checkpoint-store.ts';
 export type {
   ConnectionOptions,
@@ -26,6 +27,11 @@ export type {
   ReachOptions,
 } from './options.ts';
 export { PostgresSink } from './sink.ts';
+export {
+  type ChangePosition,
+  PostgresChangeSource,
+  type PostgresChangeSourceOptions,
+} from './source-changes.ts';
 export {
   type Notification,
   PostgresNotificationSource,

@@ -46,7 +46,10 @@ export class Replication {
   #failure: unknown;
 
   constructor(connection: string | ConnectionOptions, stage: string) {
-    this.#client = new pg.Client({ ...toPgConfig(connection, stage), replication: 'database' } as pg.ClientConfig);
+    this.#client = new pg.Client({
+      ...toPgConfig(connection, stage),
+      replication: 'database',
+    } as pg.ClientConfig);
     this.#client.on('error', (error) => this.#end(error));
     this.#client.on('end', () => this.#end(new Error('Connection terminated')));
   }
@@ -56,9 +59,13 @@ export class Replication {
   }
 
   /** Makes a slot, and exports what was there at that very moment: readable until this connection is asked anything else. */
-  async createSlot(slot: string, isTemporary: boolean): Promise<{ readonly lsn: string; readonly snapshot: string }> {
+  async createSlot(
+    slot: string,
+    isTemporary: boolean,
+  ): Promise<{ readonly lsn: string; readonly snapshot: string }> {
+    // Capitals: the grammar of these commands knows no others.
     const { rows } = await this.#client.query(
-      `create_replication_slot ${quoteIdentifier(slot)} ${isTemporary ? 'temporary ' : ''}logical pgoutput export_snapshot`,
+      `CREATE_REPLICATION_SLOT ${quoteIdentifier(slot)} ${isTemporary ? 'TEMPORARY ' : ''}LOGICAL pgoutput EXPORT_SNAPSHOT`,
     );
     const row = rows[0] as { consistent_point: string; snapshot_name: string };
     return { lsn: row.consistent_point, snapshot: row.snapshot_name };
@@ -75,7 +82,7 @@ export class Replication {
     const names = quoteIdentifier(publication).replaceAll("'", "''");
     this.#client
       .query(
-        `start_replication slot ${quoteIdentifier(slot)} logical ${lsn} (proto_version '1', publication_names '${names}')`,
+        `START_REPLICATION SLOT ${quoteIdentifier(slot)} LOGICAL ${lsn} (proto_version '1', publication_names '${names}')`,
       )
       .then(
         () => this.#end(new Error('Connection terminated: the server ended the replication')),

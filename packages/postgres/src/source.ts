@@ -13,11 +13,8 @@ import { type CheckedSourceOptions, checkSourceOptions, type PostgresSourceOptio
 import { checkPosition, type PostgresPosition, positionInvalid, ResumeKey } from './source-key.ts';
 import { describeKey, planLanes, planWhole } from './source-plan.ts';
 import { LaneReader } from './source-reader.ts';
+import { beginReading } from './reading.ts';
 import { loadParsers } from './types.ts';
-
-/** How values are written as text, whatever the server's settings are. */
-const SETTINGS = `set local datestyle to 'ISO, YMD'; set local intervalstyle to 'postgres'; set local timezone to 'UTC';
-  set local bytea_output to 'hex'; set local extra_float_digits to 1`;
 
 /** How long the server may take to stop a statement before its connection is cut off. */
 const CANCEL_MS = 1000;
@@ -88,12 +85,7 @@ export class PostgresSource<T = Record<string, unknown>> implements Source<T, Po
   async #begin(signal: AbortSignal, snapshot?: string): Promise<Session> {
     const session = await this.#sessions.acquire(signal);
     this.#held.add(session);
-    await session.query('begin transaction isolation level repeatable read read only');
-    if (snapshot !== undefined) {
-      // It takes no parameter; what it is was said by the server.
-      await session.query(`set transaction snapshot '${snapshot.replaceAll("'", "''")}'`);
-    }
-    await session.query(SETTINGS);
+    await beginReading(session, snapshot);
     return session;
   }
 

@@ -1,0 +1,143 @@
+/**
+ * The rows that were there before the changes: table after table, each in the order of its primary key.
+ *
+ * A run that is killed on the way goes on behind the last key that was committed, in a later state than the one it began
+ * with; what changed in between comes again as changes, since those begin where the first state was.
+ */
+
+import type { Change } from './changes.ts';
+import type { Session, Sessions, TypeParsers } from './client.ts';
+import { PostgresError } from './errors.ts';
+import { quoteIdentifier, quoteTable } from './identifiers.ts';
+import type { KeyValue } from './options.ts';
+import { beginReading } from './reading.ts';
+import type { PublishedTable } from './slot.ts';
+import { ResumeKey } from './source-key.ts';
+import { LaneReader } from './source-reader.ts';
+import { loadParsers } from './types.ts';
+
+export interface SnapshotPlace {
+  readonly schema: string;
+  readonly table: string;
+  /** Behind this key; `null` at the beginning, and where the table has no key. */
+  readonly key: readonly KeyValue[] | null;
+}
+
+export interface SnapshotPart {
+  readonly changes: readonly Change[];
+  readonly place: SnapshotPlace;
+}
+
+export class SnapshotReader {
+  readonly #tables: readonly PublishedTable[];
+  readonly #stage: string;
+  #at: number;
+  #from: readonly KeyValue[] | null;
+  #session: Session | undefined;
+  #types: TypeParsers | undefined;
+  #reader: LaneReader | undefined;
+
+  /** @throws PostgresError SW_POSTGRES_POSITION_INVALID where the table to go on with is not published any more. */
+  constructor(tables: readonly PublishedTable[], from: SnapshotPlace | undefined, stage: string) {
+    this.#tables = tables;
+    this.#stage = stage;
+    this.#from = from?.key ?? null;
+    this.#at =
+      from === undefined
+        ? 0
+        : tables.findIndex(({ schema, table }) => schema === from.schema && table === from.table);
+    if (this.#at >= 0) return;
+    throw new PostgresError(
+      'SW_POSTGRES_POSITION_INVALID',
+      `${stage} was reading a table when it stopped, and that table is not published any more. Publish it again, or give the checkpoint another name to begin anew.`,
+      { stage },
+    );
+  }
+
+  async open(sessions: Sessions, snapshot: string | undefined, signal: AbortSignal): Promise<void> {
+    const session = await sessions.acquire(signal);
+    this.#session = session;
+    await beginReading(session, snapshot);
+    this.#types = await loadParsers(session, 'value');
+    await this.#next();
+  }
+
+  async #next(): Promise<void> {
+    const table = this.#tables[this.#at];
+    if (table === undefined) return;
+    const session = this.#session as Session;
+    const columns = table.columns.map(quoteIdentifier).join(', ');
+    const base = `select ${columns} from ${quoteTable(table)}`;
+    const conditions = table.filter === null ? [] : [`(${table.filter})`];
+    const isKeyed = table.key.length > 0 && table.key.every((column) => table.columns.includes(column));
+    let key: ResumeKey | undefined;
+    const values: unknown[] = [];
+    let order = '';
+    if (isKeyed) {
+      const names = table.key.map(quoteIdentifier).join(', ');
+      const { fields } = await session.query(`select ${names} from ${quoteTable(table)} limit 0`);
+      key = new ResumeKey(
+        table.key,
+        fields.map(({ dataTypeID }) => dataTypeID),
+        this.#stage,
+      );
+      order = ` order by ${names}`;
+      if (this.#from !== null) {
+        values.push(...this.#from);
+        conditions.push(`(${names}) > (${this.#from.map((_, at) => `$${at + 1}`).join(', ')})`);
+      }
+    }
+    const where = conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
+    const statement = { text: `${base}${where}${order}`, values };
+    const plan = key === undefined ? statement : { lane: '', statement, from: { key: this.#from } };
+    this.#reader = new LaneReader(session, this.#types as TypeParsers, plan, key);
+    this.#from = null;
+  }
+
+  /** Up to so many rows, of one table; undefined after the last. */
+  async read(demand: number): Promise<SnapshotPart | undefined> {
+    for (;;) {
+      const reader = this.#reader;
+      const table = this.#tables[this.#at];
+      if (reader === undefined || table === undefined) return undefined;
+      while (!reader.canTake(demand) && !reader.isDone) await reader.fetch();
+      if (reader.isDone) {
+        await reader.close();
+        this.#at += 1;
+        this.#reader = undefined;
+        await this.#next();
+        continue;
+      }
+      const { items, position } = reader.take(demand);
+      const { schema, table: name } = table;
+      return {
+        changes: items.map((row) => ({
+          kind: 'insert',
+          schema,
+          table: name,
+          new: row,
+          old: null,
+          transaction: undefined,
+        })),
+        place: { schema, table: name, key: position?.key ?? null },
+      };
+    }
+  }
+
+  async close(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    this.#reader = undefined;
+    if (session === undefined) return;
+    if (session.isBusy) {
+      session.destroy();
+      return;
+    }
+    try {
+      await session.query('rollback');
+      session.release();
+    } catch {
+      session.destroy();
+    }
+  }
+}
