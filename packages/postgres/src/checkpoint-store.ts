@@ -94,7 +94,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
       this.#with(async (session) => {
         await session.query('begin');
         if (epoch === undefined) await this.#tables.takeOver(session, name);
-        else await this.#tables.hold(session, name, epoch);
+        else await this.#tables.hold(session, name, epoch, true);
         await this.#tables.replace(session, name, encoded);
         await session.commit();
       }, 'save a checkpoint'),

@@ -8,10 +8,9 @@
 
 import { Deferred, onAbort } from '@streamweld/core/connector';
 import pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
 import Cursor from 'pg-cursor';
-import { once } from 'node:events';
 import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import { CopyIn } from './copy-in.ts';
 import { toPostgresError, type Translation } from './errors.ts';
 
 export interface ConnectionOptions {
@@ -87,6 +86,9 @@ const END_MS = 2000;
 export class Sessions {
   readonly #options: SessionsOptions;
   #own: pg.Pool | undefined;
+  /** Clients of our own pool that are not ended: what a pool begins to connect, it does not let go of. */
+  readonly #clients = new Set<pg.Client>();
+  #isClosed = false;
   readonly #live = new Set<Session>();
 
   constructor(options: SessionsOptions) {
@@ -104,7 +106,12 @@ export class Sessions {
    */
   async acquire(signal?: AbortSignal): Promise<Session> {
     signal?.throwIfAborted();
-    const connecting = Promise.resolve(this.#pool().connect());
+    let connecting: Promise<PostgresConnection>;
+    try {
+      connecting = Promise.resolve(this.#pool().connect());
+    } catch (error) {
+      throw toPostgresError(error, this.translation('connect to Postgres'));
+    }
     // Nobody can stop a pool from connecting: what it answers to somebody who has left goes back at once.
     const left = new Deferred<never>();
     const stopListening = signal === undefined ? () => {} : onAbort(signal, (reason) => left.reject(reason));
@@ -132,7 +139,11 @@ export class Sessions {
   /** Stops what a session is doing, through another one, as far as that is possible in so many milliseconds. */
   async cancel(session: Session, ms: number): Promise<void> {
     const { processId } = session;
-    if (processId === undefined || session.isLost) return;
+    if (processId !== undefined && !session.isLost) await this.cancelProcess(processId, ms);
+  }
+
+  /** Likewise, for one that is known by the number of its process on the server. */
+  async cancelProcess(processId: number, ms: number): Promise<void> {
     const canceling = this.acquire().then((other) =>
       other.query('select pg_cancel_backend($1)', [processId]).then(
         () => other.release(),
@@ -148,18 +159,30 @@ export class Sessions {
 
   /** Cuts off what was not given back, and ends the pool if it is ours. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const session of this.#live) session.destroy();
     const pool = this.#own;
     this.#own = undefined;
     if (pool === undefined) return;
     await within(END_MS, pool.end());
+    // Of one that still connects, or does not answer, nobody hears any more.
+    for (const client of this.#clients) cutOff(client);
   }
 
   #pool(): PostgresPool {
     const { client, connection, max, stage } = this.#options;
     if (client !== undefined) return client;
+    if (this.#isClosed) throw new Error('Connection terminated: it was closed');
     if (this.#own === undefined) {
-      this.#own = new pg.Pool({ ...toPgConfig(connection, stage), max: max + 1 });
+      const clients = this.#clients;
+      const Client = class extends pg.Client {
+        constructor(config?: string | pg.ClientConfig) {
+          super(config);
+          clients.add(this);
+          this.once('end', () => clients.delete(this));
+        }
+      };
+      this.#own = new pg.Pool({ ...toPgConfig(connection, stage), max: max + 1, Client });
       // A connection that is lost while nobody uses it is nobody's failure: the pool makes another.
       this.#own.on('error', () => {});
     }
@@ -196,7 +219,8 @@ export class Session {
 
   /** Calls back once the connection is lost, or given back. */
   onLoss(callback: () => void): void {
-    this.#tell = callback;
+    if (this.isLost) callback();
+    else this.#tell = callback;
   }
 
   readonly #onEnd = (): void => this.#onLoss(new Error('Connection terminated'));
@@ -209,6 +233,14 @@ export class Session {
   /** The number of its process on the server, where the client knows it. */
   get processId(): number | undefined {
     return this.#connection.processID ?? undefined;
+  }
+
+  /** How much it has received, where the client tells. */
+  get bytesRead(): number {
+    const { connection } = this.#connection as {
+      readonly connection?: { readonly stream?: { readonly bytesRead?: number } };
+    };
+    return connection?.stream?.bytesRead ?? 0;
   }
 
   get isLost(): boolean {
@@ -249,30 +281,28 @@ export class Session {
     };
   }
 
-  /** COPY … FROM STDIN with such text. @throws where the server took another number of rows than was sent. */
-  async copyIn(text: string, chunks: readonly Uint8Array[], rows: number): Promise<void> {
-    const stream = copyFrom(text);
-    (this.#connection.query as (query: unknown) => unknown)(stream);
-    const finished = new Deferred();
-    stream.on('error', finished.reject);
-    stream.on('finish', () => finished.resolve());
-    const sending = (async () => {
-      for (const chunk of chunks) {
-        if (!stream.write(chunk)) await first(once(stream, 'drain'), finished.promise);
-      }
-      stream.end();
-      await finished.promise;
-    })();
-    await this.#orLost(sending);
-    if (stream.rowCount !== rows) throw new Error(`COPY took ${stream.rowCount} of ${rows} rows.`);
+  /**
+   * COPY … FROM STDIN with such text, which is made while what was made before is on its way.
+   * @throws what making it throws; and where the server took another number of rows than was sent.
+   */
+  async copyIn(sql: string, texts: Iterable<string>, rows: number): Promise<void> {
+    const copy = new CopyIn(sql);
+    (this.#connection.query as (query: unknown) => unknown)(copy);
+    const taken = await this.#orLost(copy.send(texts));
+    if (taken !== rows) throw new Error(`COPY took ${taken} of ${rows} rows.`);
   }
 
   /** Rejects too when the connection is lost: then the client's own promise may never settle. */
   #orLost<T>(promise: Promise<T>): Promise<T> {
-    if (this.#lost !== undefined) return Promise.reject(this.#lost);
+    if (this.#lost !== undefined) {
+      // The client may still answer, or fail: nobody asks for that.
+      promise.catch(() => {});
+      return Promise.reject(this.#lost);
+    }
     return new Promise<T>((resolve, reject) => {
       this.#waiting.add(reject);
-      promise.then(resolve, reject).finally(() => this.#waiting.delete(reject));
+      const settled = (): void => void this.#waiting.delete(reject);
+      promise.then(resolve, reject).then(settled, settled);
     });
   }
 
@@ -318,8 +348,15 @@ function first<A, B>(one: PromiseLike<A>, other: PromiseLike<B>): Promise<A | B>
   });
 }
 
+/** Ends the socket under a client: it may not have begun to speak. */
+export function cutOff(client: pg.Client): void {
+  (
+    client as unknown as { readonly connection: { readonly stream: { destroy(): void } } }
+  ).connection.stream.destroy();
+}
+
 /** The promise, or nothing once so many milliseconds have passed. */
-async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+export async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), ms);

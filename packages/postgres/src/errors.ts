@@ -234,6 +234,26 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
     isTransient: true,
     words: 'a lock could not be had in time (lock_timeout)',
   },
+  '44': {
+    code: 'SW_POSTGRES_DATA_INVALID',
+    isTransient: false,
+    words: 'a row does not fit the condition of its view',
+  },
+  '54000': {
+    code: 'SW_POSTGRES_DATA_INVALID',
+    isTransient: false,
+    words: 'a row is too large for the server, or for an index',
+  },
+  '55000': {
+    code: 'SW_POSTGRES_FAILED',
+    isTransient: false,
+    words: 'the server, or what is to be used, is not in a state that allows it',
+  },
+  P0001: {
+    code: 'SW_POSTGRES_DATA_INVALID',
+    isTransient: false,
+    words: 'a function or trigger of the database refused it',
+  },
   '57014': {
     code: 'SW_POSTGRES_CANCELED',
     isTransient: true,
@@ -249,7 +269,7 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
 };
 
 /** Where the server's words name a table, a column, a privilege or a slot, and cannot quote data. */
-const NAMES_ONLY = new Set(['42703', '42P01', '42501', '42704', '42883', '42710', '3F000', '55006']);
+const NAMES_ONLY = new Set(['42703', '42P01', '42501', '42704', '42883', '42710', '3F000', '55000', '55006']);
 
 /** What Node says when there is no way to the server. */
 const UNREACHABLE: Readonly<Record<string, string>> = {
@@ -311,6 +331,11 @@ export function toWriteError(
     stage: translation.stage,
     ...causeOf(error, translation),
   });
+}
+
+/** Whether it is the data that the server refuses. */
+export function isOfData(error: unknown): boolean {
+  return sqlStateOf(error) !== undefined && judge(error).code === 'SW_POSTGRES_DATA_INVALID';
 }
 
 function judge(error: unknown): Verdict {

@@ -125,7 +125,8 @@ export function checkReach(given: ReachOptions, what: string): CheckedReach {
   }
   if (connection !== undefined) checkConnection(connection);
   if (client !== undefined && typeof (client as { connect?: unknown } | null)?.connect !== 'function') {
-    throw new OptionError('client', 'a pool of connections, with connect()', client);
+    // It is not shown: a URL that was given in the wrong place may hold a password.
+    throw new OptionError('client', 'a pool of connections, with connect()', typeof client);
   }
   return {
     connection,

@@ -11,6 +11,9 @@ import { quoteIdentifier } from './identifiers.ts';
 
 export type Positions = ReadonlyMap<string, unknown>;
 
+/** Which write it was: an epoch, and a number in it. By it a write whose COMMIT was not answered is found again. */
+export type WriteId = string;
+
 /** Of the tables' creation: `if not exists` alone lets two that come at once fail. */
 const LOCK = 7_321_846_501;
 
@@ -35,7 +38,7 @@ export class PositionTables {
     await session.query('begin');
     await session.query('select pg_advisory_xact_lock($1)', [LOCK]);
     await session.query(
-      `create table if not exists ${this.#lanes} (name text, lane text, position text not null, primary key (name, lane))`,
+      `create table if not exists ${this.#lanes} (name text, lane text, position text not null, write text, primary key (name, lane))`,
     );
     await session.query(
       `create table if not exists ${this.#runs} (name text primary key, epoch bigint not null)`,
@@ -54,12 +57,14 @@ export class PositionTables {
 
   /**
    * Within a transaction: sees to it that nobody takes the name over before its end.
+   * @param alone waits for every other transaction that holds it, too, such as one whose connection was lost.
    * @throws StreamWeldError SW_CHECKPOINT_FENCED where somebody has.
    */
-  async hold(session: Session, name: string, epoch: string): Promise<void> {
-    const { rows } = await session.query(`select epoch::text from ${this.#runs} where name = $1 for update`, [
-      name,
-    ]);
+  async hold(session: Session, name: string, epoch: string, alone: boolean): Promise<void> {
+    const { rows } = await session.query(
+      `select epoch::text from ${this.#runs} where name = $1 for ${alone ? 'update' : 'share'}`,
+      [name],
+    );
     if ((rows[0] as { epoch: string } | undefined)?.epoch === epoch) return;
     throw new StreamWeldError(
       'SW_CHECKPOINT_FENCED',
@@ -79,12 +84,18 @@ export class PositionTables {
   }
 
   /** Puts the lanes that moved; the others stay. */
-  async put(session: Session, name: string, positions: EncodedPositions): Promise<void> {
+  async put(
+    session: Session,
+    name: string,
+    positions: EncodedPositions,
+    write: WriteId | null,
+  ): Promise<void> {
     if (positions.lanes.length === 0) return;
     await session.query(
-      `insert into ${this.#lanes} select $1, u.lane, u.position from unnest($2::text[], $3::text[]) as u(lane, position)
-         on conflict (name, lane) do update set position = excluded.position`,
-      [name, positions.lanes, positions.texts],
+      `insert into ${this.#lanes} (name, lane, position, write)
+       select $1, u.lane, u.position, $4 from unnest($2::text[], $3::text[]) as u(lane, position)
+         on conflict (name, lane) do update set position = excluded.position, write = excluded.write`,
+      [name, positions.lanes, positions.texts, write],
     );
   }
 
@@ -94,17 +105,19 @@ export class PositionTables {
       name,
       positions.lanes,
     ]);
-    await this.put(session, name, positions);
+    await this.put(session, name, positions, null);
   }
 
-  /** Whether these are what is kept: how a write whose COMMIT was not answered is told from one that was not committed. */
-  async holds(session: Session, name: string, positions: EncodedPositions): Promise<boolean> {
+  /**
+   * Whether a write was committed. Its positions alone do not tell: they may be those that were kept before it. Nobody else
+   * must be writing to these lanes.
+   */
+  async holds(session: Session, name: string, { lanes }: EncodedPositions, write: WriteId): Promise<boolean> {
     const { rows } = await session.query(
-      `select count(*)::int as same from ${this.#lanes} as p join unnest($2::text[], $3::text[]) as u(lane, position)
-          on p.name = $1 and p.lane = u.lane and p.position = u.position`,
-      [name, positions.lanes, positions.texts],
+      `select count(*)::int as same from ${this.#lanes} where name = $1 and lane = any ($2::text[]) and write = $3`,
+      [name, lanes, write],
     );
-    return (rows[0] as { same: number }).same === positions.lanes.length;
+    return lanes.length > 0 && (rows[0] as { same: number }).same === lanes.length;
   }
 }
 

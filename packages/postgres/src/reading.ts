@@ -3,8 +3,8 @@
 import type { Session } from './client.ts';
 
 /** How values are written as text, whatever the server's settings are. */
-const SETTINGS = `set local datestyle to 'ISO, YMD'; set local intervalstyle to 'postgres'; set local timezone to 'UTC';
-  set local bytea_output to 'hex'; set local extra_float_digits to 1`;
+export const SETTINGS = `set datestyle to 'ISO, YMD'; set intervalstyle to 'postgres'; set timezone to 'UTC';
+  set bytea_output to 'hex'; set extra_float_digits to 1`;
 
 /** @param snapshot the state that another transaction exported; a new one if not given. */
 export async function beginReading(session: Session, snapshot?: string): Promise<void> {
@@ -13,5 +13,6 @@ export async function beginReading(session: Session, snapshot?: string): Promise
     // It takes no parameter; what it is was said by the server.
     await session.query(`set transaction snapshot '${snapshot.replaceAll("'", "''")}'`);
   }
-  await session.query(SETTINGS);
+  // Of this transaction alone: a pool's connection goes back as it came.
+  await session.query(SETTINGS.replaceAll('set ', 'set local '));
 }

@@ -10,20 +10,24 @@
 
 import { Deferred, runtime } from '@streamweld/core/connector';
 import pg from 'pg';
-import { type ConnectionOptions, toPgConfig } from './client.ts';
+import { type ConnectionOptions, cutOff, toPgConfig, within } from './client.ts';
 import { quoteIdentifier } from './identifiers.ts';
+import { SETTINGS } from './reading.ts';
 
 /** How often the server is told how far we are; it gives a connection up after `wal_sender_timeout`, a minute by default. */
 const STATUS_MS = 10_000;
 const XLOG_DATA = 0x77;
 const KEEPALIVE = 0x6b;
 const STATUS = 0x72;
+/** How long the server may take to end it in order. */
+const END_MS = 1000;
 /** From 1970 to 2000, in milliseconds: Postgres counts from there. */
 const EPOCH_MS = 946_684_800_000;
 
 /** What we use of the connection under a `pg.Client`. */
 interface RawConnection {
-  readonly stream: { pause(): unknown; resume(): unknown; destroy(): unknown };
+  readonly stream: { pause(): unknown; resume(): unknown };
+  endCopyFrom(): void;
   on(event: 'copyData', listener: (message: { readonly chunk: Buffer }) => void): unknown;
   once(event: 'replicationStart', listener: () => void): unknown;
   sendCopyFromChunk(chunk: Buffer): void;
@@ -43,7 +47,10 @@ export class Replication {
   #confirmed = 0n;
   #timer: unknown;
   #isEnded = false;
-  #failure: unknown;
+  #isStarted = false;
+  #isConnected = false;
+  readonly #gone = new Deferred();
+  #copying: Promise<void> = Promise.resolve();
 
   constructor(connection: string | ConnectionOptions, stage: string) {
     this.#client = new pg.Client({
@@ -51,11 +58,17 @@ export class Replication {
       replication: 'database',
     } as pg.ClientConfig);
     this.#client.on('error', (error) => this.#end(error));
-    this.#client.on('end', () => this.#end(new Error('Connection terminated')));
+    this.#client.on('end', () => {
+      this.#gone.resolve();
+      this.#end(new Error('Connection terminated'));
+    });
   }
 
   async connect(): Promise<void> {
+    this.#isConnected = true;
     await this.#client.connect();
+    // The values of changes are written as those of the snapshot are, whatever the database's settings say.
+    await this.#client.query(SETTINGS);
   }
 
   /** Makes a slot, and exports what was there at that very moment: readable until this connection is asked anything else. */
@@ -71,16 +84,24 @@ export class Replication {
     return { lsn: row.consistent_point, snapshot: row.snapshot_name };
   }
 
-  /** Asks for what comes behind `lsn`. Resolves when the server has begun. */
+  /** Of the server's process. */
+  get processId(): number | undefined {
+    return (this.#client as unknown as { readonly processID: number | null }).processID ?? undefined;
+  }
+
+  /** Asks for what comes behind `lsn`. Resolves when the server has begun; may be asked again where it refuses. */
   async start(slot: string, publication: string, lsn: string, handlers: ReplicationHandlers): Promise<void> {
-    this.#handlers = handlers;
     this.#confirmed = toNumber(lsn);
     const started = new Deferred();
     const connection = this.#raw;
-    connection.once('replicationStart', () => started.resolve());
-    connection.on('copyData', ({ chunk }) => this.#receive(chunk));
+    if (this.#handlers === undefined) connection.on('copyData', ({ chunk }) => this.#receive(chunk));
+    this.#handlers = handlers;
+    connection.once('replicationStart', () => {
+      this.#isStarted = true;
+      started.resolve();
+    });
     const names = quoteIdentifier(publication).replaceAll("'", "''");
-    this.#client
+    this.#copying = this.#client
       .query(
         `START_REPLICATION SLOT ${quoteIdentifier(slot)} LOGICAL ${lsn} (proto_version '1', publication_names '${names}')`,
       )
@@ -88,7 +109,7 @@ export class Replication {
         () => this.#end(new Error('Connection terminated: the server ended the replication')),
         (error: unknown) => {
           started.reject(error);
-          this.#end(error);
+          if (this.#isStarted) this.#end(error);
         },
       );
     await started.promise;
@@ -144,24 +165,25 @@ export class Replication {
   #end(error: unknown): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.#failure = error;
     if (this.#timer !== undefined) runtime.clearTimer(this.#timer);
     this.#handlers?.onEnd(error);
   }
 
-  get failure(): unknown {
-    return this.#failure;
-  }
-
-  /** Ends it. A server that is sending does not listen, so the connection is cut. */
+  /** Ends it: in order where the server listens, so that it hears what was confirmed last; else it is cut off. */
   async close(): Promise<void> {
     this.#handlers = undefined;
+    if (!this.#isConnected) return;
+    if (this.#isStarted && !this.#isEnded) {
+      this.#send();
+      this.#raw.endCopyFrom();
+      this.#raw.stream.resume();
+      await within(END_MS, this.#copying);
+    }
     this.#end(new Error('Connection terminated: it was closed'));
-    const ended = new Promise<void>((resolve) => {
-      this.#client.once('end', resolve);
-    });
-    this.#raw.stream.destroy();
-    await ended;
+    const ended = this.#client.end().catch(() => {});
+    await within(END_MS, Promise.all([ended, this.#gone.promise]));
+    cutOff(this.#client);
+    await within(END_MS, this.#gone.promise);
   }
 }
 
@@ -171,6 +193,6 @@ export function toNumber(lsn: string): bigint {
   return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
 }
 
-export function toLsn(value: bigint): string {
+function toLsn(value: bigint): string {
   return `${(value >> 32n).toString(16).toUpperCase()}/${(value & 0xffffffffn).toString(16).toUpperCase()}`;
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Session } from './client.ts';
-import { sqlStateOf } from './errors.ts';
+import { isOfData, sqlStateOf } from './errors.ts';
 import { type Indexed, indexOf } from './sink-rows.ts';
 import type { Statements } from './sink-statements.ts';
 
@@ -39,7 +39,8 @@ export async function findRefused<T>(
       await session.query('release savepoint streamweld');
       return;
     } catch (error) {
-      if (session.isLost || sqlStateOf(error) === undefined) throw error;
+      // A deadlock or a timeout blames no row.
+      if (session.isLost || !isOfData(error)) throw error;
       await session.query('rollback to savepoint streamweld');
       await session.query('release savepoint streamweld');
       if (to - from === 1) {

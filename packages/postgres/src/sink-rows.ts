@@ -38,6 +38,9 @@ export function indexOf({ at }: { readonly at: readonly number[] | undefined }, 
   return at === undefined ? index : (at[index] as number);
 }
 
+/** So many are remembered. */
+const MOST_SHAPES = 1000;
+
 export class Rows<T> {
   readonly #table: Table;
   readonly #options: CheckedSinkOptions<T>;
@@ -97,6 +100,8 @@ export class Rows<T> {
       }
       if (names.length === 0) throw this.#refused(index, 'it has no property');
       shape = this.#shapeOf(names, names);
+      // Items may be of endless kinds.
+      if (this.#shapes.size >= MOST_SHAPES) this.#shapes.clear();
       this.#shapes.set(id, shape);
     }
     this.#last = { names, shape };

@@ -5,7 +5,7 @@ import { quoteIdentifier } from './identifiers.ts';
 import type { CheckedSinkOptions } from './options.ts';
 import { type Group, type Indexed, indexOf, Rows } from './sink-rows.ts';
 import type { Table, TableColumn } from './sink-table.ts';
-import { copyField, quoted, toBytes } from './sink-values.ts';
+import { copyField, quoted } from './sink-values.ts';
 
 /** Sends itself, on a session that may be in a transaction. */
 export type Statement = (session: Session) => Promise<void>;
@@ -13,10 +13,15 @@ export type Statement = (session: Session) => Promise<void>;
 /** Text is sent in pieces of this many characters. */
 const CHUNK = 1 << 16;
 
+/** The parameters of a statement hold about so many characters. A text of JavaScript holds some 500 million. */
+const MOST_CHARACTERS = 1 << 25;
+
 export class Statements<T> {
   readonly #table: Table;
   readonly #options: CheckedSinkOptions<T>;
   readonly #rows: Rows<T>;
+  /** Keys differ as texts that are one to the server (`1.0` and `1.00`): it looks for them itself. */
+  areKeysLookedFor = false;
 
   constructor(table: Table, options: CheckedSinkOptions<T>) {
     this.#table = table;
@@ -28,17 +33,25 @@ export class Statements<T> {
   make(batch: Indexed<T>): readonly Statement[] {
     const { mode } = this.#options;
     if (mode === 'copy') return this.#rows.group(batch).map((group) => this.#copy(group));
-    if (mode === 'insert') return this.#rows.group(batch).map((group) => this.#insert(group, ''));
+    if (mode === 'insert') return this.#rows.group(batch).flatMap((group) => this.#insert(group, ''));
     const { kept, removed } = this.#lastOfEachKey(batch);
-    const statements = this.#rows.group(kept).map((group) => this.#insert(group, this.#onConflict(group)));
-    return removed.items.length === 0 ? statements : [...statements, this.#delete(removed)];
+    const statements = this.#rows
+      .group(kept)
+      .flatMap((group) => this.#insert(group, this.#onConflict(group)));
+    // First what goes: a row that comes may take the place of one in another unique index.
+    return removed.items.length === 0 ? statements : [...this.#delete(removed), ...statements];
   }
 
   #copy(group: Group<T>): Statement {
     const { shape, from, to } = group;
-    const chunks: Uint8Array[] = [];
-    let text = '';
+    const sql = `copy ${this.#table.name} (${listOf(shape.columns)}) from stdin`;
+    return (session) => session.copyIn(sql, this.#lines(group), to - from);
+  }
+
+  *#lines(group: Group<T>): Generator<string> {
+    const { shape, from, to } = group;
     const width = shape.columns.length;
+    let text = '';
     for (let index = from; index < to; index++) {
       for (let column = 0; column < width; column++) {
         if (column > 0) text += '\t';
@@ -46,20 +59,23 @@ export class Statements<T> {
       }
       text += '\n';
       if (text.length >= CHUNK) {
-        chunks.push(toBytes(text));
+        yield text;
         text = '';
       }
     }
-    if (text !== '') chunks.push(toBytes(text));
-    const sql = `copy ${this.#table.name} (${listOf(shape.columns)}) from stdin`;
-    return (session) => session.copyIn(sql, chunks, to - from);
+    if (text !== '') yield text;
   }
 
-  #insert(group: Group<T>, onConflict: string): Statement {
+  #insert(group: Group<T>, onConflict: string): readonly Statement[] {
     const { columns } = group.shape;
+    const { key } = this.#options;
+    const keys = columns.flatMap((column, at) => (key.includes(column.name) ? [castOf(column, at)] : []));
+    const isSorted = onConflict !== '' && this.areKeysLookedFor && keys.length === key.length;
     const sql =
       `insert into ${this.#table.name} (${listOf(columns)}) ` +
-      `select ${columns.map(castOf).join(', ')} from ${unnest(columns)}${onConflict}`;
+      `select ${isSorted ? `distinct on (${keys.join(', ')}) ` : ''}${columns.map(castOf).join(', ')} from ` +
+      (isSorted ? `${unnest(columns, true)} order by ${keys.join(', ')}, u.at desc` : unnest(columns)) +
+      onConflict;
     return this.#query(sql, group);
   }
 
@@ -72,7 +88,7 @@ export class Statements<T> {
     return ` on conflict (${key.map(quoteIdentifier).join(', ')}) do ${set === '' ? 'nothing' : `update set ${set}`}`;
   }
 
-  #delete(removed: Indexed<T>): Statement {
+  #delete(removed: Indexed<T>): readonly Statement[] {
     const shape = this.#rows.keyShape();
     const { columns } = shape;
     const same = columns.map((column, at) => `t.${quoteIdentifier(column.name)} = ${castOf(column, at)}`);
@@ -80,19 +96,32 @@ export class Statements<T> {
     return this.#query(sql, { ...removed, shape, from: 0, to: removed.items.length });
   }
 
-  /** A statement with a parameter for each column: an array of its texts. */
-  #query(sql: string, group: Group<T>): Statement {
-    const arrays = group.shape.columns.map((_, column) => {
-      const texts: string[] = [];
-      for (let index = group.from; index < group.to; index++) {
-        const text = this.#rows.field(group, index, column);
-        texts.push(text === null ? 'NULL' : quoted(text));
-      }
-      return `{${texts.join(',')}}`;
-    });
-    return async (session) => {
-      await session.query(sql, arrays);
+  /** Statements with a parameter for each column: an array of its texts. One, unless the texts are very long. */
+  #query(sql: string, group: Group<T>): readonly Statement[] {
+    const width = group.shape.columns.length;
+    const statements: Statement[] = [];
+    let arrays: string[] = [];
+    let length = 0;
+    const send = (): void => {
+      const values = arrays.map((array) => `{${array}}`);
+      statements.push(async (session) => {
+        await session.query(sql, values);
+      });
+      arrays = [];
+      length = 0;
     };
+    for (let index = group.from; index < group.to; index++) {
+      if (length > MOST_CHARACTERS) send();
+      for (let column = 0; column < width; column++) {
+        const text = this.#rows.field(group, index, column);
+        const element = text === null ? 'NULL' : quoted(text);
+        const before = arrays[column];
+        arrays[column] = before === undefined ? element : `${before},${element}`;
+        length += element.length + 1;
+      }
+    }
+    send();
+    return statements;
   }
 
   /** What is left to do of a batch in which keys come again: the last of each wins. */
@@ -103,7 +132,13 @@ export class Statements<T> {
     const last = new Map<string, number>();
     for (let index = 0; index < items.length; index++) {
       const texts = keys.shape.columns.map((_, column) => this.#rows.field(keys, index, column));
-      last.set(texts.length === 1 ? (texts[0] ?? '') : JSON.stringify(texts), index);
+      // A null is no other's equal. No text holds NUL, so it begins what is like no key.
+      const key = texts.includes(null)
+        ? `\0${index}`
+        : texts.length === 1
+          ? (texts[0] as string)
+          : JSON.stringify(texts);
+      last.set(key, index);
     }
     const indexes = [...last.values()];
     const pick = (chosen: readonly number[]): Indexed<T> =>
@@ -127,9 +162,12 @@ function listOf(columns: readonly TableColumn[]): string {
 }
 
 /** Texts, a column each, which `castOf` reads as what they are: an array of arrays would be unnested to one level. */
-function unnest(columns: readonly TableColumn[]): string {
+function unnest(columns: readonly TableColumn[], isNumbered = false): string {
   const parameters = columns.map((_, at) => `$${at + 1}::text[]`);
-  return `unnest(${parameters.join(', ')}) as u(${columns.map((_, at) => `c${at}`).join(', ')})`;
+  const names = columns.map((_, at) => `c${at}`);
+  return isNumbered
+    ? `unnest(${parameters.join(', ')}) with ordinality as u(${names.join(', ')}, at)`
+    : `unnest(${parameters.join(', ')}) as u(${names.join(', ')})`;
 }
 
 function castOf({ type }: TableColumn, at: number): string {

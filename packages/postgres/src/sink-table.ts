@@ -7,13 +7,16 @@ import type { CheckedSinkOptions } from './options.ts';
 
 export interface TableColumn {
   readonly name: string;
-  /** As it is written in a cast: `numeric(10,2)`, `text[]`. */
+  /**
+   * As it is written in a cast: `numeric`, `text[]`; of a domain, its base. Without the length: a cast to `varchar(3)` cuts
+   * off what is too long without a word, where writing it to the column is an error.
+   */
   readonly type: string;
   readonly kind: ColumnKind;
 }
 
 /** How a value becomes the column's text. */
-export type ColumnKind = 'plain' | 'text' | 'json' | 'bytes' | 'array';
+type ColumnKind = 'plain' | 'json' | 'bytes' | 'array' | 'array of json';
 
 export interface Table {
   /** Quoted, with its schema. */
@@ -31,11 +34,12 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
   }
   // `b`, the base of a domain, decides how a value is written; `e` is the element of an array.
   const { rows } = await session.query(
-    `select a.attname as name, pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
-            b.typcategory as category, b.typname as base
+    `select a.attname as name, pg_catalog.format_type(b.oid, -1) as type,
+            b.typcategory as category, b.typname as base, e.typname as element
        from pg_catalog.pg_attribute a
        join pg_catalog.pg_type t on t.oid = a.atttypid
        join pg_catalog.pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
+       left join pg_catalog.pg_type e on e.oid = b.typelem and b.typcategory = 'A'
       where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped
         and a.attgenerated = '' and a.attidentity <> 'a'
       order by a.attnum`,
@@ -49,8 +53,8 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
     );
   }
   const columns = new Map<string, TableColumn>();
-  for (const row of rows as { name: string; type: string; category: string; base: string }[]) {
-    columns.set(row.name, { name: row.name, type: row.type, kind: kindOf(row.category, row.base) });
+  for (const row of rows as unknown as DescribedColumn[]) {
+    columns.set(row.name, { name: row.name, type: row.type, kind: kindOf(row) });
   }
   for (const column of [...options.key, ...(options.columns?.keys() ?? [])]) {
     if (!columns.has(column)) throw columnUnknown(column, options);
@@ -58,14 +62,22 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
   return { name, columns };
 }
 
-function kindOf(category: string, base: string): ColumnKind {
-  if (base === 'json' || base === 'jsonb') return 'json';
-  if (base === 'bytea') return 'bytes';
-  if (category === 'A') return 'array';
-  return category === 'S' || category === 'E' ? 'text' : 'plain';
+interface DescribedColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly category: string;
+  readonly base: string;
+  readonly element: string | null;
 }
 
-export function columnUnknown<T>(column: string, options: CheckedSinkOptions<T>): PostgresError {
+function kindOf({ category, base, element }: DescribedColumn): ColumnKind {
+  if (base === 'json' || base === 'jsonb') return 'json';
+  if (base === 'bytea') return 'bytes';
+  if (category === 'A') return element === 'json' || element === 'jsonb' ? 'array of json' : 'array';
+  return 'plain';
+}
+
+function columnUnknown<T>(column: string, options: CheckedSinkOptions<T>): PostgresError {
   const table = quoteTable(options.table);
   return new PostgresError(
     'SW_POSTGRES_COLUMN_UNKNOWN',

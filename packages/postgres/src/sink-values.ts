@@ -14,17 +14,18 @@ export type Encode = (value: unknown) => string | null;
 /** Why a value cannot be written: without the value. */
 class Refusal extends Error {}
 
-const encoder = new TextEncoder();
-
 export function encoderOf({ kind }: TableColumn, json: JsonMode): Encode {
   switch (kind) {
     case 'json':
       return json === 'text' ? encodePlain : encodeJson;
     case 'array':
-      return (value) => (Array.isArray(value) ? encodeArray(value) : encodePlain(value));
+      return (value) => (Array.isArray(value) ? encodeArray(value, encodePlain) : encodePlain(value));
+    case 'array of json': {
+      const element = json === 'text' ? encodePlain : encodeJson;
+      return (value) => (Array.isArray(value) ? encodeArray(value, element) : encodePlain(value));
+    }
     case 'bytes':
       return encodeBytes;
-    case 'text':
     case 'plain':
       return encodePlain;
   }
@@ -113,10 +114,10 @@ function holdsUnstorable(text: string): boolean {
 }
 
 /** `{1,NULL,"a\"b"}`; arrays within are dimensions. */
-function encodeArray(values: readonly unknown[]): string {
+function encodeArray(values: readonly unknown[], encode: Encode): string {
   const parts = values.map((value) => {
-    if (Array.isArray(value)) return encodeArray(value);
-    const text = encodePlain(value);
+    if (Array.isArray(value)) return encodeArray(value, encode);
+    const text = encode(value);
     if (text === null) return 'NULL';
     return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
       ? text
@@ -149,7 +150,3 @@ export function copyField(text: string | null): string {
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
-
-export function toBytes(text: string): Uint8Array {
-  return encoder.encode(text);
-}

@@ -2,18 +2,20 @@
 
 import {
   type Accepted,
+  isStreamWeldError,
+  onAbort,
   runtime,
   type Sink,
   type SinkContext,
   type WriteContext,
 } from '@streamweld/core/connector';
 import { type Session, Sessions } from './client.ts';
-import { PostgresError, sqlStateOf, toPostgresError, toWriteError } from './errors.ts';
+import { isOfData, PostgresError, sqlStateOf, toPostgresError, toWriteError } from './errors.ts';
 import { type CheckedSinkOptions, checkSinkOptions, type PostgresSinkOptions } from './options.ts';
-import { type EncodedPositions, encodePositions, PositionTables } from './positions.ts';
+import { type EncodedPositions, encodePositions, PositionTables, type WriteId } from './positions.ts';
 import { findRefused } from './sink-isolate.ts';
 import type { Indexed } from './sink-rows.ts';
-import { Statements } from './sink-statements.ts';
+import { type Statement, Statements } from './sink-statements.ts';
 import { describeTable } from './sink-table.ts';
 
 /** What makes a transaction one step, beside its rows. */
@@ -21,6 +23,12 @@ interface Kept {
   readonly name: string;
   readonly epoch: string;
 }
+
+/** How long the server may take to stop a statement. */
+const CANCEL_MS = 1000;
+
+/** ON CONFLICT would change a row a second time: two rows of a batch have one key. */
+const TWICE = '21000';
 
 /** How often, and how long apart, the outcome of a COMMIT is asked for when its answer was lost. */
 const ASK_TIMES = 20;
@@ -47,8 +55,10 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
   #statements: Statements<T> | undefined;
   #context: SinkContext | undefined;
   #kept: Kept | undefined;
-  /** The last write may have been committed although it was not answered. */
-  #isUncertain = false;
+  #writes = 0;
+  readonly #canceling = new Set<Promise<void>>();
+  /** Writes that may have been committed although they were not answered, by where they stand. */
+  readonly #uncertain = new Map<string, WriteId>();
 
   constructor(options: PostgresSinkOptions<T>) {
     this.#options = checkSinkOptions(options);
@@ -90,7 +100,11 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
 
   async keep(positions: ReadonlyMap<string, unknown>): Promise<void> {
     const encoded = encodePositions(positions);
-    await this.#transact(undefined, encoded, undefined);
+    try {
+      await this.#transact(undefined, encoded, this.#context?.signal);
+    } catch (error) {
+      throw this.#translate(error, 'keep the positions');
+    }
   }
 
   async write(batch: readonly T[], { signal, positions }: WriteContext): Promise<void | Accepted> {
@@ -98,7 +112,8 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
     try {
       await this.#transact({ items: batch, at: undefined }, encoded, signal);
     } catch (error) {
-      const translated = toWriteError(error, undefined, this.#sessions.translation('write to Postgres'));
+      const failed = batch.length === 1 ? [0] : undefined;
+      const translated = toWriteError(error, failed, this.#sessions.translation('write to Postgres'));
       // Not of the rows, and the same again cannot succeed: the run has to know, and no item is to blame.
       if (translated instanceof PostgresError && !translated.isTransient) this.#context?.fail(translated);
       throw translated;
@@ -114,46 +129,68 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
     const statements = batch === undefined ? [] : (this.#statements as Statements<T>).make(batch);
     const kept = positions === undefined ? undefined : this.#kept;
     const session = await this.#sessions.acquire(signal);
-    const stopListening = session.destroyOn(signal);
-    let isCommitting = false;
+    const stopListening = this.#cutOffBy(signal, session);
+    let committing: WriteId | undefined;
     try {
-      if (kept === undefined && statements.length === 1) {
-        await statements[0]?.(session);
-        session.release();
-        return;
-      }
-      await session.query('begin');
-      if (kept !== undefined && positions !== undefined) {
-        await this.#tables.hold(session, kept.name, kept.epoch);
-        if (this.#isUncertain && (await this.#tables.holds(session, kept.name, positions))) {
-          this.#isUncertain = false;
+      if (kept === undefined || positions === undefined) {
+        await this.#write(session, statements);
+      } else {
+        const before = this.#uncertain.get(placeOf(positions));
+        await session.query('begin');
+        await this.#tables.hold(session, kept.name, kept.epoch, before !== undefined);
+        if (before !== undefined && (await this.#tables.holds(session, kept.name, positions, before))) {
+          this.#uncertain.delete(placeOf(positions));
           await session.query('rollback');
           session.release();
           return;
         }
+        for (const statement of statements) await statement(session);
+        const write = `${kept.epoch}:${++this.#writes}`;
+        await this.#tables.put(session, kept.name, positions, write);
+        committing = write;
+        await session.commit();
+        this.#uncertain.delete(placeOf(positions));
       }
-      for (const statement of statements) await statement(session);
-      if (kept !== undefined && positions !== undefined)
-        await this.#tables.put(session, kept.name, positions);
-      isCommitting = true;
-      await session.commit();
-      this.#isUncertain = false;
       session.release();
     } catch (error) {
-      const isLost = session.isLost;
+      const { isLost } = session;
+      const making = this.#statements as Statements<T>;
+      if (!isLost && sqlStateOf(error) === TWICE && !making.areKeysLookedFor) {
+        making.areKeysLookedFor = true;
+        await this.#giveUp(session);
+        await this.#transact(batch, positions, signal);
+        return;
+      }
       if (!isLost && batch !== undefined && batch.items.length > 1 && isOfData(error)) {
-        const refused = await this.#findRefused(session, batch, error);
-        throw refused;
+        throw await this.#findRefused(session, batch, error);
       }
       await this.#giveUp(session);
-      if (isCommitting && isLost && kept !== undefined && positions !== undefined) {
-        this.#isUncertain = true;
-        if (await this.#wasCommitted(kept, positions, signal)) return;
+      if (committing !== undefined && isLost && kept !== undefined && positions !== undefined) {
+        this.#uncertain.set(placeOf(positions), committing);
+        if (await this.#wasCommitted(kept, positions, committing, signal)) return;
       }
       throw error;
     } finally {
       stopListening();
     }
+  }
+
+  /** All of a batch or nothing. */
+  async #write(session: Session, statements: readonly Statement[]): Promise<void> {
+    if (statements.length > 1) await session.query('begin');
+    for (const statement of statements) await statement(session);
+    if (statements.length > 1) await session.commit();
+  }
+
+  /** Ends what a session does once the signal aborts; a statement that waits for a lock would not notice that by itself. */
+  #cutOffBy(signal: AbortSignal | undefined, session: Session): () => void {
+    if (signal === undefined) return () => {};
+    return onAbort(signal, () => {
+      const canceling = session.isBusy ? this.#sessions.cancel(session, CANCEL_MS) : undefined;
+      if (canceling !== undefined) this.#canceling.add(canceling);
+      void canceling?.finally(() => this.#canceling.delete(canceling));
+      session.destroy();
+    });
   }
 
   async #giveUp(session: Session): Promise<void> {
@@ -182,19 +219,30 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
   async #wasCommitted(
     kept: Kept,
     positions: EncodedPositions,
+    write: WriteId,
     signal: AbortSignal | undefined,
   ): Promise<boolean> {
     for (let time = 1; ; time++) {
       try {
         const session = await this.#sessions.acquire(signal);
+        const stopListening = this.#cutOffBy(signal, session);
         try {
-          const holds = await this.#tables.holds(session, kept.name, positions);
-          this.#isUncertain = false;
-          return holds;
-        } finally {
+          await session.query('begin');
+          // Waits for the transaction itself: the server may still be at it.
+          await this.#tables.hold(session, kept.name, kept.epoch, true);
+          const holds = await this.#tables.holds(session, kept.name, positions, write);
+          await session.query('rollback');
           session.release();
+          this.#uncertain.delete(placeOf(positions));
+          return holds;
+        } catch (error) {
+          session.destroy();
+          throw error;
+        } finally {
+          stopListening();
         }
       } catch (error) {
+        if (isStreamWeldError(error) && error.code === 'SW_CHECKPOINT_FENCED') throw error;
         if (time === ASK_TIMES || signal?.aborted === true) {
           throw new PostgresError(
             'SW_POSTGRES_OUTCOME_UNKNOWN',
@@ -228,13 +276,14 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
   }
 
   async close(): Promise<void> {
+    await Promise.all(this.#canceling);
     await this.#sessions.close();
   }
 }
 
-/** Whether the server refuses the data: codes of the classes 21, 22 and 23. */
-function isOfData(error: unknown): boolean {
-  return /^2[123]/.test(sqlStateOf(error) ?? '');
+/** By its lanes and positions a write is known when it is tried again. */
+function placeOf({ lanes, texts }: EncodedPositions): string {
+  return JSON.stringify([lanes, texts]);
 }
 
 function pause(ms: number): Promise<void> {

@@ -16,12 +16,12 @@ import {
 } from '@streamweld/core/connector';
 import { type Change, ChangeDecoder } from './changes.ts';
 import { type ConnectionOptions, type Session, Sessions } from './client.ts';
-import { PostgresError, toPostgresError } from './errors.ts';
+import { PostgresError, sqlStateOf, toPostgresError } from './errors.ts';
 import { checkIdentifier, type TableName } from './identifiers.ts';
-import { checkReach, checkTable, type CheckedReach, type KeyValue, type ReachOptions } from './options.ts';
-import { Replication, toNumber } from './replication.ts';
+import { checkReach, checkTable, type CheckedReach, type ReachOptions } from './options.ts';
+import { Replication, type ReplicationHandlers, toNumber } from './replication.ts';
 import { ensurePublication, type PublishedTable, publishedTables, readSlot } from './slot.ts';
-import { SnapshotReader } from './source-snapshot.ts';
+import { type SnapshotPlace, SnapshotReader } from './source-snapshot.ts';
 import { loadParsers } from './types.ts';
 
 export interface PostgresChangeSourceOptions extends Omit<ReachOptions, 'client'> {
@@ -31,7 +31,7 @@ export interface PostgresChangeSourceOptions extends Omit<ReachOptions, 'client'
   readonly publication: string;
   /** Makes the publication for these tables, where it is not there. */
   readonly tables?: readonly (string | { readonly schema: string; readonly table: string })[] | undefined;
-  /** Whether a first run begins with the rows that are there already. Default `true`. */
+  /** Whether a run that has no position begins with the rows that are there. Default `true`. */
   readonly snapshot?: boolean | undefined;
   /** Drops the slot at the end: for looking on. Nothing can be resumed then. Default `false`. */
   readonly temporary?: boolean | undefined;
@@ -52,9 +52,7 @@ export interface ChangePosition {
   /** Of the transaction behind it, so many changes are done: a large one is handed out in several batches. */
   readonly partial?: { readonly commit: string; readonly changes: number } | undefined;
   /** The rows that were there are still being read: this table, behind this key. */
-  readonly snapshot?:
-    | { readonly schema: string; readonly table: string; readonly key: readonly KeyValue[] | null }
-    | undefined;
+  readonly snapshot?: SnapshotPlace | undefined;
 }
 
 interface Checked extends CheckedReach {
@@ -71,15 +69,31 @@ interface Checked extends CheckedReach {
 }
 
 /** What waits to be pulled: a change, or the end of a transaction. */
-type Waiting = { readonly change: Change; readonly commit: string } | { readonly lsn: string };
+type Waiting =
+  | { readonly change: Change; readonly commit: string; readonly bytes: number }
+  | { readonly lsn: string; readonly bytes: 0 };
+
+/** So many bytes of changes may wait, however few they are. */
+const WAITING_BYTES = 1 << 26;
+
+/** How often, and how long apart, a slot is tried that is still in use: the server notices late that a host is gone. */
+const BUSY_TIMES = 40;
+const BUSY_MS = 250;
+
+/** How long the server may take to stop a command. */
+const CANCEL_MS = 1000;
+
+/** `replication slot "…" is active for PID …`. */
+const IN_USE = '55006';
 
 /** How often it is looked how far the slot is behind, in milliseconds. */
 const LOOK_MS = 60_000;
 
 /**
  * Changes of tables by logical replication: inserts, updates, deletes and truncates, transaction by transaction, each once,
- * in the order in which they were committed. A first run hands out the rows that are there before, and goes over to the
- * changes at that very point of the log, with no gap and no overlap.
+ * in the order in which they were committed. A run that has no position hands out the rows that are there first. It makes
+ * the slot and goes over to the changes at that very point of the log, with no gap and no overlap; where the slot is there
+ * already, changes that these rows have in them come again.
  *
  * The server keeps the log from the last position that was committed, so nothing is missed while nobody reads.
  *
@@ -95,6 +109,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   #position: ChangePosition = { lsn: '0/0' };
   readonly #waiting: Waiting[] = [];
   #at = 0;
+  #waitingBytes = 0;
   #isPaused = false;
   /** Of the transaction that is being received, so many changes are skipped: they were done before. */
   #skip = 0;
@@ -105,6 +120,8 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   #failure: { readonly error: unknown } | undefined;
   #isStopped = false;
   #timers = new Set<unknown>();
+  #isMakingSlot = false;
+  #leaving: Promise<void> | undefined;
   #stopListening: (() => void) | undefined;
 
   constructor(options: PostgresChangeSourceOptions) {
@@ -115,12 +132,16 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   }
 
   async open({ positions, signal }: SourceContext<ChangePosition>): Promise<void> {
-    this.#stopListening = onAbort(signal, () => this.stop());
+    this.#stopListening = onAbort(signal, () => {
+      this.stop();
+      void this.#leave();
+    });
     const from = positions.get('');
     if (from !== undefined) this.#checkPosition(from);
     try {
       await this.#open(from, signal);
     } catch (error) {
+      if (signal.aborted) throw signal.reason;
       throw this.#translate(error);
     }
   }
@@ -139,14 +160,19 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
       await replication.connect();
       if (state === undefined) {
         if (from !== undefined) throw this.#slotGone();
+        this.#isMakingSlot = true;
         const made = await replication.createSlot(slot, isTemporary);
+        this.#isMakingSlot = false;
         this.#position = { lsn: made.lsn };
         // What is exported is readable until this connection is asked for changes.
         if (this.#options.snapshot) await this.#beginSnapshot(all, undefined, made.snapshot, signal);
       } else {
         if (state.isLost) throw this.#slotGone();
         this.#position = from ?? { lsn: state.confirmed };
-        if (from?.snapshot !== undefined) await this.#beginSnapshot(all, from.snapshot, undefined, signal);
+        // An earlier run may have made the slot and handed out nothing, or not all: who has no position has to begin.
+        if (from?.snapshot !== undefined || (from === undefined && this.#options.snapshot)) {
+          await this.#beginSnapshot(all, from?.snapshot, undefined, signal);
+        }
       }
     } finally {
       session.release();
@@ -171,14 +197,23 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
     const { partial } = this.#position;
     const replication = this.#replication as Replication;
     this.#beatAt = runtime.now();
-    await replication.start(slot, publication, this.#position.lsn, {
+    const handlers: ReplicationHandlers = {
       onMessage: (message) => this.#receive(message, partial),
       onIdle: (lsn) => {
         this.#idleLsn = lsn;
         this.#serve();
       },
       onEnd: (error) => this.#fail(error),
-    });
+    };
+    for (let time = 1; ; time++) {
+      try {
+        await replication.start(slot, publication, this.#position.lsn, handlers);
+        break;
+      } catch (error) {
+        if (sqlStateOf(error) !== IN_USE || time === BUSY_TIMES || this.#isStopped) throw error;
+        await new Promise<void>((resolve) => runtime.setTimer(resolve, BUSY_MS));
+      }
+    }
     this.#beat();
   }
 
@@ -195,11 +230,12 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
             if (this.#skip > 0) {
               this.#skip -= 1;
             } else {
-              this.#waiting.push({ change: logged.change, commit: this.#commit });
+              this.#waiting.push({ change: logged.change, commit: this.#commit, bytes: message.length });
+              this.#waitingBytes += message.length;
             }
             break;
           case 'commit':
-            this.#waiting.push({ lsn: logged.lsn });
+            this.#waiting.push({ lsn: logged.lsn, bytes: 0 });
             this.#commit = '';
         }
       }
@@ -207,7 +243,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
       this.#fail(error);
       return;
     }
-    if (!this.#isPaused && this.#waiting.length - this.#at > this.#options.maxWaiting) {
+    if (!this.#isPaused && this.#isFull(1)) {
       this.#isPaused = true;
       this.#replication?.pause();
     }
@@ -263,6 +299,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
         position = { lsn: next.lsn };
       }
       hasMoved = true;
+      this.#waitingBytes -= next.bytes;
       this.#at += 1;
     }
     if (!hasMoved) return this.#takeIdle();
@@ -271,11 +308,16 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
       this.#waiting.splice(0, this.#at);
       this.#at = 0;
     }
-    if (this.#isPaused && this.#waiting.length - this.#at <= this.#options.maxWaiting / 2) {
+    if (this.#isPaused && !this.#isFull(0.5)) {
       this.#isPaused = false;
       this.#replication?.resume();
     }
     return { items, position };
+  }
+
+  #isFull(share: number): boolean {
+    const { maxWaiting } = this.#options;
+    return this.#waiting.length - this.#at > maxWaiting * share || this.#waitingBytes > WAITING_BYTES * share;
   }
 
   /** Nothing changed, and yet the log moves on: what it holds back may be forgotten. */
@@ -342,6 +384,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
     const [one, other] = [toNumber(a.lsn), toNumber(b.lsn)];
     if (one !== other) return one < other ? -1 : 1;
     if ((a.snapshot === undefined) !== (b.snapshot === undefined)) return a.snapshot === undefined ? 1 : -1;
+    if (a.snapshot !== undefined && b.snapshot !== undefined) return a.snapshot.rows - b.snapshot.rows;
     return (a.partial?.changes ?? 0) - (b.partial?.changes ?? 0);
   }
 
@@ -357,9 +400,20 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
     this.stop();
     this.#stopListening?.();
     this.#waiting.length = 0;
-    await this.#snapshot?.close();
-    await this.#replication?.close();
+    await this.#leave();
     await this.#sessions.close();
+  }
+
+  async #leave(): Promise<void> {
+    this.#leaving ??= (async () => {
+      const replication = this.#replication;
+      const pid = replication?.processId;
+      // Making a slot waits for every transaction that is under way: the server is told that nobody waits any more.
+      if (pid !== undefined && this.#isMakingSlot) await this.#sessions.cancelProcess(pid, CANCEL_MS);
+      await this.#snapshot?.close();
+      await replication?.close();
+    })();
+    await this.#leaving;
   }
 
   /** Looks how far the slot is behind, now and then. */
@@ -398,7 +452,10 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
       /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i.test(lsn) &&
       (partial === undefined || (typeof partial?.commit === 'string' && Number.isInteger(partial.changes))) &&
       (snapshot === undefined ||
-        (typeof snapshot?.schema === 'string' && typeof snapshot.table === 'string'));
+        (typeof snapshot?.schema === 'string' &&
+          typeof snapshot.table === 'string' &&
+          Number.isSafeInteger(snapshot.rows) &&
+          (snapshot.key === null || Array.isArray(snapshot.key))));
     if (isPosition) return;
     throw new PostgresError(
       'SW_POSTGRES_POSITION_INVALID',

@@ -59,7 +59,7 @@ export function leastOf(oid: number): KeyValue | undefined {
 }
 
 /** The order of the server for a type, as far as it can be known here: that of texts depends on their collation. */
-export function compareOf(oid: number): Compare | undefined {
+function compareOf(oid: number): Compare | undefined {
   switch (oid) {
     case INT2:
     case INT4:
@@ -149,14 +149,32 @@ export class ResumeKey {
     return this.columns.map((column) => {
       const value = row[column];
       if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
+      if (value === null) throw this.nullIn(column);
       throw new PostgresError(
         'SW_POSTGRES_KEY_INVALID',
-        value === null
-          ? `A row of ${this.#stage} has null in ${JSON.stringify(column)}, a column of its resumeKey: nothing could be resumed after it. Leave such rows out of the query, or choose another key.`
-          : `The column ${JSON.stringify(column)} of ${this.#stage} is of a type that cannot be a resumeKey. Numbers, texts, uuids and times can.`,
+        `The column ${JSON.stringify(column)} of ${this.#stage} is of a type that cannot be a resumeKey. Numbers, texts, uuids and times can.`,
         { stage: this.#stage, column },
       );
     });
+  }
+
+  nullIn(column: string): PostgresError {
+    return new PostgresError(
+      'SW_POSTGRES_KEY_INVALID',
+      `A row of ${this.#stage} has null in ${JSON.stringify(column)}, a column of its resumeKey: nothing could be resumed after it. Leave such rows out of the query, or choose another key.`,
+      { stage: this.#stage, column },
+    );
+  }
+
+  /**
+   * Sees to it that no row which is handed out has a null behind the first column: on resume it would be passed by. Nulls of
+   * the first come last, where `of` meets them.
+   */
+  check(rows: readonly Record<string, unknown>[], from: number, to: number): void {
+    for (let at = 1; at < this.columns.length; at++) {
+      const column = this.columns[at] as string;
+      for (let row = from; row < to; row++) if (rows[row]?.[column] === null) throw this.nullIn(column);
+    }
   }
 
   isSame(a: Record<string, unknown>, b: Record<string, unknown>): boolean {

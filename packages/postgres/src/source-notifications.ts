@@ -18,7 +18,7 @@ import { checkReach, type ReachOptions } from './options.ts';
 export interface PostgresNotificationSourceOptions extends ReachOptions {
   /** A raw name; it is quoted, so its capitals count. */
   readonly channel: string;
-  /** How many notifications wait to be pulled before the connection is given up as lost. Default 10,000. */
+  /** How many notifications wait to be pulled; what comes beyond is left out, and the place marked. Default 10,000. */
   readonly maxWaiting?: number | undefined;
   /** How long the connection may be lost before the source fails, in milliseconds. Default 60,000. */
   readonly reconnectMs?: number | undefined;
@@ -56,6 +56,8 @@ export class PostgresNotificationSource implements Source<Notification> {
     | { readonly demand: number; readonly answer: Deferred<readonly Notification[] | undefined> }
     | undefined;
   #failure: { readonly error: unknown } | undefined;
+  /** Nobody listened for a while, and that is still to be told. */
+  #hasGap = false;
   #isStopped = false;
   #timer: unknown;
   #stopListening: (() => void) | undefined;
@@ -116,6 +118,7 @@ export class PostgresNotificationSource implements Source<Notification> {
   readonly #onNotification = (message: unknown): void => {
     const { channel, payload } = message as { channel: string; payload?: string };
     if (channel !== this.#channel || this.#isStopped) return;
+    this.#tellGap();
     if (this.#items.length >= this.#maxWaiting) {
       // Whoever is this slow is told that something is missing, instead of a process that grows.
       const last = this.#items.at(-1);
@@ -126,8 +129,16 @@ export class PostgresNotificationSource implements Source<Notification> {
     this.#serve();
   };
 
+  /** Before anything that is heard again; not before somebody listens again, since what is told makes people look. */
+  #tellGap(): void {
+    if (!this.#hasGap) return;
+    this.#hasGap = false;
+    this.#items.push({ channel: this.#channel, payload: undefined, gap: 'reconnected' });
+  }
+
   #lost(): void {
     this.#leave();
+    this.#hasGap = true;
     if (this.#isStopped) return;
     void this.#reconnect(runtime.now() + this.#reconnectMs);
   }
@@ -136,7 +147,7 @@ export class PostgresNotificationSource implements Source<Notification> {
     for (let waitMs = RETRY_MS.first; ; waitMs = Math.min(waitMs * 2, RETRY_MS.most)) {
       try {
         await this.#listen();
-        this.#items.push({ channel: this.#channel, payload: undefined, gap: 'reconnected' });
+        this.#tellGap();
         this.#serve();
         return;
       } catch (error) {

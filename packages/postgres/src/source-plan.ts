@@ -12,6 +12,7 @@ import type { Session } from './client.ts';
 import { PostgresError } from './errors.ts';
 import { quoteIdentifier, quoteTable } from './identifiers.ts';
 import type { CheckedSourceOptions, KeyValue } from './options.ts';
+import { parametersOf } from './sql-parameters.ts';
 import { leastOf, type PostgresPosition, ResumeKey, WHOLE_NUMBERS } from './source-key.ts';
 
 export interface Statement {
@@ -30,29 +31,46 @@ export interface LanePlan {
 
 const ROWS = 'streamweld_rows';
 
-export function baseQuery({ query, table }: CheckedSourceOptions): string {
+function baseQuery({ query, table }: CheckedSourceOptions): string {
   return query ?? `select * from ${quoteTable(table as NonNullable<typeof table>)}`;
 }
 
-/** Whether the query asks for the last key itself. A `$1` within a text or a comment is taken for one too. */
-function asksForKey(base: string): boolean {
-  return /\$1(?!\d)/.test(base);
+/** As a table to select from. A comment at the end of a query ends with its line. */
+function asRows(base: string): string {
+  return `(${base}\n) as ${ROWS}`;
+}
+
+/** Which columns of the key the query asks for itself, by `$1` on. */
+function askedColumns(base: string, options: CheckedSourceOptions): readonly boolean[] {
+  const asked = parametersOf(base);
+  return (options.resumeKey as readonly string[]).map((_, at) => asked.has(at + 1));
+}
+
+/** A parameter that nobody asks for has no type: it is asked for. */
+function unasked(asked: readonly boolean[]): readonly string[] {
+  return asked.flatMap((isAsked, at) => (isAsked ? [] : [`$${at + 1}::text is null`]));
 }
 
 /** Learns the types of the key's columns from the server; nothing is read. */
 export async function describeKey(session: Session, options: CheckedSourceOptions): Promise<ResumeKey> {
   const columns = options.resumeKey as readonly string[];
   const base = baseQuery(options);
-  const nulls = asksForKey(base) ? columns.map(() => null) : [];
+  const asked = askedColumns(base, options);
+  const isBound = asked.includes(true) || options.values.length > 0;
+  const where = isBound ? unasked(asked) : [];
   const { fields } = await session.query(
-    `select ${columns.map(quoteIdentifier).join(', ')} from (${base}) as ${ROWS} limit 0`,
-    [...nulls, ...options.values],
+    `select ${columns.map(quoteIdentifier).join(', ')} from ${asRows(base)}${whereOf(where)} limit 0`,
+    isBound ? [...columns.map(() => null), ...options.values] : [],
   );
   return new ResumeKey(
     columns,
     fields.map(({ dataTypeID }) => dataTypeID),
     options.name,
   );
+}
+
+function whereOf(conditions: readonly string[]): string {
+  return conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
 }
 
 /** The plan of a source without a key: everything, once. */
@@ -89,38 +107,50 @@ function planLane(
   lower: KeyValue | undefined,
   upper: KeyValue | undefined,
 ): Statement {
+  const { from: rows, values } = selectLane(options, key, from, lower, upper);
+  return { text: `select * ${rows} order by ${key.columns.map(quoteIdentifier).join(', ')}`, values };
+}
+
+/** What a lane selects from, with its conditions. Parameters of the query itself are numbered behind the key. */
+function selectLane(
+  options: CheckedSourceOptions,
+  key: ResumeKey,
+  place: PostgresPosition,
+  lower: KeyValue | undefined,
+  upper: KeyValue | undefined,
+): { readonly from: string; readonly values: readonly unknown[] } {
   const base = baseQuery(options);
   const columns = key.columns.map(quoteIdentifier);
-  const after = from.key ?? options.resumeFrom;
-  const isAsked = asksForKey(base);
-  const keyValues: readonly unknown[] = isAsked ? (after ?? startOf(options, key)) : (after ?? []);
-  // What the query itself has as parameters is numbered behind the key, whether it asks for it or not.
-  const values: unknown[] = isAsked || after !== undefined ? [...keyValues] : [];
+  const after = place.key ?? options.resumeFrom;
+  const asked = askedColumns(base, options);
+  const values: unknown[] = [];
   const conditions: string[] = [];
-  if (!isAsked && after !== undefined) {
+  if (asked.includes(true)) {
+    values.push(...startOf(options, key, after, asked));
+    conditions.push(...unasked(asked));
+  } else if (after !== undefined) {
+    values.push(...after);
     conditions.push(`(${columns.join(', ')}) > (${columns.map((_, at) => `$${at + 1}`).join(', ')})`);
+  } else if (options.values.length > 0) {
+    values.push(...columns.map(() => null));
+    conditions.push(...unasked(asked));
   }
-  const shift = values.length === 0 ? key.columns.length : 0;
-  const inner = shift === 0 || options.values.length === 0 ? base : renumber(base, shift);
   values.push(...options.values);
   const [first] = columns;
   if (lower !== undefined) conditions.push(`${first} > $${values.push(lower)}`);
   if (upper !== undefined) conditions.push(`${first} <= $${values.push(upper)}`);
-  const where = conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
-  return {
-    text: `select * from (${inner}) as ${ROWS}${where} order by ${columns.join(', ')}`,
-    values,
-  };
+  return { from: `from ${asRows(base)}${whereOf(conditions)}`, values };
 }
 
-/** `$3` becomes `$1`: a first run binds no key, and parameters that nobody asks for are none. */
-function renumber(query: string, by: number): string {
-  return query.replace(/\$(\d+)/g, (_, number: string) => `$${Number(number) - by}`);
-}
-
-function startOf(options: CheckedSourceOptions, key: ResumeKey): readonly KeyValue[] {
+function startOf(
+  options: CheckedSourceOptions,
+  key: ResumeKey,
+  after: readonly KeyValue[] | undefined,
+  asked: readonly boolean[],
+): readonly (KeyValue | null)[] {
   return key.oids.map((oid, at) => {
-    const least = leastOf(oid);
+    if (asked[at] === false) return null;
+    const least = after === undefined ? leastOf(oid) : after[at];
     if (least !== undefined) return least;
     const column = key.columns[at] as string;
     throw new PostgresError(
@@ -145,12 +175,15 @@ async function findBounds(
       { stage: options.name, column },
     );
   }
-  const all = planLane({ ...options, readers: 1 }, key, { key: null }, undefined, undefined);
+  const all = selectLane(options, key, { key: null }, undefined, undefined);
+  const name = quoteIdentifier(column);
   const { rows } = await session.query(
-    `select min(${quoteIdentifier(column)})::text as least, max(${quoteIdentifier(column)})::text as most from (${all.text}) as streamweld_all`,
+    `select min(${name})::text as least, max(${name})::text as most, count(*) - count(${name}) as nulls ${all.from}`,
     all.values,
   );
-  const { least, most } = rows[0] as { least: string | null; most: string | null };
+  const { least, most, nulls } = rows[0] as { least: string | null; most: string | null; nulls: unknown };
+  // No range has them: they would be left out without a word.
+  if (Number(nulls) > 0) throw key.nullIn(column);
   if (least === null || most === null) return [];
   const [low, high] = [BigInt(least), BigInt(most)];
   const readers = BigInt(options.readers);

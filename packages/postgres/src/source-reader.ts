@@ -11,8 +11,11 @@ import type { Session, SessionCursor, TypeParsers } from './client.ts';
 import type { PostgresPosition, ResumeKey } from './source-key.ts';
 import type { LanePlan, Statement } from './source-plan.ts';
 
-/** Rows that are asked for at once. More take longer to come and are no faster. */
+/** Rows that are asked for at once, at most: more take longer to come and are no faster. Large rows: fewer. */
 const FETCH_ROWS = 1000;
+/** So many of the first are asked for, to see how large they are. */
+const FIRST_ROWS = 50;
+const FETCH_BYTES = 1 << 24;
 
 type Row = Record<string, unknown>;
 
@@ -32,6 +35,7 @@ export class LaneReader {
   #rows: Row[] = [];
   #at = 0;
   #position: PostgresPosition;
+  #size = FIRST_ROWS;
   #isFetching = false;
   #isAtEnd = false;
 
@@ -62,19 +66,23 @@ export class LaneReader {
   /** Whether `take(demand)` has something to answer. */
   canTake(demand: number): boolean {
     // With a key, the row behind the batch is needed, if there is one.
-    const needed = this.#key === undefined ? 1 : Math.min(demand, FETCH_ROWS) + 1;
+    const needed = this.#key === undefined ? 1 : Math.min(demand, this.#size) + 1;
     return this.#left >= needed || (this.#isAtEnd && this.#left > 0);
   }
 
   /** Fetches more, unless it does or there is no more. The answer is undefined then. */
   fetch(): Promise<void> | undefined {
-    if (this.#isFetching || this.#isAtEnd || this.#left > FETCH_ROWS) return undefined;
+    if (this.#isFetching || this.#isAtEnd || this.#left > this.#size) return undefined;
     this.#isFetching = true;
     this.#cursor ??= this.session.cursor(this.#statement.text, this.#statement.values, this.#types);
-    return this.#cursor.read(FETCH_ROWS).then(
+    const size = this.#size;
+    const before = this.session.bytesRead;
+    return this.#cursor.read(size).then(
       (rows) => {
         this.#isFetching = false;
-        if (rows.length < FETCH_ROWS) this.#isAtEnd = true;
+        if (rows.length < size) this.#isAtEnd = true;
+        const bytes = Math.max(1, (this.session.bytesRead - before) / size);
+        this.#size = Math.max(1, Math.min(FETCH_ROWS, Math.floor(FETCH_BYTES / bytes)));
         this.#rows = this.#left === 0 ? rows : this.#rows.slice(this.#at).concat(rows);
         this.#at = 0;
       },
@@ -86,9 +94,12 @@ export class LaneReader {
   }
 
   take(demand: number): Taken {
-    const end = Math.min(this.#rows.length, this.#at + Math.min(demand, FETCH_ROWS));
+    // The size may have grown since it was seen that there is enough.
+    const last = this.#key === undefined || this.#isAtEnd ? this.#rows.length : this.#rows.length - 1;
+    const end = Math.min(last, this.#at + Math.min(demand, FETCH_ROWS));
     const key = this.#key;
     if (key === undefined) return { items: this.#cut(end), position: undefined };
+    key.check(this.#rows, this.#at, end);
     let cut = end;
     if (cut < this.#rows.length || !this.#isAtEnd) {
       while (cut > this.#at && key.isSame(this.#rows[cut - 1] as Row, this.#rows[cut] as Row)) cut -= 1;

@@ -21,6 +21,8 @@ export interface SnapshotPlace {
   readonly table: string;
   /** Behind this key; `null` at the beginning, and where the table has no key. */
   readonly key: readonly KeyValue[] | null;
+  /** So many rows are done, of all tables: positions are compared by it. */
+  readonly rows: number;
 }
 
 export interface SnapshotPart {
@@ -33,6 +35,7 @@ export class SnapshotReader {
   readonly #stage: string;
   #at: number;
   #from: readonly KeyValue[] | null;
+  #count: number;
   #session: Session | undefined;
   #types: TypeParsers | undefined;
   #reader: LaneReader | undefined;
@@ -42,6 +45,7 @@ export class SnapshotReader {
     this.#tables = tables;
     this.#stage = stage;
     this.#from = from?.key ?? null;
+    this.#count = from?.rows ?? 0;
     this.#at =
       from === undefined
         ? 0
@@ -110,6 +114,7 @@ export class SnapshotReader {
       }
       const { items, position } = reader.take(demand);
       const { schema, table: name } = table;
+      this.#count += items.length;
       return {
         changes: items.map((row) => ({
           kind: 'insert',
@@ -119,7 +124,7 @@ export class SnapshotReader {
           old: null,
           transaction: undefined,
         })),
-        place: { schema, table: name, key: position?.key ?? null },
+        place: { schema, table: name, key: position?.key ?? null, rows: this.#count },
       };
     }
   }

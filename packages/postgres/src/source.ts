@@ -42,6 +42,7 @@ export class PostgresSource<T = Record<string, unknown>> implements Source<T, Po
   #isStopped = false;
   #isResumed = false;
   #stopListening: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
 
   constructor(options: PostgresSourceOptions) {
     this.#options = checkSourceOptions(options);
@@ -57,7 +58,7 @@ export class PostgresSource<T = Record<string, unknown>> implements Source<T, Po
     this.#isResumed = checked.size > 0;
     this.#stopListening = onAbort(signal, () => {
       this.stop();
-      void this.close(signal.reason);
+      void this.close(signal.reason).catch(() => {});
     });
     try {
       const first = await this.#begin(signal);
@@ -167,6 +168,13 @@ export class PostgresSource<T = Record<string, unknown>> implements Source<T, Po
   }
 
   async close(_reason?: unknown): Promise<void> {
+    this.#closing ??= this.#close();
+    await this.#closing;
+    // What `open` was given while it was being closed.
+    await Promise.all([...this.#held].map((session) => this.#leave(session)));
+  }
+
+  async #close(): Promise<void> {
     this.#stopListening?.();
     this.stop();
     await Promise.all([...this.#held].map((session) => this.#leave(session)));
