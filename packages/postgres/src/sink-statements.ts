@@ -71,10 +71,12 @@ export class Statements<T> {
     const { key } = this.#options;
     const keys = columns.flatMap((column, at) => (key.includes(column.name) ? [castOf(column, at)] : []));
     const isSorted = onConflict !== '' && this.areKeysLookedFor && keys.length === key.length;
+    // A null is no other's equal.
+    const order = [...keys, `case when num_nulls(${keys.join(', ')}) > 0 then u.at end`].join(', ');
     const sql =
       `insert into ${this.#table.name} (${listOf(columns)}) ` +
-      `select ${isSorted ? `distinct on (${keys.join(', ')}) ` : ''}${columns.map(castOf).join(', ')} from ` +
-      (isSorted ? `${unnest(columns, true)} order by ${keys.join(', ')}, u.at desc` : unnest(columns)) +
+      `select ${isSorted ? `distinct on (${order}) ` : ''}${columns.map(castOf).join(', ')} from ` +
+      (isSorted ? `${unnest(columns, true)} order by ${order}, u.at desc` : unnest(columns)) +
       onConflict;
     return this.#query(sql, group);
   }

@@ -2,7 +2,7 @@
 
 /** What is skipped, the longest first, and a parameter. A comment within a comment is looked at apart. */
 const PIECES =
-  /(?<escaped>\b[eE]'(?:[^'\\]|\\[^]|\'\')*')|(?<text>'(?:[^']|'')*')|(?<name>"(?:[^"]|"")*")|(?<line>--[^\n]*)|(?<comment>\/\*)|(?<tag>\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$)|(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|\$(?<parameter>\d+)/g;
+  /(?<escaped>\b[eE]'(?:[^'\\]|\\[^]|'')*')|(?<text>'(?:[^']|'')*')|(?<name>"(?:[^"]|"")*")|(?<line>--[^\n]*)|(?<comment>\/\*)|(?<tag>\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$)|(?<word>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|\$(?<parameter>\d+)/g;
 
 export function parametersOf(sql: string): ReadonlySet<number> {
   const found = new Set<number>();

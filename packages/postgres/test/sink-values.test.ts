@@ -1,0 +1,236 @@
+/** Values, names and shapes that a sink has to write as they are, or refuse by row and column. */
+
+import { collect, ConcurrentPipeline, type DeadLetter } from '@streamweld/core';
+import { expect, it } from 'vitest';
+import type { PostgresSinkOptions } from '../src/options.ts';
+import { PostgresSink } from '../src/sink.ts';
+import { PostgresSource } from '../src/source.ts';
+import { describeWithPostgres } from './service.ts';
+
+type Row = Record<string, unknown>;
+
+describeWithPostgres('values of a PostgresSink', (database) => {
+  const write = (items: readonly Row[], options: Omit<PostgresSinkOptions<Row>, 'connection'>) =>
+    new ConcurrentPipeline(items, new PostgresSink<Row>({ connection: database().url, ...options }));
+
+  for (const mode of ['copy', 'insert', 'upsert'] as const) {
+    const how = mode === 'upsert' ? { mode, key: 'id' } : { mode };
+
+    it(`keeps every type by ${mode}, and a source reads it back`, async () => {
+      const table = `types_${mode}`;
+      await database().query(`
+        do $$ begin create type mood as enum ('sad', 'so "so"'); exception when duplicate_object then null; end $$;
+        do $$ begin create domain short as varchar(3) check (value <> 'bad'); exception when duplicate_object then null; end $$;
+        create table ${table} (id int primary key, i8 bigint, num numeric, f float8, ts timestamptz, d date, iv interval,
+          b bytea, j jsonb, js jsonb[], e mood, es mood[], dom short, ints int[][], texts text[], c char(3), v varchar(3), u uuid,
+          plain timestamp, bo boolean)`);
+      const row = {
+        id: 1,
+        i8: '9223372036854775807',
+        num: '123456789012345678901234567890.123456789',
+        f: Number.POSITIVE_INFINITY,
+        ts: 'infinity',
+        d: '-infinity',
+        iv: '1 year 2 mons 3 days 04:05:06.789',
+        b: new Uint8Array([0, 255, 92, 10]),
+        j: { a: [1, null, 'x\ty\\z"'] },
+        js: [{ a: '"' }, null],
+        e: 'so "so"',
+        es: ['sad', 'so "so"', null],
+        dom: 'abc',
+        ints: [
+          [1, 2],
+          [3, 4],
+        ],
+        texts: ['', 'NULL', 'a,b', '{}', '\\', '"', null, 'tab\tnew\nline'],
+        c: 'ab ',
+        v: 'abc',
+        u: '6f9619ff-8b86-d011-b42d-00c04fc964ff',
+        plain: '2026-01-02 03:04:05.678901',
+        bo: false,
+      };
+      const nulls = Object.fromEntries(Object.keys(row).map((name) => [name, name === 'id' ? 2 : null]));
+      await write([row, nulls], { table, ...how }).run();
+      const rows = collect<Row>();
+      await new ConcurrentPipeline(
+        new PostgresSource<Row>({ connection: database().url, table, resumeKey: 'id' }),
+        rows,
+      ).run();
+      expect(
+        rows.items.map((item) => ({
+          ...item,
+          b: item['b'] === null ? null : [...(item['b'] as Uint8Array)],
+        })),
+      ).toEqual([{ ...row, b: [0, 255, 92, 10] }, nulls]);
+    });
+
+    it(`does not cut off by ${mode} what is too long for its column`, async () => {
+      const table = `cut_${mode}`;
+      await database().query(`create table ${table} (id int primary key, v varchar(3), d short, c char(2))`);
+      const letters = collect<DeadLetter<Row>>();
+      const items = [
+        { id: 1, v: 'abcd' },
+        { id: 2, v: 'abc' },
+        { id: 3, d: 'abcd' },
+        { id: 4, c: 'abc' },
+      ];
+      const report = await write(items, { table, ...how })
+        .deadLetter(letters)
+        .run();
+      expect([report.written, report.deadLettered]).toEqual([1, 3]);
+      expect(letters.items.map(({ item }) => (item as { id: number }).id).toSorted()).toEqual([1, 3, 4]);
+    });
+
+    it(`refuses by ${mode} NUL and halves of pairs, and names row and column`, async () => {
+      const table = `nul_${mode}`;
+      await database().query(`create table ${table} (id int primary key, t text, j jsonb, a text[])`);
+      const letters = collect<DeadLetter<Row>>();
+      const items = [
+        { id: 0, t: 'good' },
+        { id: 1, t: 'a\0b' },
+        { id: 2, t: '\ud800' },
+        { id: 3, j: { t: 'a\0b' } },
+        { id: 4, j: ['\udc00'] },
+        { id: 5, a: ['x', '\0'] },
+        { id: 6, j: { t: '\\u0000 is what it says' } },
+      ];
+      const report = await write(items, { table, ...how, columns: ['id', 't', 'j', 'a'] })
+        .deadLetter(letters)
+        .run();
+      expect([report.written, report.deadLettered]).toEqual([2, 5]);
+      const columns = letters.items.map(({ error }) => /column "(\w)"/.exec(error.message)?.[1]);
+      expect(columns).toEqual(['t', 't', 'j', 'j', 'a']);
+      expect(letters.items.every(({ error }) => error.message.startsWith('Row '))).toBe(true);
+      expect(await database().query(`select id from ${table} order by id`)).toEqual([{ id: 0 }, { id: 6 }]);
+    });
+
+    it(`takes names for data by ${mode}`, async () => {
+      const table = `a"b'; drop table innocent; -- ${mode} 漢`;
+      await database().query('create table if not exists innocent (id int)');
+      const columns = { '"; drop table innocent': 'int primary key', Ünï: 'text', select: 'text' };
+      const items = [{ '"; drop table innocent': 1, Ünï: "'; drop table innocent; --", select: '\\' }];
+      const key = mode === 'upsert' ? { mode, key: '"; drop table innocent' } : { mode };
+      await write(items, { table, create: columns, ...key }).run();
+      const rows = collect<Row>();
+      await new ConcurrentPipeline(
+        new PostgresSource<Row>({ connection: database().url, table, resumeKey: '"; drop table innocent' }),
+        rows,
+      ).run();
+      expect(rows.items).toEqual(items);
+      expect(await database().query('select count(*)::int as n from innocent')).toEqual([{ n: 0 }]);
+    });
+
+    it(`writes by ${mode} more values than a statement may have, and a value of 50 MB`, async () => {
+      const table = `wide_${mode}`;
+      const names = Array.from({ length: 12 }, (_, at) => `c${at}`);
+      await database().query(
+        `create table ${table} (id int primary key, ${names.map((name) => `${name} text`).join(', ')})`,
+      );
+      const items: Row[] = Array.from({ length: 9000 }, (_, id) => ({
+        id,
+        ...Object.fromEntries(names.map((name) => [name, `${name} ${id}`])),
+      }));
+      items[17] = { ...items[17], c0: 'x'.repeat(50_000_000) };
+      await write(items, { table, ...how })
+        .bufferSize(10_000)
+        .run();
+      expect(
+        await database().query(`select count(*)::int as n, max(length(c0))::int as l from ${table}`),
+      ).toEqual([{ n: 9000, l: 50_000_000 }]);
+    });
+  }
+
+  it('writes into views, partitions, generated and identity columns', async () => {
+    await database().query(`
+      create table parts (id int generated always as identity, k int, twice int generated always as (k * 2) stored) partition by range (k);
+      create table parts_1 partition of parts for values from (0) to (10);
+      create table parts_2 partition of parts for values from (10) to (20);
+      create view seen as select k from parts`);
+    for (const mode of ['copy', 'insert'] as const)
+      await write([{ k: 1 }, { k: 11 }], { table: 'parts', mode }).run();
+    await write([{ k: 12 }], { table: 'seen', mode: 'insert' }).run();
+    expect(await database().query('select id, k, twice from parts order by id')).toEqual([
+      { id: 1, k: 1, twice: 2 },
+      { id: 2, k: 11, twice: 22 },
+      { id: 3, k: 1, twice: 2 },
+      { id: 4, k: 11, twice: 22 },
+      { id: 5, k: 12, twice: 24 },
+    ]);
+    await expect(write([{ k: 1, twice: 3 }], { table: 'parts' }).run()).rejects.toMatchObject({
+      code: 'SW_POSTGRES_COLUMN_UNKNOWN',
+    });
+    const letters = collect<DeadLetter<Row>>();
+    await write([{ k: 99 }, { k: 2 }], { table: 'parts' })
+      .deadLetter(letters)
+      .run();
+    expect(letters.items.map(({ error }) => error.code)).toEqual(['SW_POSTGRES_DATA_INVALID']);
+  });
+
+  it('upserts keys that are one to the server and two as texts, nulls, and what takes the place of a deleted row', async () => {
+    await database().query('create table keyed (k numeric unique, t text unique)');
+    await database().query(`insert into keyed values (7, 'taken')`);
+    const items = [
+      { k: '1.0', t: 'a' },
+      { k: '1.00', t: 'b' },
+      { k: null, t: 'null 1' },
+      { k: null, t: 'null 2' },
+      { k: 7, t: '' },
+      { k: 8, t: 'taken' },
+    ];
+    await write(items, { table: 'keyed', mode: 'upsert', key: 'k', delete: ({ t }) => t === '' }).run();
+    expect(await database().query('select k::text as k, t from keyed order by t')).toEqual([
+      { k: '1.00', t: 'b' },
+      { k: null, t: 'null 1' },
+      { k: null, t: 'null 2' },
+      { k: '8', t: 'taken' },
+    ]);
+    await database().query('create table texts (k text primary key, n int)');
+    await write(
+      [
+        { k: '', n: 1 },
+        { k: 'x', n: 2 },
+      ],
+      { table: 'texts', mode: 'upsert', key: 'k' },
+    ).run();
+    expect(await database().query('select * from texts order by k')).toEqual([
+      { k: '', n: 1 },
+      { k: 'x', n: 2 },
+    ]);
+  });
+
+  it('takes dates of every era, and a bigint inside JSON with its digits', async () => {
+    await database().query('create table dated (id int, at timestamptz, j jsonb)');
+    const dates = ['2026-01-02T03:04:05.678Z', '+012026-01-02T03:04:05.000Z', '-000043-03-15T00:00:00.000Z'];
+    const hasRawJson = 'rawJSON' in JSON;
+    await write(
+      dates.map((at, id) => ({ id, at: new Date(at), j: hasRawJson ? { n: 2n ** 60n + 1n } : { n: 1n } })),
+      { table: 'dated' },
+    ).run();
+    const rows = await database().query(
+      `select to_char(at at time zone 'UTC', 'YYYY-MM-DD BC') as at, j->>'n' as n from dated order by id`,
+    );
+    const n = hasRawJson ? '1152921504606846977' : '1';
+    expect(rows).toEqual([
+      { at: '2026-01-02 AD', n },
+      { at: '12026-01-02 AD', n },
+      { at: '0044-03-15 BC', n },
+    ]);
+  });
+
+  it('blames no row for what a trigger cannot help, and the right one for what it refuses', async () => {
+    await database().query(`
+      create table guarded (id int);
+      create function guard() returns trigger language plpgsql as $$ begin
+        if new.id % 10 = 3 then raise exception 'refused %', new.id; end if; return new; end $$;
+      create trigger guard before insert on guarded for each row execute function guard()`);
+    const letters = collect<DeadLetter<Row>>();
+    const report = await write(
+      Array.from({ length: 50 }, (_, id) => ({ id })),
+      { table: 'guarded' },
+    )
+      .deadLetter(letters)
+      .run();
+    expect([report.written, report.deadLettered]).toEqual([45, 5]);
+    expect(letters.items.map(({ error }) => error.message).join()).not.toContain('refused 3');
+  });
+});
