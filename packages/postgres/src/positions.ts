@@ -17,6 +17,13 @@ export type WriteId = string;
 /** Of the tables' creation: `if not exists` alone lets two that come at once fail. */
 const LOCK = 7_321_846_501;
 
+/**
+ * Of this transaction: its COMMIT is answered when it is on disk. Where `synchronous_commit` is off, a crash of the server takes
+ * back what it has answered, and a run that goes on would leave a gap.
+ */
+const FLUSHED = `set_config('synchronous_commit', case current_setting('synchronous_commit')
+  when 'off' then 'local' else current_setting('synchronous_commit') end, true)`;
+
 export class PositionTables {
   readonly #lanes: string;
   readonly #runs: string;
@@ -62,7 +69,7 @@ export class PositionTables {
    */
   async hold(session: Session, name: string, epoch: string, alone: boolean): Promise<void> {
     const { rows } = await session.query(
-      `select epoch::text from ${this.#runs} where name = $1 for ${alone ? 'update' : 'share'}`,
+      `select epoch::text, ${FLUSHED} from ${this.#runs} where name = $1 for ${alone ? 'update' : 'share'}`,
       [name],
     );
     if ((rows[0] as { epoch: string } | undefined)?.epoch === epoch) return;

@@ -25,7 +25,7 @@ interface Kept {
 }
 
 /** How long the server may take to stop a statement. */
-const CANCEL_MS = 1000;
+const CANCEL_MS = 5000;
 
 /** ON CONFLICT would change a row a second time: two rows of a batch have one key. */
 const TWICE = '21000';
@@ -88,6 +88,7 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
         throw error;
       }
     } catch (error) {
+      if (context.signal.aborted) throw context.signal.reason;
       throw this.#translate(error, 'open the table');
     }
   }

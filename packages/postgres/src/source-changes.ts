@@ -81,7 +81,7 @@ const BUSY_TIMES = 40;
 const BUSY_MS = 250;
 
 /** How long the server may take to stop a command. */
-const CANCEL_MS = 1000;
+const CANCEL_MS = 5000;
 
 /** `replication slot "…" is active for PID …`. */
 const IN_USE = '55006';

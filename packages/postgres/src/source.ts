@@ -17,7 +17,7 @@ import { beginReading } from './reading.ts';
 import { loadParsers } from './types.ts';
 
 /** How long the server may take to stop a statement before its connection is cut off. */
-const CANCEL_MS = 1000;
+const CANCEL_MS = 5000;
 
 /**
  * Reads the rows that a query answers, or those of a table, by a server-side cursor: memory holds a few thousand of them,
@@ -78,6 +78,7 @@ export class PostgresSource<T = Record<string, unknown>> implements Source<T, Po
       // The first rows are on their way before they are asked for; and what is wrong with the query is told by `open`.
       await Promise.all(this.#readers.map((reader) => reader.fetch() ?? Promise.resolve()));
     } catch (error) {
+      if (signal.aborted) throw signal.reason;
       throw this.#translate(error);
     }
   }

@@ -1,0 +1,128 @@
+/**
+ * A file into Postgres while the process is killed with SIGKILL again and again, and the server as well: each row once.
+ *
+ * A few kills with every run of the tests; `pnpm crash:postgres` makes 120 of the process and 12 of the server.
+ */
+
+import { Random } from '@streamweld/testing';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { build } from 'vite';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type PostgresService,
+  PostgresUnavailable,
+  startPostgres,
+} from '../../../../tools/services/postgres.ts';
+
+const ROWS = 30_000;
+const EFFORT = Number(process.env['STREAMWELD_CRASH_EFFORT'] ?? 0);
+const KILLS = EFFORT > 0 ? 120 : 6;
+const SERVER_KILLS = EFFORT > 0 ? 12 : 1;
+
+const service = await startPostgres({ from: ['local', 'embedded'] }).catch((error: unknown) => {
+  if (!(error instanceof PostgresUnavailable) || process.env['CI'] !== undefined) throw error;
+  return undefined;
+});
+
+describe.skipIf(service === undefined)('kill -9', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'streamweld-postgres-crash-'));
+  const input = join(folder, 'rows.csv');
+  const program = join(folder, 'program.mjs');
+  const server = service as PostgresService;
+
+  const query = async (text: string): Promise<Record<string, unknown>[]> => {
+    const client = new pg.Client(server.url);
+    client.on('error', () => {});
+    await client.connect();
+    const { rows } = await client.query(text);
+    await client.end();
+    return rows as Record<string, unknown>[];
+  };
+
+  beforeAll(async () => {
+    writeFileSync(input, Array.from({ length: ROWS }, (_, id) => `${id},row ${id}\n`).join(''));
+    await build({
+      configFile: false,
+      logLevel: 'error',
+      ssr: { noExternal: true, resolve: { conditions: ['@streamweld/source', 'node'] } },
+      build: {
+        ssr: join(import.meta.dirname, 'program.ts'),
+        outDir: folder,
+        emptyOutDir: false,
+        minify: false,
+        target: 'node20',
+        rollupOptions: {
+          external: ['pg-native'],
+          output: {
+            entryFileNames: 'program.mjs',
+            banner:
+              "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
+          },
+        },
+      },
+    });
+  });
+
+  afterAll(async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it(`of the process ${KILLS} times and of the server ${SERVER_KILLS} times`, {
+    timeout: EFFORT > 0 ? 1_200_000 : 120_000,
+  }, async () => {
+    const seed = Number(process.env['STREAMWELD_SEED'] ?? Date.now() % 1_000_000);
+    const random = new Random(seed);
+    console.log(`seed ${seed}`);
+    let kills = 0;
+    let serverKills = 0;
+    let whole = 0;
+    /** How long a run takes that nobody kills: kills are spread over it. */
+    let wholeMs = 400;
+    for (let table = 0; kills < KILLS || serverKills < SERVER_KILLS; table++) {
+      const name = `copied_${table}`;
+      await query(`create table ${name} (id int, t text)`);
+      // Several deaths on the way, then one run that may end.
+      for (let death = 0; ; death++) {
+        const child = spawn(process.execPath, [program, input, server.url, name], {
+          stdio: ['ignore', 'pipe', 'pipe'],
+        });
+        let output = '';
+        child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+        child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+        const exited = once(child, 'exit');
+        const start = performance.now();
+        const isLast = death === 4 || kills >= KILLS;
+        let timer: ReturnType<typeof setTimeout> | undefined;
+        if (!isLast) timer = setTimeout(() => child.kill('SIGKILL'), 60 + random.next() * wholeMs);
+        if (serverKills < SERVER_KILLS && death === 1) {
+          await new Promise((resolve) => setTimeout(resolve, 60 + random.next() * wholeMs));
+          await server.crash();
+          await server.restart();
+          serverKills += 1;
+        }
+        const [code, signal] = (await exited) as [number | null, string | null];
+        clearTimeout(timer);
+        if (signal === 'SIGKILL') {
+          kills += 1;
+          continue;
+        }
+        expect(code, output).toBe(0);
+        if (death === 0 || isLast) wholeMs = Math.max(wholeMs, performance.now() - start);
+        whole += 1;
+        break;
+      }
+      expect(
+        await query(
+          `select count(*)::int as n, count(distinct id)::int as d, min(id) as least, max(id) as most from ${name}`,
+        ),
+      ).toEqual([{ n: ROWS, d: ROWS, least: 0, most: ROWS - 1 }]);
+    }
+    console.log(`${kills} kills of the process, ${serverKills} of the server, ${whole} runs to the end`);
+  });
+});
