@@ -177,7 +177,7 @@ export function checkTable(table: unknown, schema: unknown): TableName {
   };
 }
 
-export function checkColumns(option: string, value: unknown): readonly string[] {
+function checkColumns(option: string, value: unknown): readonly string[] {
   const columns = (Array.isArray(value) ? value : [value]).map((name) => checkIdentifier(option, name));
   if (columns.length === 0 || new Set(columns).size !== columns.length) {
     throw new OptionError(option, 'one column or more, each once', value);

@@ -69,7 +69,8 @@ class Replica implements Sink<Change> {
 function apply(change: Change): string {
   const table = `replica.${pg.escapeIdentifier(change.table)}`;
   const keys = KEYS[change.table] as readonly string[];
-  const literal = (value: unknown): string => (value === null ? 'null' : pg.escapeLiteral(String(value)));
+  const literal = (value: unknown): string =>
+    value === null ? 'null' : pg.escapeLiteral(typeof value === 'string' ? value : JSON.stringify(value));
   const where = (row: Readonly<Record<string, unknown>>): string =>
     keys.map((key) => `${pg.escapeIdentifier(key)} = ${literal(row[key])}`).join(' and ');
   if (change.kind === 'truncate') return `truncate ${table}`;
