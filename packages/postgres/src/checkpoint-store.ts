@@ -7,6 +7,9 @@ import { checkIdentifier } from './identifiers.ts';
 import { checkReach, type ReachOptions } from './options.ts';
 import { encodePositions, PositionTables } from './positions.ts';
 
+/** A run saves now and then, and a store need not be closed: between two saves it holds no connection for long. */
+const IDLE_MS = 100;
+
 export interface PostgresCheckpointStoreOptions extends ReachOptions {
   /** A raw name; the table is created on first use, with another of the same name and `_runs`. Default `streamweld_checkpoints`. */
   readonly table?: string | undefined;
@@ -43,7 +46,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const table = checkIdentifier('table', given.table ?? 'streamweld_checkpoints');
     const reach = checkReach(given, table);
     this.#stage = reach.name;
-    this.#sessions = new Sessions({ ...reach, stage: reach.name, max: 2 });
+    this.#sessions = new Sessions({ ...reach, stage: reach.name, max: 1, idleMs: IDLE_MS });
     this.#tables = new PositionTables(table, reach.name);
   }
 

@@ -77,6 +77,8 @@ export interface SessionsOptions {
   readonly max: number;
   readonly stage: string;
   readonly errorDetails: boolean;
+  /** How long a connection that nobody uses is kept, in milliseconds. Default 10,000. */
+  readonly idleMs?: number | undefined;
 }
 
 /** How long a connection may take to end in order before it is cut off. */
@@ -170,7 +172,7 @@ export class Sessions {
   }
 
   #pool(): PostgresPool {
-    const { client, connection, max, stage } = this.#options;
+    const { client, connection, max, stage, idleMs = 10_000 } = this.#options;
     if (client !== undefined) return client;
     if (this.#isClosed) throw new Error('Connection terminated: it was closed');
     if (this.#own === undefined) {
@@ -182,7 +184,12 @@ export class Sessions {
           this.once('end', () => clients.delete(this));
         }
       };
-      this.#own = new pg.Pool({ ...toPgConfig(connection, stage), max: max + 1, Client });
+      this.#own = new pg.Pool({
+        ...toPgConfig(connection, stage),
+        max: max + 1,
+        idleTimeoutMillis: idleMs,
+        Client,
+      });
       // A connection that is lost while nobody uses it is nobody's failure: the pool makes another.
       this.#own.on('error', () => {});
     }

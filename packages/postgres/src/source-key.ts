@@ -12,6 +12,8 @@ import type { KeyValue } from './options.ts';
 export interface PostgresPosition {
   /** The values of the resume key of the last row; `null` where no key is wholly read yet. */
   readonly key: readonly KeyValue[] | null;
+  /** The types of the key's columns, by their oids: positions are compared by them, also before anything is opened. */
+  readonly types: readonly number[];
   /** The first key's values at which the lanes part, where there are several. All lanes carry the same. */
   readonly bounds?: readonly KeyValue[] | undefined;
 }
@@ -134,14 +136,12 @@ function compareDates(a: string, b: string): number {
 export class ResumeKey {
   readonly columns: readonly string[];
   readonly #stage: string;
-  readonly #compares: readonly (Compare | undefined)[];
   readonly oids: readonly number[];
 
   constructor(columns: readonly string[], oids: readonly number[], stage: string) {
     this.columns = columns;
     this.oids = oids;
     this.#stage = stage;
-    this.#compares = oids.map(compareOf);
   }
 
   /** @throws PostgresError SW_POSTGRES_KEY_INVALID where a value is null, or of a type that cannot be a place. */
@@ -184,7 +184,8 @@ export class ResumeKey {
   /** @throws PostgresError SW_POSTGRES_KEY_INVALID where the order of a column's type is only known to the server. */
   compare(a: PostgresPosition, b: PostgresPosition): number {
     if (a.key === null || b.key === null) return Number(a.key !== null) - Number(b.key !== null);
-    for (const [at, compare] of this.#compares.entries()) {
+    for (const [at, oid] of a.types.entries()) {
+      const compare = compareOf(oid);
       const [one, other] = [a.key[at] as KeyValue, b.key[at] as KeyValue];
       if (one === other) continue;
       if (compare === undefined) {
@@ -207,14 +208,16 @@ export function checkPosition(
   columns: readonly string[] | undefined,
   stage: string,
 ): PostgresPosition {
-  const { key, bounds } = (Object(position) ?? {}) as Partial<PostgresPosition>;
+  const { key, types, bounds } = (Object(position) ?? {}) as Partial<PostgresPosition>;
   const isKey =
     key === null ||
     (Array.isArray(key) && key.length === columns?.length && key.every((value) => isKeyValue(value)));
   const isBounds =
     bounds === undefined || (Array.isArray(bounds) && bounds.every((value) => isKeyValue(value)));
-  if (columns !== undefined && key !== undefined && isKey && isBounds) {
-    return { key, ...(bounds === undefined ? undefined : { bounds }) };
+  const isTypes =
+    Array.isArray(types) && types.length === columns?.length && types.every(Number.isSafeInteger);
+  if (columns !== undefined && key !== undefined && isKey && isTypes && isBounds) {
+    return { key, types: types as readonly number[], ...(bounds === undefined ? undefined : { bounds }) };
   }
   throw positionInvalid(stage, columns);
 }

@@ -13,7 +13,7 @@ import { PostgresError } from './errors.ts';
 import { quoteIdentifier, quoteTable } from './identifiers.ts';
 import type { CheckedSourceOptions, KeyValue } from './options.ts';
 import { parametersOf } from './sql-parameters.ts';
-import { leastOf, type PostgresPosition, ResumeKey, WHOLE_NUMBERS } from './source-key.ts';
+import { leastOf, positionInvalid, type PostgresPosition, ResumeKey, WHOLE_NUMBERS } from './source-key.ts';
 
 export interface Statement {
   readonly text: string;
@@ -91,9 +91,13 @@ export async function planLanes(
     known ?? (positions.size > 0 || options.readers === 1 ? [] : await findBounds(session, options, key));
   const lanes =
     bounds.length === 0 ? [ONLY_LANE] : Array.from({ length: bounds.length + 1 }, (_, at) => `${at + 1}`);
+  for (const lane of positions.keys()) {
+    if (!lanes.includes(lane)) throw positionInvalid(options.name, options.resumeKey);
+  }
   return lanes.map((lane, at) => {
     const from = positions.get(lane) ?? {
       key: null,
+      types: key.oids,
       ...(bounds.length === 0 ? undefined : { bounds }),
     };
     return { lane, from, statement: planLane(options, key, from, bounds[at - 1], bounds[at]) };
@@ -175,7 +179,7 @@ async function findBounds(
       { stage: options.name, column },
     );
   }
-  const all = selectLane(options, key, { key: null }, undefined, undefined);
+  const all = selectLane(options, key, { key: null, types: key.oids }, undefined, undefined);
   const name = quoteIdentifier(column);
   const { rows } = await session.query(
     `select min(${name})::text as least, max(${name})::text as most, count(*) - count(${name}) as nulls ${all.from}`,

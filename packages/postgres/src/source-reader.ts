@@ -47,7 +47,7 @@ export class LaneReader {
       'lane' in plan ? [plan.lane, plan.statement, plan.from] : ['', plan, undefined];
     this.lane = lane;
     this.#statement = statement;
-    this.#position = from ?? { key: null };
+    this.#position = from ?? { key: null, types: [] };
   }
 
   get isFetching(): boolean {

@@ -93,7 +93,8 @@ export class SnapshotReader {
     }
     const where = conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`;
     const statement = { text: `${base}${where}${order}`, values };
-    const plan = key === undefined ? statement : { lane: '', statement, from: { key: this.#from } };
+    const plan =
+      key === undefined ? statement : { lane: '', statement, from: { key: this.#from, types: key.oids } };
     this.#reader = new LaneReader(session, this.#types as TypeParsers, plan, key);
     this.#from = null;
   }

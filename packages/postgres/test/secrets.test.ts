@@ -76,7 +76,7 @@ describeWithPostgres('errors', (database) => {
         const source = new PostgresSource({ connection: good, query: 'select 1 as id', resumeKey: 'id' });
         const { signal } = new AbortController();
         try {
-          await source.open({ positions: new Map([['', { key: [MARK] }]]), signal } as never);
+          await source.open({ positions: new Map([['', { key: [MARK], types: [23] }]]), signal } as never);
         } finally {
           await source.close();
         }

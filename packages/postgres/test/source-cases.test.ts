@@ -78,7 +78,7 @@ describeWithPostgres('queries and keys of a PostgresSource', (database) => {
         .run();
     await run();
     expect(new Set(rows.items.map(({ n }) => n)).size).toBe(10_000);
-    expect(store.load('ties').get('')).toEqual({ key: [3] });
+    expect(store.load('ties').get('')).toEqual({ key: [3], types: [23] });
     expect((await run()).written).toBe(0);
   });
 
