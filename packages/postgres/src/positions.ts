@@ -57,7 +57,7 @@ export class PositionTables {
   async takeOver(session: Session, name: string): Promise<string> {
     const { rows } = await session.query(
       `insert into ${this.#runs} as r values ($1, 1) on conflict (name) do update set epoch = r.epoch + 1 returning epoch::text`,
-      [name],
+      [stored(name)],
     );
     return (rows[0] as { epoch: string }).epoch;
   }
@@ -70,7 +70,7 @@ export class PositionTables {
   async hold(session: Session, name: string, epoch: string, alone: boolean): Promise<void> {
     const { rows } = await session.query(
       `select epoch::text, ${FLUSHED} from ${this.#runs} where name = $1 for ${alone ? 'update' : 'share'}`,
-      [name],
+      [stored(name)],
     );
     if ((rows[0] as { epoch: string } | undefined)?.epoch === epoch) return;
     throw new StreamWeldError(
@@ -81,10 +81,12 @@ export class PositionTables {
   }
 
   async load(session: Session, name: string): Promise<Map<string, unknown>> {
-    const { rows } = await session.query(`select lane, position from ${this.#lanes} where name = $1`, [name]);
+    const { rows } = await session.query(`select lane, position from ${this.#lanes} where name = $1`, [
+      stored(name),
+    ]);
     return new Map(
       (rows as { lane: string; position: string }[]).map(({ lane, position }) => [
-        lane,
+        restored(lane),
         positionFromJson(JSON.parse(position)),
       ]),
     );
@@ -102,14 +104,14 @@ export class PositionTables {
       `insert into ${this.#lanes} (name, lane, position, write)
        select $1, u.lane, u.position, $4 from unnest($2::text[], $3::text[]) as u(lane, position)
          on conflict (name, lane) do update set position = excluded.position, write = excluded.write`,
-      [name, positions.lanes, positions.texts, write],
+      [stored(name), positions.lanes, positions.texts, write],
     );
   }
 
   /** Puts these in place of all there are. */
   async replace(session: Session, name: string, positions: EncodedPositions): Promise<void> {
     await session.query(`delete from ${this.#lanes} where name = $1 and lane <> all ($2::text[])`, [
-      name,
+      stored(name),
       positions.lanes,
     ]);
     await this.put(session, name, positions, null);
@@ -122,7 +124,7 @@ export class PositionTables {
   async holds(session: Session, name: string, { lanes }: EncodedPositions, write: WriteId): Promise<boolean> {
     const { rows } = await session.query(
       `select count(*)::int as same from ${this.#lanes} where name = $1 and lane = any ($2::text[]) and write = $3`,
-      [name, lanes, write],
+      [stored(name), lanes, write],
     );
     return lanes.length > 0 && (rows[0] as { same: number }).same === lanes.length;
   }
@@ -138,9 +140,25 @@ export function encodePositions(positions: Positions): EncodedPositions {
   const lanes: string[] = [];
   const texts: string[] = [];
   for (const [lane, position] of positions) {
-    lanes.push(lane);
+    lanes.push(stored(lane));
     const json: Json = positionToJson(position, `lane ${JSON.stringify(lane)}`);
     texts.push(JSON.stringify(json));
   }
   return { lanes, texts };
+}
+
+/** Names may hold what no text of Postgres can: NUL, and halves of surrogate pairs. */
+const UNSTORABLE = /[\\\0]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+function stored(name: string): string {
+  return name.replace(
+    UNSTORABLE,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+function restored(name: string): string {
+  return name.replace(/\\u([0-9a-f]{4})/g, (_, code: string) =>
+    String.fromCharCode(Number.parseInt(code, 16)),
+  );
 }

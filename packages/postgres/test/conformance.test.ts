@@ -49,16 +49,24 @@ describeWithPostgres('the rules', (database) => {
     });
   }
   for (const how of [{ mode: 'copy' }, { mode: 'insert' }, { mode: 'upsert', key: 'id' }] as const) {
-    const create = (place: string) =>
-      new PostgresSink<Row>({
+    const made = new Set<PostgresSink<Row>>();
+    const create = (place: string) => {
+      const options = {
         connection: database().url,
         table: place,
         positionsTable: `positions_${place}`,
-        ...how,
         writers: 1,
-      });
+      };
+      const sink = new PostgresSink<Row>({ ...options, ...how });
+      made.add(sink);
+      return sink;
+    };
     sinkSuite<Row, string>({ describe, test }, `PostgresSink by ${how.mode}`, {
-      prepare: () => table(`select 0 as id, '' as t where false`, 'at serial, primary key (id)'),
+      prepare: () =>
+        table(
+          `select 0 as id, '' as t where false`,
+          how.mode === 'upsert' ? 'at serial, primary key (id)' : 'at serial',
+        ),
       create,
       createKeeping: create,
       item: (index) => ({ id: index, t: `a row told apart ${index}` }),
@@ -68,7 +76,11 @@ describeWithPostgres('the rules', (database) => {
       badItem: (secret) => ({ id: secret as never, t: secret }),
       interrupt,
       stall,
-      kill,
+      async kill() {
+        await kill();
+        for (const sink of made) await sink.close();
+        made.clear();
+      },
     });
   }
   checkpointSuite({ describe, test }, 'PostgresCheckpointStore', {
