@@ -46,13 +46,15 @@ export function places(database: () => Database): Places {
     },
     async stall(place) {
       const client = await database().pool.connect();
-      client.on('error', () => {});
+      const ignore = (): void => {};
+      client.on('error', ignore);
       await client.query(`begin; lock table ${place} in access exclusive mode`);
       let isLocked = true;
       return async () => {
         if (!isLocked) return;
         isLocked = false;
         await client.query('rollback');
+        client.off('error', ignore);
         client.release();
       };
     },
