@@ -364,12 +364,17 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     this.#exchange.isBarred = true;
     try {
       for (const subscription of this.#roster.subscriptions) subscription.hurry();
-      await this.#empty();
-      // What is being abandoned is not made durable.
-      if (this.#state !== 'open') throw this.#failure?.error ?? closedError(this.name);
-      if (!isWanted()) return;
-      const flushes = this.#roster.subscriptions.map((subscription) => this.#flush(subscription));
-      await Promise.all([...flushes, ...this.#leaving]);
+      let handedBack: number;
+      do {
+        await this.#empty();
+        // What is being abandoned is not made durable.
+        if (this.#state !== 'open') throw this.#failure?.error ?? closedError(this.name);
+        if (!isWanted()) return;
+        handedBack = this.#exchange.handedBack;
+        const flushes = this.#roster.subscriptions.map((subscription) => this.#flush(subscription));
+        await Promise.all([...flushes, ...this.#leaving]);
+        // A sink that failed while it was leaving: the others have what it had, and are flushed once more.
+      } while (handedBack !== this.#exchange.handedBack);
       await this.#flushDeadLetters();
       if (this.#failure !== undefined) throw this.#failure.error;
     } finally {

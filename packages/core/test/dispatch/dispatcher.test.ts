@@ -746,6 +746,21 @@ describe('DispatchedPipelineBuilder.custom', () => {
     ]);
   });
 
+  it('D8 goes on where the strategy takes an item at a time, and leaves some out', async () => {
+    const dispatcher = builder<number>().custom({
+      name: 'one at a time',
+      demand: () => 1,
+      dispatch: (items, from) => {
+        const item = items[from] as number;
+        return { taken: 1, deliveries: item % 2 === 0 ? [] : [{ outlet: 0, items: [item] }] };
+      },
+    });
+    const sink = new Recorder<number>();
+    await dispatcher.subscribeSink(sink);
+    const write = await new HandFeed(dispatcher).write(0, 1, 2, 3, 4);
+    expect([sink.items, write.state, write.receipt]).toEqual([[1, 3], 'accepted', 'settled']);
+  });
+
   it('gives what a detached sink had not begun to the others', async () => {
     const dispatcher = builder<number>(3).custom(inTurn());
     const feed = new HandFeed(dispatcher);
