@@ -431,7 +431,7 @@ describe('A partition', () => {
 describe('A keyed partition', () => {
   const keyOf = (item: string): string => item[0] as string;
 
-  it('lets a second sink join while keys are in flight, and keeps each key with whoever writes it', async () => {
+  it('K2 lets a second sink join while keys are in flight, and keeps each key with whoever writes it', async () => {
     const dispatcher = builder<string>().partition(1, () => 0, { key: keyOf });
     const feed = new HandFeed(dispatcher);
     const [first, second] = [
@@ -457,7 +457,7 @@ describe('A keyed partition', () => {
     ]);
   });
 
-  it('gives each of several seats other keys, and never a key to two', async () => {
+  it('K2 gives each of several seats other keys, and never a key to two', async () => {
     const dispatcher = builder<string>().partition(1, () => 0, { key: keyOf });
     const feed = new HandFeed(dispatcher);
     const sink = new GatedSink<string>('seats', { maxItems: 1 });
