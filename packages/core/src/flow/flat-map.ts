@@ -37,6 +37,10 @@ export class FlatMapStage<I, O> extends Stage<O> {
     super.leave();
   }
 
+  override abandon(): void {
+    this.close();
+  }
+
   override close(): void {
     this.#parcel = undefined;
     this.#inner?.return?.();

@@ -6,10 +6,7 @@ import { Parcel } from '../delivery/parcel.ts';
 import { isThenable } from '../deferred.ts';
 import { StreamWeldError, wrapError } from '../errors.ts';
 import type { Awaitable, Positioned, Source } from '../source.ts';
-import { type FlowRun, Stage } from './stage.ts';
-
-/** What nobody waits for any more: the stages behind it stand still, and are forgotten with it. */
-const NEVER: Promise<never> = new Promise(() => {});
+import { type FlowRun, NEVER, Stage } from './stage.ts';
 
 /** What an answer of `null` holds. */
 const NO_ANSWER = {};

@@ -510,7 +510,7 @@ export class Run<T> {
     this.#source.halt();
     this.#writer.halt();
     this.#channel.clear();
-    for (const source of this.#flow.sources) source.abandon();
+    for (const stage of this.#flow.stages) stage.abandon();
     for (const committer of this.#committers) committer.stop();
     this.#persistence.hurry();
     this.#receiptsWaiter?.resolve();

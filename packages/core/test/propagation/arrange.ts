@@ -62,7 +62,7 @@ function operator(world: World): Processor<number, number> {
   return {
     name: 'operator',
     process: (batch) => {
-      const answer = world.call('operator', 'process');
+      const answer = world.call('operator', 'process', batch);
       return answer === undefined ? batch : (answer as Promise<number[]>).then(() => batch);
     },
     flush: () => {

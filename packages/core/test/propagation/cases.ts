@@ -1,6 +1,7 @@
 /** The table: every case there is. */
 
 import type { Case } from './case.ts';
+import { FLOWS } from './cases-flows.ts';
 import { ONE_SINK } from './cases-one-sink.ts';
 
-export const CASES: readonly Case[] = [...ONE_SINK];
+export const CASES: readonly Case[] = [...ONE_SINK, ...FLOWS];

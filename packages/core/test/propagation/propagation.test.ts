@@ -136,10 +136,10 @@ for (const thrown of ['undefined', 'a frozen object'] as const) {
 }
 
 describe('The table', () => {
-  it('has about a hundred cases, each with a title of its own', () => {
+  it('has at least a hundred cases, each with a title of its own', () => {
     const titles = new Set(CASES.map(titleOf));
     expect(titles.size).toBe(CASES.length);
-    expect(titles.size).toBeGreaterThanOrEqual(99);
+    expect(titles.size).toBeGreaterThanOrEqual(100);
   });
 
   it('has a case for every moment', () => {

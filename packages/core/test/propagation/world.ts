@@ -38,8 +38,8 @@ export type Outcome = { readonly value: unknown } | { readonly error: unknown };
 
 /** These wait to be told, unless they are told otherwise. */
 const HELD = new Set(['pull', 'write', 'call', 'body', 'durable']);
-/** These are not written down: they would only say what the items say. */
-const QUIET = new Set(['process', 'call', 'durable']);
+/** These are not written down: no call of a party's own. */
+const QUIET = new Set(['durable']);
 
 export class World {
   readonly clock: VirtualClock;
