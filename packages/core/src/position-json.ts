@@ -1,6 +1,7 @@
 /**
  * Positions as JSON that gives back exactly what was given: what JSON would change on the way (a bigint, a date, −0, a
- * property that is undefined) is written as `{ "$": kind, "value": … }`, and what cannot come back is refused.
+ * property that is undefined, an object without a prototype) is written as `{ "$": kind, "value": … }`, and what cannot
+ * come back is refused.
  */
 
 import { describe, StreamWeldError } from './errors.ts';
@@ -52,6 +53,7 @@ function toJson(value: unknown, place: string, depth: number): Json {
   if (Object.getOwnPropertySymbols(value).length > 0) throw refused('a symbol as a key', place);
   const entries = Object.entries(value).map(([key, part]) => [key, inside(part, `.${key}`)] as const);
   const object = Object.fromEntries(entries);
+  if (Object.getPrototypeOf(value) === null) return tagged('bare', object);
   return Object.hasOwn(object, TAG) ? tagged('object', object) : object;
 }
 
@@ -78,6 +80,8 @@ export function positionFromJson(json: unknown): unknown {
       return Uint8Array.from(atob(value as string), (character) => character.charCodeAt(0));
     case 'object':
       return fromEntries(value as object);
+    case 'bare':
+      return Object.setPrototypeOf(fromEntries(value as object), null);
     default:
       throw new TypeError('an unknown kind of value');
   }
