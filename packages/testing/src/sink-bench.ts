@@ -27,6 +27,11 @@ export interface WriteOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface OpenOptions {
+  readonly checkpoint?: string;
+  readonly isDeadLetter?: boolean;
+}
+
 /** One place, the sinks of it, and what they are waited for. */
 export class SinkBench {
   readonly harness: AnySinkHarness;
@@ -122,7 +127,12 @@ export class Writing {
     this.controller = bench.leaks.controller();
   }
 
-  open(options: { readonly checkpoint?: string; readonly isDeadLetter?: boolean } = {}): Promise<void> {
+  open(options?: OpenOptions): Promise<void> {
+    return this.#wait('open', () => this.startOpen(options));
+  }
+
+  /** As `open`, with no deadline: for whoever looks at when it settles. */
+  async startOpen(options: OpenOptions = {}): Promise<void> {
     const context: SinkContext = {
       ...options,
       signal: this.controller.signal,
@@ -132,7 +142,7 @@ export class Writing {
         this.#failure.reject(error);
       },
     };
-    return this.#wait('open', () => this.sink.open?.(context));
+    await this.sink.open?.(context);
   }
 
   positions(): Promise<ReadonlyMap<string, unknown>> {
@@ -162,13 +172,19 @@ export class Writing {
   async write(batch: readonly unknown[], options?: WriteOptions): Promise<void> {
     const size = this.size(batch.length);
     for (let from = 0; from < batch.length; from += size) {
-      const write = this.begin(batch.slice(from, from + size), options);
+      // The array itself, if it can be: what a sink does to it is to be seen.
+      const write = this.begin(size === batch.length ? batch : batch.slice(from, from + size), options);
       await this.#wait('write', () => write.accepted);
     }
   }
 
   flush(): Promise<void> {
     return this.#wait('flush', () => this.sink.flush?.());
+  }
+
+  /** As `flush`, with no deadline. */
+  async startFlush(): Promise<void> {
+    await this.sink.flush?.();
   }
 
   keep(positions: ReadonlyMap<string, unknown>): Promise<void> {
