@@ -25,7 +25,7 @@ describe.each(PLACES)('in %s', (place) => {
     return { sink, pipeline, ended };
   }
 
-  it('S9 S21 what the outstanding pull answers to a stop is written, and committed after it', async () => {
+  it('S5 S9 S21 what the outstanding pull answers to a stop is written, and committed after it', async () => {
     const protocol = new Protocol();
     const source = new StagedSource(protocol, async () => {});
     source.stop = () => {
