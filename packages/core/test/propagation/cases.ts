@@ -1,7 +1,8 @@
 /** The table: every case there is. */
 
 import type { Case } from './case.ts';
+import { DISPATCHERS } from './cases-dispatchers.ts';
 import { FLOWS } from './cases-flows.ts';
 import { ONE_SINK } from './cases-one-sink.ts';
 
-export const CASES: readonly Case[] = [...ONE_SINK, ...FLOWS];
+export const CASES: readonly Case[] = [...ONE_SINK, ...FLOWS, ...DISPATCHERS];

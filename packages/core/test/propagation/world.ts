@@ -236,10 +236,15 @@ export class World {
     return report?.outcome ?? 'completed';
   }
 
+  /** What is noted on the failure, and on what is noted there, in order. */
   get suppressed(): string[] {
     const { outcome } = this;
-    if (outcome === undefined || !('error' in outcome) || !isStreamWeldError(outcome.error)) return [];
-    return outcome.error.suppressed.map((error) => this.name(error));
+    return outcome === undefined || !('error' in outcome) ? [] : this.#notedOn(outcome.error);
+  }
+
+  #notedOn(error: unknown): string[] {
+    if (!isStreamWeldError(error)) return [];
+    return error.suppressed.flatMap((later) => [this.name(later), ...this.#notedOn(later)]);
   }
 
   /** A reason: `!` for the failure of the run. */
