@@ -372,7 +372,9 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
         if (!isWanted()) return;
         handedBack = this.#exchange.handedBack;
         const flushes = this.#roster.subscriptions.map((subscription) => this.#flush(subscription));
-        await Promise.all([...flushes, ...this.#leaving]);
+        await Promise.all(flushes);
+        // Those too that began to leave meanwhile: their part of the flush was cut short.
+        while (this.#leaving.size > 0) await Promise.all(this.#leaving);
         // A sink that failed while it was leaving: the others have what it had, and are flushed once more.
       } while (handedBack !== this.#exchange.handedBack);
       await this.#flushDeadLetters();

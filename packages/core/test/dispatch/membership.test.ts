@@ -262,6 +262,26 @@ describe('Subscription.unsubscribe', () => {
     expect(sink.calls).toEqual(['open', 'flush', 'close']);
   });
 
+  it('in the midst of a flush has that wait until what the sink accepted is durable', async () => {
+    const dispatcher = builder<number>().broadcast();
+    const feed = new HandFeed(dispatcher);
+    let makeDurable = (): void => {};
+    const durable = new Promise<void>((resolve) => {
+      makeDurable = resolve;
+    });
+    const sink: Sink<number> = { write: () => Promise.resolve({ durable }) };
+    const subscription = await dispatcher.subscribeSink(sink);
+    const write = await feed.write(1);
+    const flush = feed.flush();
+    await tick();
+    const leaving = subscription.unsubscribe();
+    await tick();
+    expect([flush.isDone, write.receipt]).toEqual([false, 'open']);
+    makeDurable();
+    await Promise.all([flush.promise, leaving]);
+    expect([flush.error, write.receipt]).toEqual([undefined, 'settled']);
+  });
+
   it('is over, and the sink closed once, when the dispatcher is aborted meanwhile', async () => {
     for (const items of [1, 3]) {
       const dispatcher = builder<number>().broadcast();
