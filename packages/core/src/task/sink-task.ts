@@ -321,10 +321,10 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     if (write.isOver) return;
     const { parcel } = write;
     this.#answered(write);
-    if (write.isDeferred) this.hasDeferred = true;
     if (job === undefined) this.#vacate(parcel);
     this.written += parcel.items.length;
     this.batches += 1;
+    if (write.isDeferred) this.hasDeferred = true;
     const isBroken = this.writesWhole && this.#breaksPromise(write, answer);
     const durable =
       write.isDeferred || typeof answer !== 'object' || answer === null ? undefined : answer.durable;

@@ -348,19 +348,36 @@ describe.each(PLACES)('in %s', (place) => {
 
   it('K10 a piece too many is SW_RECEIPT_SETTLED where it is settled, and settles nothing of another write', async () => {
     const codes: unknown[] = [];
-    const { run } = await runInto({
-      write: (_, context) => {
-        const receipt = context.defer();
-        receipt.settle();
-        try {
+    let second: DeferredReceipt | undefined;
+    // One source batch, in two writes.
+    const { source, run } = await runInto(
+      {
+        batching: { maxItems: 3 },
+        write: (_, context) => {
+          const receipt = context.defer();
+          if (codes.length > 0) {
+            second = receipt;
+            return;
+          }
           receipt.settle();
-        } catch (error) {
-          codes.push((error as { code: unknown }).code);
-        }
+          try {
+            receipt.settle();
+          } catch (error) {
+            codes.push((error as { code: unknown }).code);
+          }
+        },
+        flush: async () => {
+          await time().sleep(2000);
+          expect(source.commits).toEqual([]);
+          second?.settle();
+        },
       },
-    });
+      {},
+      5,
+    );
     await time().run(run);
-    expect(new Set(codes)).toEqual(new Set(['SW_RECEIPT_SETTLED']));
+    expect(codes).toEqual(['SW_RECEIPT_SETTLED']);
+    expect(source.committed).toBe(5);
   });
 
   it('K10 a piece that is lost fails the run, and the position stays before it', async () => {
