@@ -21,6 +21,8 @@ type Tried = (medium: CheckpointMedium, harness: CheckpointHarness) => Promise<v
 /** How long a store may take for what takes it milliseconds, in real time. */
 const SOON_MS = 10_000;
 
+const CALLS = ['load', 'save', 'acquire'] as const;
+
 export const CHECKPOINT_CHECKS: readonly Check<CheckpointHarness>[] = [
   check('C1', 'holds nothing before the first save', async ({ open }) => {
     assert.deepEqual([...((await open().load('orders')) ?? [])], []);
@@ -289,24 +291,24 @@ export const CHECKPOINT_CHECKS: readonly Check<CheckpointHarness>[] = [
     if (error !== undefined) checkTold(error, secrets);
   }),
 
-  check('C8', 'tells what it cannot reach, with a code and no secret', async (medium, { secrets }) => {
-    if (medium.openBroken === undefined) return;
-    const calls: ((store: CheckpointStore) => unknown)[] = [
-      (store) => store.load('orders'),
-      (store) => store.save('orders', lanes({ a: 1 })),
-    ];
-    if (isFencing(medium)) calls.push((store) => store.acquire?.('orders'));
-    for (const call of calls) {
-      const store = medium.openBroken();
-      const error = await within(
-        SOON_MS,
-        'The failure',
-        failureOf(async () => call(store)),
-      );
-      assert.ok(error !== undefined, 'It cannot reach its medium, and says nothing.');
-      checkTold(error, secrets);
-    }
-  }),
+  {
+    rule: 'C8',
+    sentence: 'tells what it cannot reach, with a code and no secret',
+    applies: (harness) => harness.openBroken !== undefined,
+    run: async (harness) => {
+      for (const call of CALLS) {
+        const store = await harness.openBroken?.();
+        assert.ok(store !== undefined);
+        if (call === 'acquire' && store.acquire === undefined) continue;
+        const failing = failureOf(async () =>
+          call === 'save' ? store.save('orders', lanes({ a: 1 })) : store[call]?.('orders'),
+        );
+        const error = await within(SOON_MS, 'The failure', failing);
+        assert.ok(error !== undefined, `Its ${call} cannot reach its medium, and says nothing.`);
+        checkTold(error, harness.secrets);
+      }
+    },
+  },
 ];
 
 /** A check on a medium of its own. */

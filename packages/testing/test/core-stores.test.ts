@@ -36,6 +36,25 @@ function broken(
   };
 }
 
+/** Fenced by one name, kept under another. */
+function renamed(fence: CheckpointStore, store: CheckpointStore, name: string): CheckpointStore {
+  return {
+    load: () => store.load(name),
+    async save(_name, positions) {
+      await fence.save('one for all', positions);
+      await store.save(name, positions);
+    },
+  };
+}
+
+function unreachable(where: string): CheckpointStore {
+  const fail = (): never => {
+    const cause = new Error(where);
+    throw Object.assign(new Error('It cannot reach its database.', { cause }), { code: 'MY_STORE_LOST' });
+  };
+  return { load: fail, save: fail, acquire: fail };
+}
+
 const DEFECTS: readonly [rule: string, defect: string, harness: CheckpointHarness][] = [
   [
     'C1',
@@ -44,6 +63,24 @@ const DEFECTS: readonly [rule: string, defect: string, harness: CheckpointHarnes
       save(name, positions) {
         if (!saved.has(name)) store.save(name, positions);
         saved.set(name, positions);
+      },
+    })),
+  ],
+  [
+    'C1',
+    'keeps the very map',
+    broken((_, saved) => ({
+      load: (name) => new Map(saved.get(name)),
+      save: (name, positions) => void saved.set(name, positions),
+    })),
+  ],
+  [
+    'C1',
+    'lets a later save be overtaken',
+    broken((store) => ({
+      async save(name, positions) {
+        for (let turns = 10 - Number(positions.get('a') ?? 0); turns > 0; turns -= 1) await Promise.resolve();
+        store.save(name, positions);
       },
     })),
   ],
@@ -65,10 +102,9 @@ const DEFECTS: readonly [rule: string, defect: string, harness: CheckpointHarnes
     broken((store) => ({
       async save(name, positions) {
         const given = [...positions];
-        store.save(name, new Map());
-        for (const [lane, position] of given) {
+        for (const count of new Set([0, 1, given.length])) {
+          store.save(name, new Map(given.slice(0, count)));
           await new Promise((resolve) => setImmediate(resolve));
-          store.save(name, new Map([...store.load(name), [lane, position]]));
         }
       },
     })),
@@ -81,7 +117,25 @@ const DEFECTS: readonly [rule: string, defect: string, harness: CheckpointHarnes
       save: (name, positions) => store.save(name.toLowerCase(), positions),
     })),
   ],
+  [
+    'C3',
+    'cuts long names',
+    broken((store) => ({
+      load: (name) => store.load(name.slice(0, 200)),
+      save: (name, positions) => store.save(name.slice(0, 200), positions),
+    })),
+  ],
   ['C4', 'fences nobody', broken((store) => ({ acquire: () => store }))],
+  [
+    'C4',
+    'fences whoever has another name',
+    broken((store) => ({ acquire: (name) => renamed(store.acquire('one for all'), store, name) })),
+  ],
+  [
+    'C5',
+    'loses that an object has no prototype',
+    broken((store) => ({ save: (name, positions) => store.save(name, structuredClone(positions)) })),
+  ],
   [
     'C5',
     'keeps what JSON leaves of a position',
@@ -116,17 +170,25 @@ const DEFECTS: readonly [rule: string, defect: string, harness: CheckpointHarnes
     'C8',
     'tells a secret',
     {
+      ...broken(() => ({})),
       secrets: ['hunter2'],
-      prepare: () => {
-        const fail = (): never => {
-          const cause = new Error('postgres://me:hunter2@db');
-          throw Object.assign(new Error('It cannot reach its database.', { cause }), {
-            code: 'MY_STORE_LOST',
-          });
-        };
-        const store = new MemoryCheckpointStore();
-        return { open: () => store, openBroken: () => ({ load: fail, save: fail, acquire: fail }) };
-      },
+      openBroken: () => unreachable('postgres://me:hunter2@db'),
+    },
+  ],
+  [
+    'C8',
+    'answers nothing where it cannot reach anything',
+    { ...broken(() => ({})), openBroken: () => new MemoryCheckpointStore() },
+  ],
+  [
+    'C8',
+    'has no code for what it cannot reach',
+    {
+      ...broken(() => ({})),
+      openBroken: () => ({
+        ...unreachable('db'),
+        load: () => Promise.reject(new Error('It cannot reach its database.')),
+      }),
     },
   ],
 ];
