@@ -49,7 +49,7 @@ function optionsFor(folder: string, mutate: readonly string[]): Options {
     // Nothing is compiled by TypeScript: whether a mutant has the right types does not matter.
     disableTypeChecks: false,
     // A mutant that waits for ever is stopped by the tests' own time limit; this one stops those that loop.
-    timeoutMS: 8_000,
+    timeoutMS: 20_000,
     timeoutFactor: 1.5,
     thresholds: { high: 95, low: 90, break: null },
     warnings: { unknownOptions: true, preprocessorErrors: true, unserializableOptions: true, slow: false },
