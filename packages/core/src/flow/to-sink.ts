@@ -53,6 +53,11 @@ class WebWritableSink<T> implements Sink<T> {
   readonly name = 'writable stream';
   readonly concurrency = 1;
   #writer: WebWriter<T> | undefined;
+  #context: SinkContext | undefined;
+  #isWriting = false;
+  #isClosing = false;
+  /** It was broken from outside. */
+  #broken: { error: unknown } | undefined;
 
   private readonly stream: WebWritableLike<T>;
 
@@ -60,25 +65,43 @@ class WebWritableSink<T> implements Sink<T> {
     this.stream = stream;
   }
 
-  open(): void {
+  open(context: SinkContext): void {
+    this.#context = context;
     this.#writer = this.stream.getWriter();
+    this.#writer.closed?.then(undefined, (error: unknown) => {
+      this.#broken = { error };
+      if (!this.#isWriting) this.#report();
+    });
   }
 
   async write(batch: readonly T[]): Promise<void> {
     const writer = this.#writer as WebWriter<T>;
     const written: Promise<void>[] = [];
-    for (const item of batch) {
-      await writer.ready;
-      const done = writer.write(item);
-      // When one fails, the wait for room may end first, and nobody comes to see the others.
-      ignoreRejection(done);
-      written.push(done);
+    this.#isWriting = true;
+    try {
+      for (const item of batch) {
+        await writer.ready;
+        const done = writer.write(item);
+        // When one fails, the wait for room may end first, and nobody comes to see the others.
+        ignoreRejection(done);
+        written.push(done);
+      }
+      await Promise.all(written);
+      // What broke it in the midst of a write that ended well comes out with no other.
+      this.#report();
+    } finally {
+      this.#isWriting = false;
     }
-    await Promise.all(written);
+  }
+
+  /** Between two writes nobody else would hear that it is broken. */
+  #report(): void {
+    if (this.#broken !== undefined && !this.#isClosing) this.#context?.fail(this.#broken.error);
   }
 
   async close(reason?: unknown): Promise<void> {
     const writer = this.#writer;
+    this.#isClosing = true;
     if (writer === undefined) return;
     if (reason === undefined) await writer.close();
     else await writer.abort(reason);
