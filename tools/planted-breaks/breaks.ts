@@ -340,6 +340,14 @@ export const BREAKS: readonly Break[] = [
     tests: ['rules/source-rules.test.ts'],
   },
   {
+    name: 'a position moves past what is not durable',
+    rule: 'S8',
+    file: 'delivery/lane.ts',
+    find: 'head === undefined || !head.isDone || this.#ended',
+    replace: 'head === undefined || this.#ended',
+    tests: ['rules/sink-rules.test.ts'],
+  },
+  {
     name: 'what moved last is not committed',
     rule: 'S8',
     file: 'delivery/committer.ts',
@@ -453,7 +461,7 @@ export const BREAKS: readonly Break[] = [
     tests: ['rules/sink-rules.test.ts'],
   },
   {
-    name: 'what is accepted counts as durable',
+    name: 'what became durable settles nothing',
     rule: 'K5',
     file: 'task/sink-task.ts',
     find: '      claims.settle();\n      this.pump();',

@@ -152,7 +152,7 @@ describe.each(PLACES)('in %s', (place) => {
     },
   );
 
-  it('K5 what was accepted gives its room back at once, and the position waits until it is durable', async () => {
+  it('S8 K5 what was accepted gives its room back at once, and the position waits until it is durable', async () => {
     const { protocol, source, sink, answer, ended } = await begin();
     await answer(1, 2);
     const durable = new Deferred();
