@@ -102,6 +102,23 @@ describe.each(PLACES)('in %s', (place) => {
     },
   );
 
+  if (place === 'keyed partition') {
+    it('K2 an item that comes while its key is being written waits for that write, and others do not', async () => {
+      const { sink, source, answer, ended } = await begin({ maxConcurrency: 3 });
+      const writing = (): (readonly number[])[] => sink.outstanding.map(({ items }) => items);
+      await answer(1);
+      await answer(2);
+      await answer(101);
+      expect(writing()).toEqual([[1], [101]]);
+      sink.next.resolve();
+      await time().settle();
+      expect(writing()).toEqual([[101], [2]]);
+      source.end();
+      for (const write of [...sink.outstanding]) write.resolve();
+      expect(await time().run(ended)).toBeUndefined();
+    });
+  }
+
   it('K3 nothing is written of a batch that was dropped on the way', async () => {
     const sizes: number[] = [];
     const odd = from(new CountingSource(20, { size: () => 1 })).filter((n) => n % 4 === 3);
