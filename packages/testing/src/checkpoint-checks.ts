@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import type { CheckpointStore } from '@streamweld/core';
 import { checkTold } from './checkpoint-error.ts';
+import { playCheckpoints } from './checkpoint-model.ts';
 import type { CheckpointHarness, CheckpointMedium } from './checkpoint-suite.ts';
 import {
   DOUBTFUL_NAMES,
@@ -62,6 +63,14 @@ export const CHECKPOINT_CHECKS: readonly Check<CheckpointHarness>[] = [
     await writer.save('orders', lanes({ a: 2 }));
     await holds(reader, 'orders', lanes({ a: 2 }));
   }),
+
+  check(
+    'C1',
+    'answers as a map of maps would, whoever calls what, in an order that a seed draws',
+    async (medium) => {
+      await playCheckpoints(medium, 1, 150);
+    },
+  ),
 
   check('C2', 'replaces all positions: a lane that is not given is gone', async ({ open }) => {
     const store = open();

@@ -47,6 +47,18 @@ function renamed(fence: CheckpointStore, store: CheckpointStore, name: string): 
   };
 }
 
+/** A run that reads once, and then knows its own saves alone. */
+function remembering(run: CheckpointStore, found: Positions): CheckpointStore {
+  let known = found;
+  return {
+    load: () => new Map(known),
+    async save(name, positions) {
+      await run.save(name, positions);
+      known = new Map(positions);
+    },
+  };
+}
+
 function unreachable(where: string): CheckpointStore {
   const fail = (): never => {
     const cause = new Error(where);
@@ -83,6 +95,11 @@ const DEFECTS: readonly [rule: string, defect: string, harness: CheckpointHarnes
         store.save(name, positions);
       },
     })),
+  ],
+  [
+    'C1',
+    'answers to a run what there was when it began',
+    broken((store) => ({ acquire: (name) => remembering(store.acquire(name), store.load(name)) })),
   ],
   [
     'C2',
@@ -197,5 +214,17 @@ describe('the checks of a checkpoint store', () => {
   test.each(DEFECTS)('%s catches a store that %s', async (rule, _defect, harness) => {
     const breaches = await findBreaches(harness, CHECKPOINT_CHECKS);
     expect(breaches.map((breach) => breach.rule)).toContain(rule);
+  });
+
+  test('say the seed and the calls where an order of calls is what shows it', async () => {
+    const harness = DEFECTS.find(
+      ([, defect]) => defect === 'answers to a run what there was when it began',
+    )?.[2];
+    const breaches = await findBreaches(harness as CheckpointHarness, CHECKPOINT_CHECKS);
+    const said = breaches.map(({ error }) => (error as Error).message);
+    expect(breaches.map(({ rule }) => rule)).toEqual(['C1']);
+    expect(said[0]).toMatch(
+      /^Under '[oO]rders\S*' it answers \{.*\}, and \{.*\} is saved\.\nWith seed 1, after: .*; load [oO]rders\S*\.$/,
+    );
   });
 });
