@@ -3,7 +3,7 @@
 import type { Caution } from '../delivery/caution.ts';
 import { LaneBook } from '../delivery/lane.ts';
 import { Parcel } from '../delivery/parcel.ts';
-import { isThenable } from '../deferred.ts';
+import { Deferred, isThenable } from '../deferred.ts';
 import { StreamWeldError, wrapError } from '../errors.ts';
 import type { Awaitable, Positioned, Source } from '../source.ts';
 import { type FlowRun, NEVER, Stage } from './stage.ts';
@@ -22,6 +22,9 @@ export class SourceStage<T> extends Stage<T> {
   #demand = 0;
   #ended = false;
   #isAbandoned = false;
+  #isClosed = false;
+  /** Settles when its run is resumed. */
+  #resumed: Deferred | undefined;
 
   readonly source: Source<T>;
 
@@ -55,8 +58,24 @@ export class SourceStage<T> extends Stage<T> {
     this.#isAbandoned = true;
   }
 
+  /** Whether nothing may be called any more (S10). */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** An operator that goes on asking, until it has what it was asked for, waits for `resume`. */
+  pause(): void {
+    this.#resumed ??= new Deferred();
+  }
+
+  resume(): void {
+    this.#resumed?.resolve();
+    this.#resumed = undefined;
+  }
+
   override async close(reason: unknown): Promise<void> {
     this.abandon();
+    this.#isClosed = true;
     try {
       await this.source.close?.(reason);
     } catch (error) {
@@ -67,6 +86,7 @@ export class SourceStage<T> extends Stage<T> {
   override pull(demand: number): Awaitable<Parcel<T> | undefined> {
     if (this.#isAbandoned) return NEVER;
     if (this.#ended) return undefined;
+    if (this.#resumed !== undefined) return this.#resumed.promise.then(() => this.pull(demand));
     this.#demand = this.caution?.isNeeded === true ? 1 : demand;
     try {
       const answer = this.source.pull(this.#demand);

@@ -264,7 +264,6 @@ export class DeadLetterBox {
   }
 
   #accepted(entries: readonly Entry[], write: LetterWrite, answer: void | Accepted): void {
-    this.#isWriting = false;
     if (!write.isDeferred) {
       const durable = typeof answer === 'object' && answer !== null ? answer.durable : undefined;
       if (durable === undefined || !isThenable(durable)) {

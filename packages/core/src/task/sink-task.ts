@@ -434,6 +434,10 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     this.written += items;
   }
 
+  deferred(count: 1 | -1): void {
+    this.#uncommitted.defer(count);
+  }
+
   stop(error: unknown, items: number): void {
     this.#options.onFail(error as StreamWeldError, items);
   }
