@@ -100,7 +100,10 @@ export class SinkBench {
   /** Closes whatever a check left open: on purpose, or because it failed. */
   async end(): Promise<void> {
     for (const writing of this.#writings) {
-      if (writing.isGone || writing.isClosed) continue;
+      // What is gone with its process leaves nothing that would matter.
+      if (writing.isGone) continue;
+      this.leaks.watch(writing.controller.signal);
+      if (writing.isClosed) continue;
       writing.abort();
       await writing.close(new Error('The check is over.')).catch(() => {});
     }
@@ -110,7 +113,7 @@ export class SinkBench {
 /** One sink, as a run sees it. */
 export class Writing {
   readonly sink: Sink<unknown>;
-  readonly controller: AbortController;
+  readonly controller: AbortController = new AbortController();
   readonly writes: SinkWrite[] = [];
   isClosed = false;
   /** Closed or killed: nothing more is asked of it. */
@@ -124,7 +127,6 @@ export class Writing {
   constructor(bench: SinkBench, sink: Sink<unknown>) {
     this.#bench = bench;
     this.sink = sink;
-    this.controller = bench.leaks.controller();
   }
 
   open(options?: OpenOptions): Promise<void> {

@@ -142,11 +142,11 @@ export const runningChecks: readonly SinkCheck[] = [
           accepted = writing.writes.filter(({ isDurable }) => !isDurable).length * size;
         }
         assert(accepted < most, `It has accepted ${accepted} items while the place gives no answer.`);
-        writing.abort();
-        await writing.close(new Error('The run was aborted.'));
       } finally {
+        writing.abort();
         await release?.();
       }
+      await writing.close(new Error('The run was aborted.'));
     },
     (harness) => harness.stall !== undefined,
   ),
