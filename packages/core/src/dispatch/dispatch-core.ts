@@ -106,6 +106,8 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   #quietWaiter: Deferred | undefined;
   #hasCompleted = false;
   #closing: Promise<void> | undefined;
+  /** What it was closed with; nothing, if it came to its good end. */
+  #closedFor: unknown;
   #closeMs: number | undefined;
   #batchSize = 0;
 
@@ -428,7 +430,8 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   /** Everything stops, and the runs that feed it fail. */
   fail(error: unknown): void {
     if (this.#failure !== undefined || this.#state !== 'open') {
-      if (this.#failure !== undefined) suppress(this.#failure.error, error);
+      // Noted on what everything is closed for: a failure of its own, or that of the run, which ended first.
+      suppress(this.#failure?.error ?? this.#closedFor, error);
       return;
     }
     this.#failure = { error };
@@ -515,6 +518,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     this.#closeMs = this.closeMs;
     if (isAbandoned) guard.begin(this.#closeMs);
     this.#state = 'closed';
+    this.#closedFor = reason;
     this.#watch.set(false);
     if (reason !== undefined) this.#controller.abort(reason);
     this.#quietWaiter?.resolve();

@@ -145,6 +145,13 @@ describe('The table', () => {
     expect(titles.size).toBeGreaterThanOrEqual(100);
   });
 
+  it('has cases for every arrangement', () => {
+    const shapes = CASES.map(({ shape }) => shape);
+    expect(new Set(shapes).size).toBe(10);
+    for (const shape of new Set(shapes))
+      expect(shapes.filter((each) => each === shape).length, shape).toBeGreaterThanOrEqual(5);
+  });
+
   it('has a case for every moment', () => {
     expect(new Set(CASES.map(({ at }) => at))).toEqual(new Set(Object.keys(MOMENTS)));
   });
