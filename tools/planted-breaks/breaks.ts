@@ -718,4 +718,206 @@ export const BREAKS: readonly Break[] = [
       'const seen = this as unknown as { first?: readonly OutletState<T>[] };\n    const demands = (seen.first ??= outlets).map((outlet) => outlet.demand);',
     tests: ['rules/strategy-rules.test.ts'],
   },
+  {
+    name: 'a sink that is abandoned is told that it has finished',
+    file: 'pipeline/run.ts',
+    find: 'this.#sink.close?.(reason))',
+    replace: 'this.#sink.close?.())',
+    tests: ['propagation'],
+  },
+  {
+    name: 'a source is not closed once its run has failed',
+    file: 'pipeline/run.ts',
+    find: 'if (this.#openStages.delete(stage))',
+    replace:
+      'if (this.#openStages.delete(stage) && (this.#failure === undefined || stage.inputs.length > 0))',
+    tests: ['propagation'],
+  },
+  {
+    name: 'what fails after the first failure is forgotten',
+    file: 'pipeline/run.ts',
+    find: '    else suppress(this.#failure.error, known);',
+    replace: '    else void suppress;',
+    tests: ['propagation'],
+  },
+  {
+    name: 'the second error wins',
+    file: 'pipeline/run.ts',
+    find: '    else suppress(this.#failure.error, known);',
+    replace: '    else this.#failure = { error: known };',
+    tests: ['propagation'],
+  },
+  {
+    name: 'the reason of an abort is replaced by one of ours',
+    file: 'pipeline/run.ts',
+    find: `  if (reason instanceof Error && !always) return reason;
+`,
+    replace: '',
+    tests: ['propagation'],
+  },
+  {
+    name: 'a run that has failed is flushed, where that leaves nothing to write',
+    file: 'pipeline/run.ts',
+    find: 'this.#written.reject(reason);',
+    replace: 'queueMicrotask(() => this.#written.reject(reason));',
+    tests: ['propagation'],
+  },
+  {
+    name: 'the source is closed before its operators',
+    file: 'pipeline/run.ts',
+    find: 'for (const stage of [...this.#flow.stages].reverse()) {',
+    replace: 'for (const stage of [...this.#flow.stages]) {',
+    tests: ['propagation'],
+  },
+  {
+    name: 'operators are not closed',
+    file: 'pipeline/run.ts',
+    find: 'if (stage.inputs.length > 0) this.#openStages.add(stage);',
+    replace: 'void stage;',
+    tests: ['propagation'],
+  },
+  {
+    name: 'the dead letter is not closed once the run has failed',
+    file: 'pipeline/run.ts',
+    find: 'await this.#closeDeadLetter(reason);',
+    replace: '',
+    tests: ['propagation'],
+  },
+  {
+    name: 'a stop that rejects is not heard',
+    file: 'pipeline/run.ts',
+    find: 'if (!(error instanceof GivenUp)) this.#failed(error);',
+    replace: '',
+    tests: ['propagation'],
+  },
+  {
+    name: 'those that are closed later do not hear what failed while closing',
+    file: 'pipeline/run.ts',
+    find: '(this.#failure === drained ? undefined : this.#failure?.error)',
+    replace: 'undefined',
+    tests: ['propagation'],
+  },
+  {
+    name: 'what is settled is not committed once the run has failed',
+    file: 'pipeline/run.ts',
+    find: `for (const committer of this.#committers) await this.#attempt('the last commit', () => committer.last());`,
+    replace: '',
+    tests: ['propagation'],
+  },
+  {
+    name: 'an abort does not wait for the write that is outstanding',
+    file: 'pipeline/run.ts',
+    find: `await this.#attempt(\`writing to '\${this.#sinkName}'\`, () => this.#writer.idle());`,
+    replace: '',
+    tests: ['propagation'],
+  },
+  {
+    name: 'the signal of the user keeps its listener',
+    file: 'pipeline/run.ts',
+    find: `    this.#stopListening();
+    this.#clearDrainTimer();`,
+    replace: '    this.#clearDrainTimer();',
+    tests: ['propagation'],
+  },
+  {
+    name: 'the deadline of a drain is no abort',
+    file: 'pipeline/run.ts',
+    find: `    this.#drainTimer = undefined;
+    const waiting`,
+    replace: `    return;
+    const waiting`,
+    tests: ['propagation'],
+  },
+  {
+    name: 'a source whose open failed is not closed',
+    file: 'pipeline/run.ts',
+    find: 'this.#openStages.add(source);',
+    replace: '',
+    tests: ['propagation'],
+  },
+  {
+    name: 'an operator is called after its run was abandoned',
+    file: 'flow/through.ts',
+    find: 'if (this.#isOver) return NEVER;',
+    replace: '',
+    tests: ['propagation'],
+  },
+  {
+    name: 'a function is called after its run was abandoned',
+    file: 'flow/item-stage.ts',
+    find: `  override abandon(): void {
+    this.close();
+  }`,
+    replace: '  override abandon(): void {}',
+    tests: ['propagation'],
+  },
+  {
+    name: 'a loop over a flow closes all without its reason',
+    file: 'flow/flow.ts',
+    find: 'await stage.close(first?.error);',
+    replace: 'await stage.close(undefined);',
+    tests: ['propagation'],
+  },
+  {
+    name: 'a loop over a flow waits for a source that reported its failure',
+    file: 'flow/flow.ts',
+    find: `      wake?.(error);
+`,
+    replace: '',
+    tests: ['propagation'],
+  },
+  {
+    name: 'a readable that was destroyed is taken for one that has ended',
+    file: 'flow/to-source.ts',
+    find: `    if (this.#ended || this.#stopped) return;
+`,
+    replace: `    if (this.#ended || this.#stopped) return;
+    return this.#end();
+`,
+    tests: ['propagation'],
+  },
+  {
+    name: 'nobody hears of a web stream that breaks between two writes',
+    file: 'flow/to-sink.ts',
+    find: 'if (!this.#isWriting) this.#report();',
+    replace: '',
+    tests: ['propagation'],
+  },
+  {
+    name: 'a retry that was called off keeps its timer',
+    file: 'task/write-job.ts',
+    find: `    if (this.#timer !== undefined) runtime.clearTimer(this.#timer);
+    this.#timer = undefined;
+    this.#cancel?.();`,
+    replace: '    this.#cancel?.();',
+    tests: ['propagation'],
+  },
+  {
+    name: 'a sink whose loss was consented to fails the run',
+    file: 'dispatch/dispatch-core.ts',
+    find: 'if (subscription.consentsToLoss && !isDeadLetterFailure(error))',
+    replace: 'if (isDeadLetterFailure(undefined))',
+    tests: ['propagation'],
+  },
+  {
+    name: 'a dead letter that fails is lost with the sink it belongs to',
+    file: 'dispatch/dispatch-core.ts',
+    find: 'if (subscription.consentsToLoss && !isDeadLetterFailure(error))',
+    replace: 'if (subscription.consentsToLoss)',
+    tests: ['propagation'],
+  },
+  {
+    name: 'the sinks of a dispatcher finish, though its run was aborted',
+    file: 'dispatch/dispatch-core.ts',
+    find: 'const why = this.#failure?.error ?? (this.#hasCompleted ? undefined : reason);',
+    replace: 'const why = this.#failure?.error;',
+    tests: ['propagation'],
+  },
+  {
+    name: 'what fails behind a dispatcher after its run has ended is lost',
+    file: 'dispatch/dispatch-core.ts',
+    find: 'suppress(this.#failure?.error ?? this.#closedFor, error);',
+    replace: 'suppress(this.#failure?.error, error);',
+    tests: ['propagation'],
+  },
 ];

@@ -491,6 +491,17 @@ const NESTED: readonly Case[] = [
 const BRANCHES: readonly Case[] = [
   {
     shape: 'broadcast of two',
+    with: { detach: ['first'], letters: true },
+    of: 'a dead letter that cannot be written, behind a sink whose loss is consented to',
+    at: 'with a write outstanding',
+    seen: 'nobody consented to that: all are closed with it, and nothing is committed',
+    given: [...BOTH_OUT, 'let letters.letter reject E1'],
+    when: ['first.write rejects BAD', 'second.write answers'],
+    calls: ['letters.letter 1', 'first.close !', 'second.close !', 'letters.close !', 'source.close !'],
+    run: 'SW_DEAD_LETTER_FAILED letters E1',
+  },
+  {
+    shape: 'broadcast of two',
     with: { detach: ['first'] },
     of: 'an abort, while a lost sink still writes',
     at: 'with a write outstanding',
