@@ -19,7 +19,7 @@ export interface StrategyState {
 }
 
 /** A delivery, with the place of each item in the list that was given; undefined for one that was not in it. */
-export interface SeenDelivery {
+interface SeenDelivery {
   readonly outlet: number;
   readonly items: readonly unknown[];
   readonly places: readonly (number | undefined)[];

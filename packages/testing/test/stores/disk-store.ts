@@ -9,9 +9,9 @@
 import { type CheckpointStore, MemoryCheckpointStore } from '@streamweld/core';
 import type { CheckpointHarness } from '@streamweld/testing';
 
-export type Lanes = readonly (readonly [lane: string, position: unknown])[];
+type Lanes = readonly (readonly [lane: string, position: unknown])[];
 
-export class Disk {
+class Disk {
   readonly cache: Map<string, Lanes>;
   readonly plate: Map<string, Lanes>;
   /** Who may save under a name; it stays when the power goes. */
@@ -66,7 +66,7 @@ export const replace: Write = async (disk, name, lanes) => {
   await disk.turn();
 };
 
-export class DiskStore implements CheckpointStore {
+class DiskStore implements CheckpointStore {
   readonly #disk: Disk;
   readonly #write: Write;
   readonly #fence: CheckpointStore;
