@@ -160,6 +160,48 @@ describe('a paused run', () => {
   });
 });
 
+/** One item is bad; its letter becomes durable some time after it was accepted, by itself. */
+function lateLetters(): { readonly sink: Sink<number>; readonly letters: Sink<DeadLetter> } {
+  return {
+    sink: {
+      atomic: true,
+      write: (batch) => {
+        if (batch.includes(1)) throw Object.assign(new Error('bad'), { retryable: false });
+      },
+      flush: () => {},
+    },
+    letters: { write: () => ({ durable: time().sleep(5) }) },
+  };
+}
+
+describe('a dead letter without flush', () => {
+  it('K7 is waited for at the end of a run', async () => {
+    const { sink, letters } = lateLetters();
+    const source = new CountingSource(3);
+    const pipeline = new ConcurrentPipeline(source, sink).retry({ attempts: 1 }).deadLetter(letters);
+    expect(await time().run(pipeline.run())).toMatchObject({ written: 2, deadLettered: 1 });
+    expect(source.committed).toBe(3);
+  });
+
+  it('K7 is waited for behind a dispatcher', async () => {
+    const { sink, letters } = lateLetters();
+    const source = new CountingSource(3);
+    const dispatcher = new DispatchedPipelineBuilder<number>().broadcast();
+    await dispatcher.subscribeSink(sink, undefined, { retry: { attempts: 1 }, deadLetter: letters });
+    await time().run(new ConcurrentPipeline(source, dispatcher.createSink()).run());
+    expect(source.committed).toBe(3);
+  });
+
+  it('K7 is waited for no longer than closeMs', async () => {
+    const { sink } = lateLetters();
+    const letters: Sink<DeadLetter> = { write: () => ({ durable: new Promise(() => {}) }) };
+    const pipeline = new ConcurrentPipeline(new CountingSource(3), sink).retry({ attempts: 1 });
+    const run = pipeline.deadLetter(letters).closeMs(50).run();
+    expect(await time().run(rejection(run))).toMatchObject({ code: 'SW_DELIVERY_UNSETTLED' });
+    expect(time().elapsed).toBe(50);
+  });
+});
+
 describe('DeadLetterBox', () => {
   it('K2 writes one batch of letters at a time, whoever puts more in when one is accepted', async () => {
     const sink = Object.assign(new ControlledSink<DeadLetter>(), { batching: { maxItems: 1 } });
