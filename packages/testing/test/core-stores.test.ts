@@ -227,4 +227,19 @@ describe('the checks of a checkpoint store', () => {
       /^Under '[oO]rders\S*' it answers \{.*\}, and \{.*\} is saved\.\nWith seed 1, after: .*; load [oO]rders\S*\.$/,
     );
   });
+
+  test('of what cannot be reached are registered where there is such a store, and nowhere else', () => {
+    const titlesOf = (harness: CheckpointHarness): string[] => {
+      const titles: string[] = [];
+      const runner = {
+        describe: (_: string, body: () => void) => body(),
+        test: (title: string) => titles.push(title),
+      };
+      checkpointSuite(runner, 'a store', harness);
+      return titles.filter((title) => title.includes('cannot reach'));
+    };
+    const harness = broken(() => ({}));
+    expect(titlesOf(harness)).toEqual([]);
+    expect(titlesOf({ ...harness, openBroken: () => unreachable('db') })).toHaveLength(1);
+  });
 });
