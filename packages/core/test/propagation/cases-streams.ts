@@ -130,17 +130,6 @@ const WEB: readonly Case[] = [
     run: 'SW_PIPELINE_ABORTED TEXT',
     suppressed: ['SW_SINK_FAILED writable stream E2', 'SW_SOURCE_FAILED readable stream E3'],
   },
-  {
-    shape: 'web streams',
-    of: 'an error of the readable and a write that rejects, at once',
-    at: 'with a write outstanding',
-    seen: 'the error counts, the write is noted, and neither stream is told what it told',
-    given: ['readable.pull gives 1'],
-    when: ['readable errors E1 & writable.write rejects E2'],
-    calls: [],
-    run: 'SW_SOURCE_FAILED readable stream E1',
-    suppressed: ['SW_SINK_FAILED writable stream E2'],
-  },
 ];
 
 const NODE: readonly Case[] = [

@@ -34,7 +34,7 @@ export interface Scene {
   begin(signal: AbortSignal): Promise<unknown>;
 }
 
-export type Outcome = { readonly value: unknown } | { readonly error: unknown };
+type Outcome = { readonly value: unknown } | { readonly error: unknown };
 
 /** These wait to be told, unless they are told otherwise. */
 const HELD = new Set(['pull', 'write', 'call', 'body', 'durable']);
