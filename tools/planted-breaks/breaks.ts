@@ -879,7 +879,7 @@ export const BREAKS: readonly Break[] = [
   {
     name: 'nobody hears of a web stream that breaks between two writes',
     file: 'flow/to-sink.ts',
-    find: 'if (!this.#isWriting) this.#report();',
+    find: 'if (this.#broken !== undefined && !this.#isClosing) this.#context?.fail(this.#broken.error);',
     replace: '',
     tests: ['propagation'],
   },
