@@ -528,7 +528,7 @@ export const BREAKS: readonly Break[] = [
     name: 'what becomes durable by itself is not waited for',
     rule: 'K7',
     file: 'task/uncommitted.ts',
-    find: 'if (this.items === 0) return Promise.resolve();',
+    find: 'if (this.#isEmpty()) return Promise.resolve();',
     replace: 'return Promise.resolve();',
     tests: ['rules/sink-rules.test.ts'],
   },
