@@ -129,6 +129,26 @@ describe('batch', () => {
   });
 });
 
+describe('flatMap', () => {
+  it('lets all of a batch go that comes when a take behind it has enough', async () => {
+    const source = new ControlledSource<number>();
+    const sink = new ControlledSink<number>();
+    const flow = from(source)
+      .flatMap((n) => (n === 1 ? [n] : [n, n, n, n, n, n]))
+      .map(async (n) => n, { concurrency: 4 })
+      .take(1);
+    const run = new ConcurrentPipeline(flow, sink).run();
+    await time().advance(1);
+    source.lastPull.answer({ items: [1], position: 1 });
+    await time().advance(1);
+    expect(source.pulls.length).toBe(2);
+    source.lastPull.answer({ items: [2], position: 2 });
+    await time().advance(1);
+    sink.writes[0]?.accept();
+    expect(await time().run(run)).toMatchObject({ outcome: 'completed', written: 1 });
+  });
+});
+
 describe('a paused run', () => {
   it.each(['batch', 'filter'] as const)('pulls nothing more for its %s', async (operator) => {
     const source = new CountingSource(100, { size: () => 1, wait: () => time().sleep(10) });
