@@ -566,6 +566,22 @@ export const BROKEN_SINKS: readonly BrokenSink[] = [
   },
   {
     rule: 'K17',
+    defect: 'locks its table after an open that was called off, when nobody unlocks it any more',
+    says: /is locked/,
+    broken: class extends AtomicSink {
+      override async open(context: SinkContext): Promise<void> {
+        const { table } = this;
+        if (table.positions.has('lock'))
+          throw new StreamWeldError('TABLE_LOCKED', 'The table is locked. Remove its lock.');
+        await super.open(context);
+        if (table.stalled === undefined) return;
+        void table.stalled.promise.then(() => table.positions.set('lock', new Map()));
+        await this.live.request(() => {}, context.signal);
+      }
+    },
+  },
+  {
+    rule: 'K17',
     defect: 'takes a write that was called off for one that is done',
     says: /cannot be read back|ended well/,
     broken: class extends AtomicSink {
