@@ -10,7 +10,7 @@ const root = path.resolve(import.meta.dirname, '../..');
  * The names of the tests that saw it, until the first few had.
  * @throws Error when the tests could not be run at all, which proves nothing.
  */
-export function plant({ name, tests }: Break): string[] {
+export function plant({ name, tests, rule }: Break): string[] {
   const { stdout, stderr } = spawnSync(
     process.execPath,
     [
@@ -20,6 +20,7 @@ export function plant({ name, tests }: Break): string[] {
       'tools/planted-breaks/vitest.config.ts',
       '--bail',
       '3',
+      ...(rule === undefined ? [] : ['--testNamePattern', `\\b${rule}\\b`]),
       ...tests.map((test) => `packages/core/test/${test}`),
     ],
     { cwd: root, encoding: 'utf8', env: { ...process.env, STREAMWELD_BREAK: name }, timeout: 120_000 },

@@ -3,6 +3,22 @@
  * (and Node warns after ten), so each signal carries a single listener here, and none when nobody waits.
  */
 
+/**
+ * Answers as the promise does, or rejects with the reason once the signal aborts. What is under way cannot be called off
+ * by that, and may still land.
+ */
+export async function untilAborted<R>(signal: AbortSignal, underWay: Promise<R>): Promise<R> {
+  let forget: (() => void) | undefined;
+  try {
+    return await new Promise<R>((resolve, reject) => {
+      underWay.then(resolve, reject);
+      forget = onAbort(signal, reject);
+    });
+  } finally {
+    forget?.();
+  }
+}
+
 type OnAbort = (reason: unknown) => void;
 
 interface Hub {

@@ -1,6 +1,7 @@
 /**
  * Positions as JSON that gives back exactly what was given: what JSON would change on the way (a bigint, a date, −0, a
- * property that is undefined) is written as `{ "$": kind, "value": … }`, and what cannot come back is refused.
+ * property that is undefined, an object without a prototype) is written as `{ "$": kind, "value": … }`, and what cannot
+ * come back is refused.
  */
 
 import { describe, StreamWeldError } from './errors.ts';
@@ -35,7 +36,8 @@ function toJson(value: unknown, place: string, depth: number): Json {
     return value.map((element, index) => inside(element, `[${index}]`));
   }
   switch (Object.getPrototypeOf(value)) {
-    case Date.prototype:
+    // A date is data here: no clock is read.
+    case Date.prototype: // oxlint-disable-line no-restricted-globals
       return tagged('date', inside((value as Date).getTime(), ''));
     case Map.prototype:
       return tagged('map', inside([...(value as Map<unknown, unknown>)], '.entries'));
@@ -52,6 +54,7 @@ function toJson(value: unknown, place: string, depth: number): Json {
   if (Object.getOwnPropertySymbols(value).length > 0) throw refused('a symbol as a key', place);
   const entries = Object.entries(value).map(([key, part]) => [key, inside(part, `.${key}`)] as const);
   const object = Object.fromEntries(entries);
+  if (Object.getPrototypeOf(value) === null) return tagged('bare', object);
   return Object.hasOwn(object, TAG) ? tagged('object', object) : object;
 }
 
@@ -69,7 +72,7 @@ export function positionFromJson(json: unknown): unknown {
     case 'undefined':
       return undefined;
     case 'date':
-      return new Date(positionFromJson(value) as number);
+      return new Date(positionFromJson(value) as number); // oxlint-disable-line no-restricted-globals
     case 'map':
       return new Map(positionFromJson(value) as [unknown, unknown][]);
     case 'set':
@@ -78,6 +81,8 @@ export function positionFromJson(json: unknown): unknown {
       return Uint8Array.from(atob(value as string), (character) => character.charCodeAt(0));
     case 'object':
       return fromEntries(value as object);
+    case 'bare':
+      return Object.setPrototypeOf(fromEntries(value as object), null);
     default:
       throw new TypeError('an unknown kind of value');
   }

@@ -162,6 +162,7 @@ export interface NodeWritableLike {
 export interface WebWritableLike<T = unknown> {
   getWriter(): {
     readonly ready: Promise<unknown>;
+    readonly closed?: Promise<unknown>;
     write(chunk: T): Promise<void>;
     close(): Promise<void>;
     abort(reason?: unknown): Promise<void>;

@@ -25,7 +25,8 @@
  *  S12 Opened with a position that it gave in a lane, of whichever batch, it answers what came after that batch: all of it,
  *      in the same order, and nothing from before. A lane without a position begins at its beginning.
  *  S13 A position that it cannot have given is refused, by `open` or by the first pull, with an error that has a code. It
- *      never guesses: neither what to skip nor what to repeat.
+ *      never guesses: neither what to skip nor what to repeat. Where it gave the position, and what that led to is gone, it may
+ *      begin the lane anew, if it tells so with a code.
  *  S14 `comparePositions` orders the positions of a lane as they came; zero says that nothing lies between.
  *  S15 A position is plain data and does not change: null, booleans, numbers, bigints, strings, dates, bytes, and arrays,
  *      maps, sets and plain objects of such. What a store gives back is as good as what it was given.

@@ -1,6 +1,13 @@
 /** FileSink: files as a sink of items. */
 
-import type { Accepted, Awaitable, Sink, SinkContext, WriteContext } from '@streamweld/core/connector';
+import {
+  type Accepted,
+  type Awaitable,
+  isThenable,
+  type Sink,
+  type SinkContext,
+  type WriteContext,
+} from '@streamweld/core/connector';
 import { type CsvRecord, type CsvValue, type Format, type FormatName, toFormat } from '@streamweld/formats';
 import { type CheckedSinkOptions, checkSinkOptions, type FileSinkOptions, isGzipName } from './options.ts';
 import { checkAppendable } from './sink-adopt.ts';
@@ -8,6 +15,7 @@ import { BufferedWay } from './sink-buffered.ts';
 import { DirectWay } from './sink-direct.ts';
 import { HandlePool } from './sink-handles.ts';
 import { Ledger, refuseLedger } from './sink-ledger.ts';
+import { Landing } from './sink-landing.ts';
 import { FileLock } from './sink-lock.ts';
 import { PathRule } from './sink-path.ts';
 import { placeOf } from './sink-place.ts';
@@ -59,6 +67,7 @@ interface Session<T> {
   readonly shop: Workshop;
   readonly targets: Targets<T>;
   readonly lock: FileLock;
+  readonly landing: Landing<T>;
   way: WayOfWriting<T> | undefined;
   ledger: Ledger | undefined;
 }
@@ -90,8 +99,12 @@ class Files<T> implements FileSink<T> {
   }
 
   async open(context?: SinkContext): Promise<void> {
-    const session = this.#begin();
+    const session = this.#begin(context?.signal);
     this.#session = session;
+    await session.landing.follow(this.#open(session, context));
+  }
+
+  async #open(session: Session<T>, context: SinkContext | undefined): Promise<void> {
     const { shop, targets, lock } = session;
     const { append, roll, fsync, client: _, ...sizes } = this.#options;
     const checkpoint = context?.checkpoint;
@@ -128,25 +141,33 @@ class Files<T> implements FileSink<T> {
   }
 
   async keep(positions: ReadonlyMap<string, unknown>): Promise<void> {
-    await this.#way().keep?.(positions);
+    const { way, landing } = this.#working();
+    await landing.follow((async () => way.keep?.(positions))());
   }
 
   write(batch: readonly T[], context?: WriteContext): Awaitable<void | Accepted> {
-    return this.#way().write(batch, context);
+    const { way, landing } = this.#working();
+    const begin = (): Awaitable<void | Accepted> => way.write(batch, context);
+    const late = landing.takeLate(batch, context, begin);
+    const answer = late ?? begin();
+    return isThenable(answer) ? landing.followWrite(Promise.resolve(answer), batch, context) : answer;
   }
 
-  flush(): Promise<void> {
-    return this.#way().flush();
+  async flush(): Promise<void> {
+    const { way, landing } = this.#working();
+    await landing.follow(way.flush());
   }
 
   async close(reason?: unknown): Promise<void> {
     const session = this.#session;
     if (session === undefined) return;
     this.#session = undefined;
-    const { way, shop } = session;
+    const { shop, landing } = session;
+    if (reason !== undefined) shop.isAbandoned = true;
+    await landing.allLanded();
+    const { way } = session;
     try {
       if (reason !== undefined) {
-        shop.isAbandoned = true;
         await way?.abandon(reason);
         return;
       }
@@ -162,13 +183,13 @@ class Files<T> implements FileSink<T> {
     }
   }
 
-  #way(): WayOfWriting<T> {
-    const way = this.#session?.way;
-    if (way === undefined) throw new Error(`The sink '${this.name}' is not open.`);
-    return way;
+  #working(): { readonly way: WayOfWriting<T>; readonly landing: Landing<T> } {
+    const { way, landing } = this.#session ?? {};
+    if (way === undefined || landing === undefined) throw new Error(`The sink '${this.name}' is not open.`);
+    return { way, landing };
   }
 
-  #begin(): Session<T> {
+  #begin(signal: AbortSignal | undefined): Session<T> {
     const { client, maxOpen, mkdir, mode, compression, roll } = this.#options;
     const shop = openWorkshop(client, new HandlePool(client, maxOpen), this.name, mkdir, mode);
     const template = this.#template;
@@ -183,7 +204,7 @@ class Files<T> implements FileSink<T> {
       isMarked: template !== undefined,
     });
     const lock = new FileLock(this.#place(targets).lock, shop);
-    return { shop, targets, lock, way: undefined, ledger: undefined };
+    return { shop, targets, lock, landing: new Landing(signal), way: undefined, ledger: undefined };
   }
 
   #place(targets: Targets<T>): ReturnType<typeof placeOf> {

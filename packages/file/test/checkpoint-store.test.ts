@@ -13,6 +13,11 @@ checkpointSuite({ describe, test }, 'FileCheckpointStore', {
     const folder = join(testFolder(), 'not/there/yet');
     return { open: () => new FileCheckpointStore(folder) };
   },
+  openBroken() {
+    const file = join(testFolder(), 'a file in its place');
+    writeFileSync(file, '');
+    return new FileCheckpointStore(file);
+  },
 });
 
 function lanes(positions: Readonly<Record<string, unknown>>): ReadonlyMap<string, unknown> {

@@ -17,7 +17,7 @@ export interface Expected<T> {
   readonly error: ExpectedError | undefined;
 }
 
-export interface ExpectedError {
+interface ExpectedError {
   /** Mostly one. Two where a line breaks two rules, and which is told first is nobody's business. */
   readonly codes: readonly string[];
   readonly record: number | undefined;

@@ -244,7 +244,7 @@ function literalOf(bytes: Uint8Array): string {
     : `deflate:${deflateRawSync(bytes).toString('base64')}`;
 }
 
-export function bytesOf(literal: string): Uint8Array {
+function bytesOf(literal: string): Uint8Array {
   const [, packed] = literal.split('deflate:');
   return packed === undefined ? Buffer.from(literal, 'hex') : inflateRawSync(Buffer.from(packed, 'base64'));
 }

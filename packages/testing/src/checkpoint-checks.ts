@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import type { CheckpointStore } from '@streamweld/core';
 import { checkTold } from './checkpoint-error.ts';
+import { playCheckpoints } from './checkpoint-model.ts';
 import type { CheckpointHarness, CheckpointMedium } from './checkpoint-suite.ts';
 import {
   DOUBTFUL_NAMES,
@@ -20,6 +21,8 @@ type Tried = (medium: CheckpointMedium, harness: CheckpointHarness) => Promise<v
 
 /** How long a store may take for what takes it milliseconds, in real time. */
 const SOON_MS = 10_000;
+
+const CALLS = ['load', 'save', 'acquire'] as const;
 
 export const CHECKPOINT_CHECKS: readonly Check<CheckpointHarness>[] = [
   check('C1', 'holds nothing before the first save', async ({ open }) => {
@@ -60,6 +63,14 @@ export const CHECKPOINT_CHECKS: readonly Check<CheckpointHarness>[] = [
     await writer.save('orders', lanes({ a: 2 }));
     await holds(reader, 'orders', lanes({ a: 2 }));
   }),
+
+  check(
+    'C1',
+    'answers as a map of maps would, whoever calls what, in an order that a seed draws',
+    async (medium) => {
+      await playCheckpoints(medium, 1, 150);
+    },
+  ),
 
   check('C2', 'replaces all positions: a lane that is not given is gone', async ({ open }) => {
     const store = open();
@@ -289,24 +300,24 @@ export const CHECKPOINT_CHECKS: readonly Check<CheckpointHarness>[] = [
     if (error !== undefined) checkTold(error, secrets);
   }),
 
-  check('C8', 'tells what it cannot reach, with a code and no secret', async (medium, { secrets }) => {
-    if (medium.openBroken === undefined) return;
-    const calls: ((store: CheckpointStore) => unknown)[] = [
-      (store) => store.load('orders'),
-      (store) => store.save('orders', lanes({ a: 1 })),
-    ];
-    if (isFencing(medium)) calls.push((store) => store.acquire?.('orders'));
-    for (const call of calls) {
-      const store = medium.openBroken();
-      const error = await within(
-        SOON_MS,
-        'The failure',
-        failureOf(async () => call(store)),
-      );
-      assert.ok(error !== undefined, 'It cannot reach its medium, and says nothing.');
-      checkTold(error, secrets);
-    }
-  }),
+  {
+    rule: 'C8',
+    sentence: 'tells what it cannot reach, with a code and no secret',
+    applies: (harness) => harness.openBroken !== undefined,
+    run: async (harness) => {
+      for (const call of CALLS) {
+        const store = await harness.openBroken?.();
+        assert.ok(store !== undefined);
+        if (call === 'acquire' && store.acquire === undefined) continue;
+        const failing = failureOf(async () =>
+          call === 'save' ? store.save('orders', lanes({ a: 1 })) : store[call]?.('orders'),
+        );
+        const error = await within(SOON_MS, 'The failure', failing);
+        assert.ok(error !== undefined, `Its ${call} cannot reach its medium, and says nothing.`);
+        checkTold(error, harness.secrets);
+      }
+    },
+  },
 ];
 
 /** A check on a medium of its own. */

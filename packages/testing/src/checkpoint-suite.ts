@@ -8,8 +8,6 @@ import { registerChecks, type Runner } from './suite.ts';
 export interface CheckpointMedium {
   /** Opens a store on it, as another run, or another process, would. */
   readonly open: () => CheckpointStore;
-  /** Opens a store that cannot reach it: a wrong password, a folder that is a file. Its calls fail, by C8. */
-  openBroken?(): CheckpointStore;
   /** Kills whoever is at work on it, as a power cut or a `kill -9` does; what was opened before is of no use any more. */
   crash?(): Awaitable<void>;
   /** Releases it. What the stores have open is theirs (C7). */
@@ -20,6 +18,8 @@ export interface CheckpointMedium {
 export interface CheckpointHarness {
   /** A medium with nothing on it: each check asks for its own. */
   prepare(): Awaitable<CheckpointMedium>;
+  /** Opens a store that cannot reach its medium: a wrong password, a folder that is a file. Its calls fail, by C8. */
+  openBroken?(): Awaitable<CheckpointStore>;
   /** Passwords and such in the options of its stores: none of them may be in an error. */
   readonly secrets?: readonly string[] | undefined;
 }

@@ -29,6 +29,7 @@ export function plainPositions(): ReadonlyMap<string, unknown> {
     ['sets', [new Set(), new Set<unknown>(['a', 1, 1n, null, new Set([true])])]],
     ['objects', [{}, { a: { b: [{ c: null }] } }, { '': 0, ' ': 1, '0': 2, b: 3, a: 4 }]],
     ['keys of the language', [JSON.parse('{"__proto__":{"a":1},"constructor":2,"toJSON":3,"then":4}')]],
+    ['objects without a prototype', [bare({}), bare({ a: bare({ b: 1n }), $: 'bigint' })]],
     [
       'what looks like an encoding',
       [{ $: 'bigint', value: '1' }, { type: 'Buffer', data: [1] }, { $date: 0 }],
@@ -92,6 +93,11 @@ class Offset {
   constructor(value: number) {
     this.value = value;
   }
+}
+
+/** As `match.groups` of a regular expression is. */
+function bare(properties: object): unknown {
+  return Object.setPrototypeOf(properties, null);
 }
 
 function nested(levels: number): unknown {

@@ -47,5 +47,10 @@ export { type SinkCheck, sinkChecks, sinkSuite } from './sink-suite.ts';
 export { CHECKPOINT_CHECKS } from './checkpoint-checks.ts';
 export { type CheckpointHarness, type CheckpointMedium, checkpointSuite } from './checkpoint-suite.ts';
 
+// A dispatch strategy of your own
+export { STRATEGY_CHECKS } from './strategy-checks.ts';
+export type { StrategyHarness, StrategyOutlet } from './strategy-harness.ts';
+export { strategySuite } from './strategy-suite.ts';
+
 // What every suite is made of
 export { type Check, findBreaches, registerChecks, type Runner, within } from './suite.ts';

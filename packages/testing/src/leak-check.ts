@@ -8,7 +8,8 @@
  */
 
 import { getEventListeners } from 'node:events';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { fstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
 import type { TestHooks, VirtualClock } from './virtual-clock.ts';
 
 export interface LeakCheckOptions {
@@ -22,7 +23,7 @@ export interface LeakCheckOptions {
  * - `rejection`: a promise that was rejected, and that nobody handled
  * - `warning`: Node warned of too many listeners
  * - `handle`: a socket, server, timer, child process or request that keeps the process alive
- * - `file`: an open file or folder (seen on Linux alone)
+ * - `file`: an open file or folder (seen on Linux alone, and not in a worker thread: threads share what is open)
  * - `process listener`: a listener on `process`
  * - `signal listener`: a listener on an AbortSignal of the check
  * - `virtual timer`: a timer on the clock of the check
@@ -56,8 +57,16 @@ export class LeakError extends Error {
 
 /** The real ones: a test may have put others in their place. */
 const { setImmediate, setTimeout } = globalThis;
+const now = performance.now.bind(performance);
 
-type Counts = ReadonlyMap<string, number>;
+/**
+ * What is closing is looked at so often at least, however late it is: where the machine stood still for the whole deadline,
+ * nothing has had its turn.
+ */
+const LEAST_LOOKS = 25;
+
+/** How many there are of each, by what it is, with the name that it is told by. */
+type Counts = ReadonlyMap<string, { readonly what: string; readonly count: number }>;
 
 /** What there is of the kinds that are compared with before. */
 interface Sight {
@@ -115,13 +124,16 @@ export class LeakCheck {
 
   /** As `end`, but answers what was left. */
   async settle(): Promise<readonly Leak[]> {
-    const until = performance.now() + this.#deadlineMs;
+    const until = now() + this.#deadlineMs;
     try {
       // Rejections are told after the microtasks of a turn, warnings a tick later.
       await turn();
       await turn();
       // What cannot change any more is not waited for.
-      while (this.#left().some(({ kind }) => isPassing(kind)) && performance.now() < until) await shortly();
+      for (let looks = 0; this.#left().some(({ kind }) => isPassing(kind)); looks += 1) {
+        if (looks >= LEAST_LOOKS && now() >= until) break;
+        await shortly();
+      }
     } finally {
       process.off('unhandledRejection', this.#onUnhandled);
       process.off('warning', this.#onWarning);
@@ -140,14 +152,14 @@ export class LeakCheck {
   #left(): Leak[] {
     const before = this.#before;
     if (before === undefined) throw new Error('LeakCheck: it ends without having begun.');
-    const now = this.#look();
-    const timers = now.timers - before.timers;
+    const found = this.#look();
+    const timers = found.timers - before.timers;
     return [
       ...this.unhandled.map((reason): Leak => ({ kind: 'rejection', what: String(reason), count: 1 })),
       ...this.#warnings.map((warning): Leak => ({ kind: 'warning', what: warning.message, count: 1 })),
-      ...more('handle', before.handles, now.handles),
-      ...more('file', before.files, now.files),
-      ...more('process listener', before.listeners, now.listeners),
+      ...more('handle', before.handles, found.handles),
+      ...more('file', before.files, found.files),
+      ...more('process listener', before.listeners, found.listeners),
       ...this.#signals.flatMap((signal): Leak[] => {
         const count = listenersOf(signal);
         return count === 0 ? [] : [{ kind: 'signal listener', what: 'abort', count }];
@@ -170,12 +182,14 @@ export class LeakCheck {
       ['unhandledRejection', this.#onUnhandled],
       ['warning', this.#onWarning],
     ]);
-    const counts = new Map<string, number>();
-    for (const event of process.eventNames()) {
-      const listeners = process.listeners(event as NodeJS.Signals).filter((each) => each !== own.get(event));
-      counts.set(String(event), listeners.length);
-    }
-    return counts;
+    return new Map(
+      process.eventNames().map((event) => {
+        const listeners = process
+          .listeners(event as NodeJS.Signals)
+          .filter((each) => each !== own.get(event));
+        return [String(event), { what: String(event), count: listeners.length }];
+      }),
+    );
   }
 }
 
@@ -229,10 +243,10 @@ function isPassing(kind: LeakKind): boolean {
   return kind !== 'rejection' && kind !== 'warning' && kind !== 'virtual timer';
 }
 
-function more(kind: LeakKind, before: Counts, now: Counts): Leak[] {
+function more(kind: LeakKind, before: Counts, found: Counts): Leak[] {
   const leaks: Leak[] = [];
-  for (const [what, count] of now) {
-    const added = count - (before.get(what) ?? 0);
+  for (const [id, { what, count }] of found) {
+    const added = count - (before.get(id)?.count ?? 0);
     if (added > 0) leaks.push({ kind, what, count: added });
   }
   return leaks;
@@ -240,12 +254,17 @@ function more(kind: LeakKind, before: Counts, now: Counts): Leak[] {
 
 function handles(): Counts {
   // A turn that is due is no handle, and a look comes in one.
-  return countEach(process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate'));
+  const kinds = process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate');
+  return countEach(kinds.map((kind) => ({ id: kind, what: kind })));
 }
 
-/** Files are no handles to Node, so they are asked of the system, where it tells. Sockets and pipes are handles already. */
+/**
+ * Files are no handles to Node, so they are asked of the system, where it tells. Sockets and pipes are handles already.
+ * One that is renamed or deleted while it is open is still the same.
+ */
 function openFiles(): Counts {
-  const paths: string[] = [];
+  if (!isMainThread) return new Map();
+  const files: { id: string; what: string }[] = [];
   let descriptors: string[];
   try {
     descriptors = readdirSync('/proc/self/fd');
@@ -255,17 +274,23 @@ function openFiles(): Counts {
   for (const descriptor of descriptors) {
     try {
       const path = readlinkSync(`/proc/self/fd/${descriptor}`);
-      if (path.startsWith('/')) paths.push(path);
+      if (!path.startsWith('/')) continue;
+      const { dev, ino } = fstatSync(Number(descriptor), { bigint: true });
+      files.push({ id: `${dev}:${ino}`, what: path });
     } catch {
       // The folder of descriptors itself, closed since.
     }
   }
-  return countEach(paths);
+  return countEach(files);
 }
 
-function countEach(names: readonly string[]): Counts {
-  const counts = new Map<string, number>();
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+function countEach(all: readonly { readonly id: string; readonly what: string }[]): Counts {
+  const counts = new Map<string, { what: string; count: number }>();
+  for (const { id, what } of all) {
+    const known = counts.get(id);
+    if (known === undefined) counts.set(id, { what, count: 1 });
+    else known.count += 1;
+  }
   return counts;
 }
 

@@ -27,6 +27,11 @@ export interface WriteOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface OpenOptions {
+  readonly checkpoint?: string;
+  readonly isDeadLetter?: boolean;
+}
+
 /** One place, the sinks of it, and what they are waited for. */
 export class SinkBench {
   readonly harness: AnySinkHarness;
@@ -95,7 +100,10 @@ export class SinkBench {
   /** Closes whatever a check left open: on purpose, or because it failed. */
   async end(): Promise<void> {
     for (const writing of this.#writings) {
-      if (writing.isGone || writing.isClosed) continue;
+      // What is gone with its process leaves nothing that would matter.
+      if (writing.isGone) continue;
+      this.leaks.watch(writing.controller.signal);
+      if (writing.isClosed) continue;
       writing.abort();
       await writing.close(new Error('The check is over.')).catch(() => {});
     }
@@ -105,7 +113,7 @@ export class SinkBench {
 /** One sink, as a run sees it. */
 export class Writing {
   readonly sink: Sink<unknown>;
-  readonly controller: AbortController;
+  readonly controller: AbortController = new AbortController();
   readonly writes: SinkWrite[] = [];
   isClosed = false;
   /** Closed or killed: nothing more is asked of it. */
@@ -119,10 +127,14 @@ export class Writing {
   constructor(bench: SinkBench, sink: Sink<unknown>) {
     this.#bench = bench;
     this.sink = sink;
-    this.controller = bench.leaks.controller();
   }
 
-  open(options: { readonly checkpoint?: string; readonly isDeadLetter?: boolean } = {}): Promise<void> {
+  open(options?: OpenOptions): Promise<void> {
+    return this.#wait('open', () => this.startOpen(options));
+  }
+
+  /** As `open`, with no deadline: for whoever looks at when it settles. */
+  async startOpen(options: OpenOptions = {}): Promise<void> {
     const context: SinkContext = {
       ...options,
       signal: this.controller.signal,
@@ -132,7 +144,7 @@ export class Writing {
         this.#failure.reject(error);
       },
     };
-    return this.#wait('open', () => this.sink.open?.(context));
+    await this.sink.open?.(context);
   }
 
   positions(): Promise<ReadonlyMap<string, unknown>> {
@@ -162,13 +174,19 @@ export class Writing {
   async write(batch: readonly unknown[], options?: WriteOptions): Promise<void> {
     const size = this.size(batch.length);
     for (let from = 0; from < batch.length; from += size) {
-      const write = this.begin(batch.slice(from, from + size), options);
+      // The array itself, if it can be: what a sink does to it is to be seen.
+      const write = this.begin(size === batch.length ? batch : batch.slice(from, from + size), options);
       await this.#wait('write', () => write.accepted);
     }
   }
 
   flush(): Promise<void> {
     return this.#wait('flush', () => this.sink.flush?.());
+  }
+
+  /** As `flush`, with no deadline. */
+  async startFlush(): Promise<void> {
+    await this.sink.flush?.();
   }
 
   keep(positions: ReadonlyMap<string, unknown>): Promise<void> {

@@ -48,7 +48,7 @@ export interface SinkHarness<T, Place = unknown> {
   essenceOf?(item: T): unknown;
   /** How long "soon" is, in milliseconds of real time. Default 5000. */
   readonly deadlineMs?: number | undefined;
-  /** How many items the check of memory writes. Default 100,000. */
+  /** How many items the checks of memory write; more than a sink may hold. Default 100,000. */
   readonly largeCount?: number | undefined;
 }
 

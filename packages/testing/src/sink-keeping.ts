@@ -163,6 +163,65 @@ function killChecks(): SinkCheck[] {
   );
 }
 
+/**
+ * What it passes on may be in one place and not in another: at each moment of a write, and where one of them fails. What
+ * it then says of itself is true, and a run goes on from it.
+ */
+function aheadChecks(): SinkCheck[] {
+  const until = async (
+    bench: SinkBench,
+    what: string,
+    stop: (writing: Writing, begun: Promise<void>) => Promise<unknown>,
+  ): Promise<void> => {
+    const writing = await bench.keeping();
+    await writing.open(OPTIONS);
+    await writing.write(itemsIn(bench, 'left', 0, 4), { positions: new Map([['left', 4]]) });
+    const items = [...itemsIn(bench, 'left', 4, 9), ...itemsIn(bench, 'right', 0, 3)];
+    const positions = new Map([
+      ['left', 9],
+      ['right', 3],
+    ]);
+    await stop(writing, writing.begin(items, { positions }).accepted);
+    await assertOneStep(bench, what);
+    await finish(bench, what);
+  };
+  return [
+    ...[1, 2, 3, 4, 5, 6, 7, 8].map((count) =>
+      keepingCheck(
+        'K13',
+        `tells truly where each lane stands, killed ${count} ${count === 1 ? 'turn' : 'turns'} after a write began`,
+        (bench) =>
+          until(bench, 'killed in the middle of a write', async (_, begun) => {
+            begun.catch(() => {});
+            await turns(count);
+            await bench.kill();
+            if (bench.harness.kill === undefined) await bench.soon('a write', begun);
+          }),
+      ),
+    ),
+    ...[0, 1, 2, 3, 4, 5].map((count) =>
+      keepingCheck(
+        'K13',
+        `tells truly where each lane stands, after what it asked ${count} turns after a write began had failed`,
+        (bench) =>
+          until(bench, 'a write that failed in the middle', async (writing, begun) => {
+            const failed = failureOf(begun);
+            await turns(count);
+            await bench.harness.interrupt?.(bench.place);
+            const next = { positions: new Map([['left', 12]]) };
+            const failure =
+              (await bench.soon('a write', failed)) ??
+              // It was over before: then it is the next that fails.
+              (await failureOf(writing.write(itemsIn(bench, 'left', 9, 12), next)));
+            writing.abort();
+            await writing.close(failure?.error ?? new Error('The run was aborted.'));
+          }),
+        (harness) => harness.interrupt !== undefined,
+      ),
+    ),
+  ];
+}
+
 export const keepingChecks: readonly SinkCheck[] = [
   sinkCheck('K11', 'is put to these checks where it says that it keeps positions', async (bench) => {
     const writing = await bench.writing();
@@ -326,6 +385,8 @@ export const keepingChecks: readonly SinkCheck[] = [
       await next.finish();
     },
   ),
+
+  ...aheadChecks(),
 
   keepingCheck(
     'K14',

@@ -16,6 +16,8 @@ const BATCH = 500;
 const LOOKS = 5;
 /** What may be more in the memory after all items than after the first fifth, in bytes. */
 const GROWTH = 4 << 20;
+/** After so many turns without an answer a write waits for the place. */
+const PATIENCE = 20;
 /** So many objects may be found alive by chance: on the stack, in a register. */
 const STRAY = 16;
 
@@ -119,6 +121,34 @@ export const runningChecks: readonly SinkCheck[] = [
       assert(growth < GROWTH, `Its memory has grown by ${growth} bytes with ${next} items.`);
       await writing.finish();
     },
+  ),
+
+  sinkCheck(
+    'K21',
+    'accepts a bounded amount while the place gives no answer',
+    async (bench) => {
+      const { harness } = bench;
+      const writing = await bench.writing();
+      await writing.open();
+      const most = harness.largeCount ?? LARGE_COUNT;
+      const size = writing.size(BATCH);
+      const release = await harness.stall?.(bench.place);
+      try {
+        let accepted = 0;
+        for (let next = 0; next < most; next += size) {
+          const write = writing.begin(bench.items(next, next + size));
+          for (let turn = 0; turn < PATIENCE && !write.isSettled; turn += 1) await turns(1);
+          if (!write.isAccepted) break;
+          accepted = writing.writes.filter(({ isDurable }) => !isDurable).length * size;
+        }
+        assert(accepted < most, `It has accepted ${accepted} items while the place gives no answer.`);
+      } finally {
+        writing.abort();
+        await release?.();
+      }
+      await writing.close(new Error('The run was aborted.'));
+    },
+    (harness) => harness.stall !== undefined,
   ),
 ];
 

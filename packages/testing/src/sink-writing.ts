@@ -8,6 +8,11 @@ import { assertHolds, assertInOrder, assertOnly, assertSame, assertWhole } from 
 const SIZES = [3, 1, 4, 2, 5];
 const TOTAL = 15;
 
+/** What is in the middle of a write: so many turns after it began. */
+const MOMENTS = [0, 1, 2, 3, 5, 8];
+/** Items of one moment are no others': its first is so many behind. */
+const APART = 100;
+
 /** The most writes at once that a check tries of a sink that names no bound. */
 const AT_ONCE = 4;
 
@@ -26,16 +31,23 @@ function wholesOf(bench: SinkBench, writing: Writing): string[][] {
   return writing.writes.map(({ batch }) => bench.keysOf(batch));
 }
 
+/** What sinks before it left in the place, and all that any was given: of what was let go something may still land. */
+interface Earlier {
+  readonly before?: readonly string[];
+  readonly tried?: readonly unknown[];
+}
+
 /** Of what a sink was given and abandoned: what is durable is there, and the rest as it has to be. */
 async function assertLeft(
   bench: SinkBench,
   writing: Writing,
   durable: readonly unknown[],
   what: string,
+  { before = [], tried = writing.tried() }: Earlier = {},
 ): Promise<void> {
   const read = await bench.read();
-  assertHolds(read, bench.keysOf(durable), what);
-  assertOnly(read, bench.keysOf(writing.tried()), what);
+  assertHolds(read, [...before, ...bench.keysOf(durable)], what);
+  assertOnly(read, bench.keysOf(tried), what);
   if (writing.sink.atomic === true) assertWhole(read, wholesOf(bench, writing), what);
 }
 
@@ -161,7 +173,8 @@ export const writingChecks: readonly SinkCheck[] = [
       next += 4;
       if (writing.sink.flush === undefined) await writing.settle();
       else await writing.flush();
-      await turns();
+      // What it has resolved is known: but no turn, in which what it did not wait for could come.
+      for (let count = 0; count < 20; count += 1) await Promise.resolve();
       const late = writing.writes.filter(({ isDurable }) => !isDurable).length;
       assert.equal(late, 0, `${late} writes are not durable when the flush has returned.`);
       assertHolds(await bench.read(), bench.keys(0, next), 'what was flushed');
@@ -223,15 +236,23 @@ export const writingChecks: readonly SinkCheck[] = [
     'K16',
     'leaves nothing half-visible of a write that is outstanding when it is closed',
     async (bench) => {
-      const writing = await bench.writing();
-      await writing.open();
-      await writing.write(bench.items(0, 3));
-      writing.begin(bench.items(3, 3 + writing.size(20)));
-      writing.abort();
-      await writing.rest();
-      const durable = writing.durable();
-      await writing.close(new Error('The run was aborted.'));
-      await assertLeft(bench, writing, durable, 'a close while a write was outstanding');
+      const tried: unknown[] = [];
+      for (const after of MOMENTS) {
+        const before = await bench.read();
+        const writing = await bench.writing();
+        await writing.open();
+        const from = APART * (after + 1);
+        await writing.write(bench.items(from, from + 3));
+        writing.begin(bench.items(from + 3, from + 3 + writing.size(20)));
+        await turns(after);
+        writing.abort();
+        await writing.rest();
+        const durable = writing.durable();
+        await writing.close(new Error('The run was aborted.'));
+        tried.push(...writing.tried());
+        const earlier = { before, tried };
+        await assertLeft(bench, writing, durable, 'a close while a write was outstanding', earlier);
+      }
     },
   ),
 
@@ -239,21 +260,23 @@ export const writingChecks: readonly SinkCheck[] = [
     'K16',
     'leaves nothing half-visible where it is killed in the middle of a write or a flush',
     async (bench) => {
+      const tried: unknown[] = [];
       for (const point of ['write', 'flush'] as const) {
-        const before = await bench.read();
-        const writing = await bench.writing();
-        await writing.open();
-        const from = before.length + 100;
-        await writing.write(bench.items(from, from + 3));
-        const durable = writing.durable();
-        if (point === 'write') writing.begin(bench.items(from + 3, from + 3 + writing.size(20)));
-        else writing.flush().catch(() => {});
-        await bench.kill();
-        const read = await bench.read();
-        const what = `a kill in the middle of a ${point}`;
-        assertHolds(read, [...before, ...bench.keysOf(durable)], what);
-        assertOnly(read, [...before, ...bench.keysOf(writing.tried())], what);
-        if (writing.sink.atomic === true) assertWhole(read, wholesOf(bench, writing), what);
+        for (const after of MOMENTS) {
+          const before = await bench.read();
+          const writing = await bench.writing();
+          await writing.open();
+          const from = APART * (after + (point === 'write' ? 1 : 101));
+          await writing.write(bench.items(from, from + 3));
+          if (point === 'write') writing.begin(bench.items(from + 3, from + 3 + writing.size(20)));
+          else writing.startFlush().catch(() => {});
+          await turns(after);
+          const durable = writing.durable();
+          await bench.kill();
+          tried.push(...writing.tried());
+          const earlier = { before, tried };
+          await assertLeft(bench, writing, durable, `a kill in the middle of a ${point}`, earlier);
+        }
       }
     },
   ),

@@ -36,6 +36,37 @@ function broken(
   };
 }
 
+/** Fenced by one name, kept under another. */
+function renamed(fence: CheckpointStore, store: CheckpointStore, name: string): CheckpointStore {
+  return {
+    load: () => store.load(name),
+    async save(_name, positions) {
+      await fence.save('one for all', positions);
+      await store.save(name, positions);
+    },
+  };
+}
+
+/** A run that reads once, and then knows its own saves alone. */
+function remembering(run: CheckpointStore, found: Positions): CheckpointStore {
+  let known = found;
+  return {
+    load: () => new Map(known),
+    async save(name, positions) {
+      await run.save(name, positions);
+      known = new Map(positions);
+    },
+  };
+}
+
+function unreachable(where: string): CheckpointStore {
+  const fail = (): never => {
+    const cause = new Error(where);
+    throw Object.assign(new Error('It cannot reach its database.', { cause }), { code: 'MY_STORE_LOST' });
+  };
+  return { load: fail, save: fail, acquire: fail };
+}
+
 const DEFECTS: readonly [rule: string, defect: string, harness: CheckpointHarness][] = [
   [
     'C1',
@@ -46,6 +77,29 @@ const DEFECTS: readonly [rule: string, defect: string, harness: CheckpointHarnes
         saved.set(name, positions);
       },
     })),
+  ],
+  [
+    'C1',
+    'keeps the very map',
+    broken((_, saved) => ({
+      load: (name) => new Map(saved.get(name)),
+      save: (name, positions) => void saved.set(name, positions),
+    })),
+  ],
+  [
+    'C1',
+    'lets a later save be overtaken',
+    broken((store) => ({
+      async save(name, positions) {
+        for (let turns = 10 - Number(positions.get('a') ?? 0); turns > 0; turns -= 1) await Promise.resolve();
+        store.save(name, positions);
+      },
+    })),
+  ],
+  [
+    'C1',
+    'answers to a run what there was when it began',
+    broken((store) => ({ acquire: (name) => remembering(store.acquire(name), store.load(name)) })),
   ],
   [
     'C2',
@@ -65,10 +119,9 @@ const DEFECTS: readonly [rule: string, defect: string, harness: CheckpointHarnes
     broken((store) => ({
       async save(name, positions) {
         const given = [...positions];
-        store.save(name, new Map());
-        for (const [lane, position] of given) {
+        for (const count of new Set([0, 1, given.length])) {
+          store.save(name, new Map(given.slice(0, count)));
           await new Promise((resolve) => setImmediate(resolve));
-          store.save(name, new Map([...store.load(name), [lane, position]]));
         }
       },
     })),
@@ -81,7 +134,25 @@ const DEFECTS: readonly [rule: string, defect: string, harness: CheckpointHarnes
       save: (name, positions) => store.save(name.toLowerCase(), positions),
     })),
   ],
+  [
+    'C3',
+    'cuts long names',
+    broken((store) => ({
+      load: (name) => store.load(name.slice(0, 200)),
+      save: (name, positions) => store.save(name.slice(0, 200), positions),
+    })),
+  ],
   ['C4', 'fences nobody', broken((store) => ({ acquire: () => store }))],
+  [
+    'C4',
+    'fences whoever has another name',
+    broken((store) => ({ acquire: (name) => renamed(store.acquire('one for all'), store, name) })),
+  ],
+  [
+    'C5',
+    'loses that an object has no prototype',
+    broken((store) => ({ save: (name, positions) => store.save(name, structuredClone(positions)) })),
+  ],
   [
     'C5',
     'keeps what JSON leaves of a position',
@@ -116,17 +187,25 @@ const DEFECTS: readonly [rule: string, defect: string, harness: CheckpointHarnes
     'C8',
     'tells a secret',
     {
+      ...broken(() => ({})),
       secrets: ['hunter2'],
-      prepare: () => {
-        const fail = (): never => {
-          const cause = new Error('postgres://me:hunter2@db');
-          throw Object.assign(new Error('It cannot reach its database.', { cause }), {
-            code: 'MY_STORE_LOST',
-          });
-        };
-        const store = new MemoryCheckpointStore();
-        return { open: () => store, openBroken: () => ({ load: fail, save: fail, acquire: fail }) };
-      },
+      openBroken: () => unreachable('postgres://me:hunter2@db'),
+    },
+  ],
+  [
+    'C8',
+    'answers nothing where it cannot reach anything',
+    { ...broken(() => ({})), openBroken: () => new MemoryCheckpointStore() },
+  ],
+  [
+    'C8',
+    'has no code for what it cannot reach',
+    {
+      ...broken(() => ({})),
+      openBroken: () => ({
+        ...unreachable('db'),
+        load: () => Promise.reject(new Error('It cannot reach its database.')),
+      }),
     },
   ],
 ];
@@ -135,5 +214,32 @@ describe('the checks of a checkpoint store', () => {
   test.each(DEFECTS)('%s catches a store that %s', async (rule, _defect, harness) => {
     const breaches = await findBreaches(harness, CHECKPOINT_CHECKS);
     expect(breaches.map((breach) => breach.rule)).toContain(rule);
+  });
+
+  test('say the seed and the calls where an order of calls is what shows it', async () => {
+    const harness = DEFECTS.find(
+      ([, defect]) => defect === 'answers to a run what there was when it began',
+    )?.[2];
+    const breaches = await findBreaches(harness as CheckpointHarness, CHECKPOINT_CHECKS);
+    const said = breaches.map(({ error }) => (error as Error).message);
+    expect(breaches.map(({ rule }) => rule)).toEqual(['C1']);
+    expect(said[0]).toMatch(
+      /^Under '[oO]rders\S*' it answers \{.*\}, and \{.*\} is saved\.\nWith seed 1, after: .*; load [oO]rders\S*\.$/,
+    );
+  });
+
+  test('of what cannot be reached are registered where there is such a store, and nowhere else', () => {
+    const titlesOf = (harness: CheckpointHarness): string[] => {
+      const titles: string[] = [];
+      const runner = {
+        describe: (_: string, body: () => void) => body(),
+        test: (title: string) => titles.push(title),
+      };
+      checkpointSuite(runner, 'a store', harness);
+      return titles.filter((title) => title.includes('cannot reach'));
+    };
+    const harness = broken(() => ({}));
+    expect(titlesOf(harness)).toEqual([]);
+    expect(titlesOf({ ...harness, openBroken: () => unreachable('db') })).toHaveLength(1);
   });
 });

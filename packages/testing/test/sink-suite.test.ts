@@ -9,6 +9,7 @@ import {
   KeepingSink,
   PlainSink,
   tableHarness,
+  TwofoldSink,
   UploadSink,
 } from './sinks/table-sinks.ts';
 
@@ -18,3 +19,8 @@ sinkSuite({ describe, test }, 'GatheringSink', tableHarness(GatheringSink));
 sinkSuite({ describe, test }, 'UploadSink', tableHarness(UploadSink));
 sinkSuite({ describe, test }, 'DeferringSink', tableHarness(DeferringSink));
 sinkSuite({ describe, test }, 'KeepingSink', tableHarness(KeepingSink, KeepingSink));
+sinkSuite({ describe, test }, 'TwofoldSink', {
+  ...tableHarness(TwofoldSink, TwofoldSink),
+  // Neither of two tables knows what came first in the other.
+  read: (table) => table.read().toSorted((a, b) => a.id - b.id),
+});

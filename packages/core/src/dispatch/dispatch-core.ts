@@ -106,6 +106,8 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   #quietWaiter: Deferred | undefined;
   #hasCompleted = false;
   #closing: Promise<void> | undefined;
+  /** What it was closed with; nothing, if it came to its good end. */
+  #closedFor: unknown;
   #closeMs: number | undefined;
   #batchSize = 0;
 
@@ -364,12 +366,19 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     this.#exchange.isBarred = true;
     try {
       for (const subscription of this.#roster.subscriptions) subscription.hurry();
-      await this.#empty();
-      // What is being abandoned is not made durable.
-      if (this.#state !== 'open') throw this.#failure?.error ?? closedError(this.name);
-      if (!isWanted()) return;
-      const flushes = this.#roster.subscriptions.map((subscription) => this.#flush(subscription));
-      await Promise.all([...flushes, ...this.#leaving]);
+      let handedBack: number;
+      do {
+        await this.#empty();
+        // What is being abandoned is not made durable.
+        if (this.#state !== 'open') throw this.#failure?.error ?? closedError(this.name);
+        if (!isWanted()) return;
+        handedBack = this.#exchange.handedBack;
+        const flushes = this.#roster.subscriptions.map((subscription) => this.#flush(subscription));
+        await Promise.all(flushes);
+        // Those too that began to leave meanwhile: their part of the flush was cut short.
+        while (this.#leaving.size > 0) await Promise.all(this.#leaving);
+        // A sink that failed while it was leaving: the others have what it had, and are flushed once more.
+      } while (handedBack !== this.#exchange.handedBack);
       await this.#flushDeadLetters();
       if (this.#failure !== undefined) throw this.#failure.error;
     } finally {
@@ -421,7 +430,8 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   /** Everything stops, and the runs that feed it fail. */
   fail(error: unknown): void {
     if (this.#failure !== undefined || this.#state !== 'open') {
-      if (this.#failure !== undefined) suppress(this.#failure.error, error);
+      // Noted on what everything is closed for: a failure of its own, or that of the run, which ended first.
+      suppress(this.#failure?.error ?? this.#closedFor, error);
       return;
     }
     this.#failure = { error };
@@ -508,6 +518,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     this.#closeMs = this.closeMs;
     if (isAbandoned) guard.begin(this.#closeMs);
     this.#state = 'closed';
+    this.#closedFor = reason;
     this.#watch.set(false);
     if (reason !== undefined) this.#controller.abort(reason);
     this.#quietWaiter?.resolve();

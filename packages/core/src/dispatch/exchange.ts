@@ -42,6 +42,8 @@ export class Exchange<T> {
   #unknown: Outlet<T> | undefined;
   /** Items that fitted nowhere and were dropped. */
   dropped = 0;
+  /** How often a departed sink left something. */
+  handedBack = 0;
 
   /** Where sinks keep positions. */
   readonly #exact: ExactDelivery<T> | undefined;
@@ -79,6 +81,7 @@ export class Exchange<T> {
 
   /** What a departed sink left goes before everything else. */
   handBack(offers: readonly Offer<T>[]): void {
+    this.handedBack += offers.length;
     this.#offers = [...offers, ...this.#offers];
   }
 
@@ -105,8 +108,11 @@ export class Exchange<T> {
       this.#again = false;
       while (this.#host.isOpen) {
         const offer = this.#offers[0];
-        if (offer === undefined || (this.isBarred && offer.feed !== undefined) || !this.#move(offer)) break;
-        offer.accept();
+        if (offer === undefined || (this.isBarred && offer.feed !== undefined)) break;
+        const { from } = offer;
+        if (this.#move(offer)) offer.accept();
+        // A strategy of the user's own need not take all it could: what it leaves must not wait for room to come.
+        else if (!this.#config.isCustom || offer.from === from) break;
       }
     } while (this.#again);
     this.#isPumping = false;

@@ -10,7 +10,8 @@
  *  D2  Every item taken is in at least one delivery, or nowhere on purpose: then it counts as done.
  *  D3  No outlet is given more items than its demand.
  *  D4  Within one delivery, items keep their order; an outlet may be given several deliveries, in order.
- *  D5  It changes neither the items nor the outlets. A delivery may be the very array it was given.
+ *  D5  It changes neither the items nor the outlets, nor what it has delivered. A delivery may be the very array it was
+ *      given.
  *  D6  It answers at once, and the same way for the same state; chance comes from the `random` it was given.
  *  D7  With no outlet, or no demand, it takes nothing but what fits nowhere.
  *  D8  With items that wait and demand at every outlet it takes at least one: nothing stalls.

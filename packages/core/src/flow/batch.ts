@@ -51,6 +51,8 @@ export class BatchStage<T> extends Stage<readonly T[]> {
   override close(): void {
     this.#clearTimer();
     this.#gathered = [];
+    this.#count = 0;
+    this.#ended = true;
     this.#progress?.resolve();
   }
 
@@ -124,6 +126,7 @@ export class BatchStage<T> extends Stage<readonly T[]> {
       parcel?.settle();
       return;
     }
+    if (this.#ended) return;
     if (parcel === undefined) {
       this.#ended = true;
       return;

@@ -14,6 +14,7 @@ export class FlatMapStage<I, O> extends Stage<O> {
   #at = 0;
   #inner: Iterator<O> | undefined;
   #demand = 0;
+  #isLeft = false;
   /** Items pulled and handed on so far: how many one becomes says how many to ask for. */
   #pulled = 0;
 
@@ -32,9 +33,14 @@ export class FlatMapStage<I, O> extends Stage<O> {
   }
 
   override leave(): void {
+    this.#isLeft = true;
     this.#parcel?.settle();
     this.#parcel = undefined;
     super.leave();
+  }
+
+  override abandon(): void {
+    this.close();
   }
 
   override close(): void {
@@ -45,6 +51,11 @@ export class FlatMapStage<I, O> extends Stage<O> {
 
   readonly #accept = (parcel: Parcel<I> | undefined): Awaitable<Parcel<O> | undefined> => {
     if (parcel === undefined) return undefined;
+    if (this.#isLeft) {
+      // It was asked for before that: nobody comes for the rest of what it would become.
+      parcel.settle();
+      return new Parcel<O>([], null, null);
+    }
     this.#pulled += parcel.items.length;
     // Its items will be multiplied, so what belongs to which batch can no longer be counted.
     this.#parcel = parcel.unify();

@@ -5,6 +5,7 @@
  */
 
 import { isThenable } from '../deferred.ts';
+import type { Parcel } from '../delivery/parcel.ts';
 import { OptionError, StreamWeldError, suppress } from '../errors.ts';
 import { checkCount, checkDuration, checkFunction, checkOneOf, checkOptions } from '../options.ts';
 import type { Awaitable, Processor, SourceLike } from '../source.ts';
@@ -164,14 +165,26 @@ export class Flow<T> implements AsyncIterable<T> {
     const stage = this.#build(run);
     const controller = new AbortController();
     let failure: { error: unknown } | undefined;
+    let wake: ((error: unknown) => void) | undefined;
+    // A source that reports its failure is not waited for, and what is answered after that is discarded (S11).
+    const fail = (error: unknown): void => {
+      controller.abort(error);
+      for (const each of run.stages) each.abandon();
+      wake?.(error);
+    };
     try {
-      for (const source of run.sources)
-        await source.open(NO_POSITIONS, controller.signal, (error) => controller.abort(error));
+      for (const source of run.sources) await source.open(NO_POSITIONS, controller.signal, fail);
       for (;;) {
         if (controller.signal.aborted) throw controller.signal.reason;
         const answer = stage.pull(ITERATION_DEMAND);
-        const parcel = isThenable(answer) ? await answer : answer;
-        // A source that was aborted, because another failed, answers the end.
+        const parcel = isThenable(answer)
+          ? await new Promise<Parcel<T> | undefined>((resolve, reject) => {
+              wake = reject;
+              answer.then(resolve, reject);
+              // It may have told in the midst of the pull.
+              if (controller.signal.aborted) reject(controller.signal.reason);
+            })
+          : answer;
         if (controller.signal.aborted) throw controller.signal.reason;
         if (parcel === undefined) break;
         yield* parcel.items;
@@ -198,7 +211,7 @@ async function closeStages(run: FlowRun, failure: { error: unknown } | undefined
   let first = failure;
   for (const stage of [...run.stages].reverse()) {
     try {
-      await stage.close(failure?.error);
+      await stage.close(first?.error);
     } catch (error) {
       if (first === undefined) first = { error };
       else suppress(first.error, error);

@@ -113,6 +113,11 @@ export abstract class ItemStage<I, O> extends Stage<O> {
     super.leave();
   }
 
+  /** No more calls: nobody takes their answers. */
+  override abandon(): void {
+    this.close();
+  }
+
   override close(): void {
     this.#hasLeft = true;
     this.#window?.close();

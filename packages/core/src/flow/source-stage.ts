@@ -3,13 +3,10 @@
 import type { Caution } from '../delivery/caution.ts';
 import { LaneBook } from '../delivery/lane.ts';
 import { Parcel } from '../delivery/parcel.ts';
-import { isThenable } from '../deferred.ts';
+import { Deferred, isThenable } from '../deferred.ts';
 import { StreamWeldError, wrapError } from '../errors.ts';
 import type { Awaitable, Positioned, Source } from '../source.ts';
-import { type FlowRun, Stage } from './stage.ts';
-
-/** What nobody waits for any more: the stages behind it stand still, and are forgotten with it. */
-const NEVER: Promise<never> = new Promise(() => {});
+import { type FlowRun, NEVER, Stage } from './stage.ts';
 
 /** What an answer of `null` holds. */
 const NO_ANSWER = {};
@@ -25,6 +22,9 @@ export class SourceStage<T> extends Stage<T> {
   #demand = 0;
   #ended = false;
   #isAbandoned = false;
+  #isClosed = false;
+  /** Settles when its run is resumed. */
+  #resumed: Deferred | undefined;
 
   readonly source: Source<T>;
 
@@ -58,8 +58,24 @@ export class SourceStage<T> extends Stage<T> {
     this.#isAbandoned = true;
   }
 
+  /** Whether nothing may be called any more (S10). */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** An operator that goes on asking, until it has what it was asked for, waits for `resume`. */
+  pause(): void {
+    this.#resumed ??= new Deferred();
+  }
+
+  resume(): void {
+    this.#resumed?.resolve();
+    this.#resumed = undefined;
+  }
+
   override async close(reason: unknown): Promise<void> {
     this.abandon();
+    this.#isClosed = true;
     try {
       await this.source.close?.(reason);
     } catch (error) {
@@ -70,6 +86,7 @@ export class SourceStage<T> extends Stage<T> {
   override pull(demand: number): Awaitable<Parcel<T> | undefined> {
     if (this.#isAbandoned) return NEVER;
     if (this.#ended) return undefined;
+    if (this.#resumed !== undefined) return this.#resumed.promise.then(() => this.pull(demand));
     this.#demand = this.caution?.isNeeded === true ? 1 : demand;
     try {
       const answer = this.source.pull(this.#demand);

@@ -37,6 +37,9 @@ export interface StageLetters {
   put(item: unknown, error: unknown, stage: string, claim: Claim | undefined): void;
 }
 
+/** What nobody waits for any more: the stages behind it stand still, and are forgotten with it. */
+export const NEVER: Promise<never> = new Promise(() => {});
+
 export abstract class Stage<T> {
   /** How many items it has handed on. */
   emitted = 0;

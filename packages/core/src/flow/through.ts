@@ -3,7 +3,7 @@
 import { isThenable } from '../deferred.ts';
 import { ClaimGroup, Parcel } from '../delivery/parcel.ts';
 import type { Awaitable, Processor } from '../source.ts';
-import { type FlowRun, Stage } from './stage.ts';
+import { type FlowRun, NEVER, Stage } from './stage.ts';
 
 export class ThroughStage<I, O> extends Stage<O> {
   readonly #input: Stage<I>;
@@ -18,6 +18,8 @@ export class ThroughStage<I, O> extends Stage<O> {
   #at = 0;
   #demand = 0;
   #flushed = false;
+  /** Its processor is called no more, except to be closed. */
+  #isOver = false;
 
   constructor(input: Stage<I>, run: FlowRun, processor: Processor<I, O>) {
     super(processor.name ?? 'through', [input as Stage<unknown>], run);
@@ -42,7 +44,12 @@ export class ThroughStage<I, O> extends Stage<O> {
     super.leave();
   }
 
+  override abandon(): void {
+    this.#isOver = true;
+  }
+
   override async close(reason: unknown): Promise<void> {
+    this.#isOver = true;
     this.#held = undefined;
     this.#ready = undefined;
     try {
@@ -53,12 +60,17 @@ export class ThroughStage<I, O> extends Stage<O> {
   }
 
   readonly #process = (parcel: Parcel<I> | undefined): Awaitable<Parcel<O> | undefined> => {
+    // The stage before it may still answer, or end because it was closed: nobody waits for that any more.
+    if (this.#isOver) return NEVER;
     if (parcel === undefined) return this.#flush();
     if (parcel.items.length === 0) return this.#accept(parcel, []);
     try {
       const answer = this.#processor.process(parcel.items);
       return isThenable(answer)
-        ? Promise.resolve(answer).then((items) => this.#accept(parcel, items), this.#reject)
+        ? Promise.resolve(answer).then(
+            (items) => (this.#isOver ? NEVER : this.#accept(parcel, items)),
+            this.#reject,
+          )
         : this.#accept(parcel, answer);
     } catch (error) {
       throw this.failure(error);

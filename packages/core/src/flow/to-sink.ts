@@ -1,5 +1,6 @@
 /** Whatever is taken as a sink, as a Sink. */
 
+import { untilAborted } from '../abort.ts';
 import { Deferred, ignoreRejection } from '../deferred.ts';
 import { describe, StreamWeldError } from '../errors.ts';
 import { checkCount, checkDuration } from '../options.ts';
@@ -10,6 +11,7 @@ import type {
   SinkContext,
   SinkLike,
   WebWritableLike,
+  WriteContext,
 } from '../sink.ts';
 
 /**
@@ -53,6 +55,12 @@ class WebWritableSink<T> implements Sink<T> {
   readonly name = 'writable stream';
   readonly concurrency = 1;
   #writer: WebWriter<T> | undefined;
+  #context: SinkContext | undefined;
+  /** Writes under way; more than one where one was let go, and another began. */
+  #writing = 0;
+  #isClosing = false;
+  /** It was broken from outside. */
+  #broken: { error: unknown } | undefined;
 
   private readonly stream: WebWritableLike<T>;
 
@@ -60,25 +68,48 @@ class WebWritableSink<T> implements Sink<T> {
     this.stream = stream;
   }
 
-  open(): void {
+  open(context: SinkContext): void {
+    this.#context = context;
     this.#writer = this.stream.getWriter();
+    this.#writer.closed?.then(undefined, (error: unknown) => {
+      this.#broken = { error };
+      if (this.#writing === 0) this.#report();
+    });
   }
 
-  async write(batch: readonly T[]): Promise<void> {
+  write(batch: readonly T[], { signal }: WriteContext): Promise<void> {
+    return untilAborted(signal, this.#write(batch, signal));
+  }
+
+  async #write(batch: readonly T[], signal: AbortSignal): Promise<void> {
     const writer = this.#writer as WebWriter<T>;
     const written: Promise<void>[] = [];
-    for (const item of batch) {
-      await writer.ready;
-      const done = writer.write(item);
-      // When one fails, the wait for room may end first, and nobody comes to see the others.
-      ignoreRejection(done);
-      written.push(done);
+    this.#writing += 1;
+    try {
+      for (const item of batch) {
+        await writer.ready;
+        if (signal.aborted) throw signal.reason;
+        const done = writer.write(item);
+        // When one fails, the wait for room may end first, and nobody comes to see the others.
+        ignoreRejection(done);
+        written.push(done);
+      }
+      await Promise.all(written);
+      // What broke it in the midst of a write that ended well comes out with no other.
+      this.#report();
+    } finally {
+      this.#writing -= 1;
     }
-    await Promise.all(written);
+  }
+
+  /** Between two writes nobody else would hear that it is broken. */
+  #report(): void {
+    if (this.#broken !== undefined && !this.#isClosing) this.#context?.fail(this.#broken.error);
   }
 
   async close(reason?: unknown): Promise<void> {
     const writer = this.#writer;
+    this.#isClosing = true;
     if (writer === undefined) return;
     if (reason === undefined) await writer.close();
     else await writer.abort(reason);
@@ -119,12 +150,17 @@ class NodeWritableSink<T> implements Sink<T> {
   }
 
   /** A batch is durable when the stream has taken its last chunk over, in order after all the others. */
-  async write(batch: readonly T[]): Promise<void> {
+  write(batch: readonly T[], { signal }: WriteContext): Promise<void> {
+    return untilAborted(signal, this.#write(batch, signal));
+  }
+
+  async #write(batch: readonly T[], signal: AbortSignal): Promise<void> {
     const taken = new Deferred();
     this.#taken = taken;
     const last = batch.length - 1;
     for (let at = 0; at <= last; at++) {
       if (this.#error !== undefined) throw this.#error.error;
+      if (signal.aborted) throw signal.reason;
       const chunk = batch[at];
       const hasRoom =
         at < last

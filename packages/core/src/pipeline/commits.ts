@@ -33,7 +33,8 @@ export function createCommitter(
   const commitSource = (positions: ReadonlyMap<string, unknown>): Awaitable<void> => {
     if (source.commit === undefined) return;
     try {
-      const answer = persistence.try(() => source.commit?.(positions));
+      // What is late, because nobody waits for it any more, does not reach a source that is closed.
+      const answer = persistence.try(() => (stage.isClosed ? undefined : source.commit?.(positions)));
       return isThenable(answer) ? answer.then(undefined, failed) : undefined;
     } catch (error) {
       failed(error);

@@ -67,7 +67,6 @@ export class Run<T> {
   readonly #deadLetter: DeadLetterBox | undefined;
   readonly #committers: Committer[] = [];
   readonly #persistence = new Persistence();
-  #receiptsWaiter: Deferred | undefined;
   readonly #checkpoint: Checkpoint | undefined;
   /** Where the sink keeps the positions itself, in one step with the items: each is written exactly once. */
   readonly #exact: ExactlyOnce<T> | undefined;
@@ -192,6 +191,7 @@ export class Run<T> {
     if (this.#state === 'running') {
       this.#state = 'paused';
       this.#source.pause();
+      for (const source of this.#flow.sources) source.pause();
       this.#writer.pause();
     }
     const paused = new Deferred();
@@ -326,11 +326,12 @@ export class Run<T> {
   /** Everything that was accepted becomes durable, and every receipt settled. */
   async #flush(): Promise<void> {
     if (this.#state === 'running' || this.#state === 'paused') this.#state = 'draining';
-    await this.#guard.wait(`flushing the sink '${this.#sinkName}'`, () => this.#writer.flush());
-    if (this.#sink.flush === undefined) await this.#waitForReceipts();
+    // A sink without flush settles what it accepted by itself, and is given some time for it.
+    const what = this.#sink.flush === undefined ? 'receipts that the sink holds: ' : 'flushing the sink ';
+    await this.#guard.wait(`${what}'${this.#sinkName}'`, () => this.#writer.flush());
     const box = this.#deadLetter;
     if (box !== undefined) {
-      await this.#guard.wait(`flushing the dead-letter sink '${box.name}'`, () => box.flush());
+      await this.#guard.wait(`flushing the dead-letter sink '${box.name}'`, () => box.flush(this.#options.closeMs));
     }
     // What the flush made durable is settled by promises of the sink's own, which have their turn first.
     if (this.#openLanes().length > 0 || this.#writer.uncommitted > 0 || this.#letters > 0) {
@@ -350,23 +351,6 @@ export class Run<T> {
       this.#sink.keep?.(rest),
     );
     this.#throwIfAborted();
-  }
-
-  /** A sink without flush settles what it deferred by itself, and is given some time for it. */
-  async #waitForReceipts(): Promise<void> {
-    const open = this.#flow.sources.flatMap(({ lanes }) =>
-      lanes.openLanes().map((lane) => lanes.settled(lane)),
-    );
-    if (open.length === 0) return;
-    const over = new Deferred();
-    this.#receiptsWaiter = over;
-    const timer = runtime.setTimer(over.resolve, this.#options.closeMs);
-    void Promise.all(open).then(() => over.resolve());
-    try {
-      await this.#guard.wait(`receipts that the sink '${this.#sinkName}' holds`, () => over.promise);
-    } finally {
-      runtime.clearTimer(timer);
-    }
   }
 
   #unsettledError(): StreamWeldError {
@@ -510,10 +494,9 @@ export class Run<T> {
     this.#source.halt();
     this.#writer.halt();
     this.#channel.clear();
-    for (const source of this.#flow.sources) source.abandon();
+    for (const stage of this.#flow.stages) stage.abandon();
     for (const committer of this.#committers) committer.stop();
     this.#persistence.hurry();
-    this.#receiptsWaiter?.resolve();
     this.#guard.setDeadline(this.#options.closeMs);
     this.#controller.abort(reason);
   }
@@ -538,6 +521,7 @@ export class Run<T> {
 
   #resumeTasks(): void {
     this.#writer.resume();
+    for (const source of this.#flow.sources) source.resume();
     this.#source.resume();
   }
 

@@ -105,6 +105,8 @@ const MOST_WAITING = 1000;
 const MOST_IN_WRITE = 500;
 /** So long after it was accepted, what is not durable is flushed: until then it holds the position of the source. */
 const FLUSH_MS = 1000;
+/** How long a sink without flush may take at the end, where nobody says otherwise. */
+const PATIENCE_MS = 2000;
 
 export class DeadLetterBox {
   readonly #sink: Sink<DeadLetter>;
@@ -117,6 +119,7 @@ export class DeadLetterBox {
   #failure: StreamWeldError | undefined;
   #idle: Deferred | undefined;
   #room: Deferred | undefined;
+  #emptied: Deferred | undefined;
   #open = 0;
   /** What was accepted and is not durable, write by write. */
   readonly #undecided = new Set<readonly Entry[]>();
@@ -169,12 +172,29 @@ export class DeadLetterBox {
     return this.#room.promise;
   }
 
-  /** Everything that was put in becomes durable. */
-  async flush(): Promise<void> {
+  /** Everything that was put in becomes durable: by a flush or, where the sink has none, by itself, given some time. */
+  async flush(patienceMs: number = PATIENCE_MS): Promise<void> {
     await this.idle();
     this.#flushNow();
     await this.idle();
+    if (this.#sink.flush === undefined) await this.#empty(patienceMs);
     if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Resolves when it is decided of all letters, or after `ms`. */
+  async #empty(ms: number): Promise<void> {
+    if (this.#open === 0) return;
+    this.#emptied ??= new Deferred();
+    const { promise, resolve } = this.#emptied;
+    const timer = runtime.setTimer(resolve, ms);
+    await promise;
+    runtime.clearTimer(timer);
+  }
+
+  /** Nobody waits for letters any more. */
+  #wakeEmptied(): void {
+    this.#emptied?.resolve();
+    this.#emptied = undefined;
   }
 
   /** Resolves when nothing waits and no write is outstanding. */
@@ -198,6 +218,7 @@ export class DeadLetterBox {
     this.#isOpen = false;
     this.#isClosed = true;
     this.#clearTimer();
+    this.#wakeEmptied();
     if (reason === undefined) await this.idle();
     try {
       await this.#sink.close?.(reason);
@@ -264,7 +285,6 @@ export class DeadLetterBox {
   }
 
   #accepted(entries: readonly Entry[], write: LetterWrite, answer: void | Accepted): void {
-    this.#isWriting = false;
     if (!write.isDeferred) {
       const durable = typeof answer === 'object' && answer !== null ? answer.durable : undefined;
       if (durable === undefined || !isThenable(durable)) {
@@ -301,11 +321,13 @@ export class DeadLetterBox {
       envelope.toSettle -= 1;
       if (envelope.toSettle === 0 && !envelope.isLost) envelope.fate.durable();
     }
+    if (this.#open === 0) this.#wakeEmptied();
   }
 
   #fail(failure: StreamWeldError, entries: readonly Entry[]): void {
     this.#failure ??= failure;
     this.#giveRoom();
+    this.#wakeEmptied();
     const lost = [...entries, ...this.#queue];
     this.#queue = [];
     this.#open -= lost.length;

@@ -321,10 +321,10 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     if (write.isOver) return;
     const { parcel } = write;
     this.#answered(write);
-    if (write.isDeferred) this.hasDeferred = true;
     if (job === undefined) this.#vacate(parcel);
     this.written += parcel.items.length;
     this.batches += 1;
+    if (write.isDeferred) this.hasDeferred = true;
     const isBroken = this.writesWhole && this.#breaksPromise(write, answer);
     const durable =
       write.isDeferred || typeof answer !== 'object' || answer === null ? undefined : answer.durable;
@@ -432,6 +432,10 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
 
   accepted(items: number): void {
     this.written += items;
+  }
+
+  deferred(count: 1 | -1): void {
+    this.#uncommitted.defer(count);
   }
 
   stop(error: unknown, items: number): void {

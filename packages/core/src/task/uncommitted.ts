@@ -17,6 +17,8 @@ export interface UncommittedOptions {
 export class Uncommitted {
   readonly #options: UncommittedOptions;
   #empty: Deferred | undefined;
+  /** Writes that the sink has taken into its own hands, and not settled. */
+  #deferred = 0;
   #state: 'none' | 'wanted' | 'running' | 'done' | 'failed' = 'none';
   items = 0;
 
@@ -52,9 +54,15 @@ export class Uncommitted {
     );
   }
 
+  /** The sink has so many writes more in its own hands: they have no part in the limit. */
+  defer(count: 1 | -1): void {
+    this.#deferred += count;
+    if (this.#isEmpty()) this.giveUp();
+  }
+
   /** Resolves when it is decided of all of them, or after `ms`. */
   empty(ms: number): Promise<void> {
-    if (this.items === 0) return Promise.resolve();
+    if (this.#isEmpty()) return Promise.resolve();
     this.#empty ??= new Deferred();
     const { promise, resolve } = this.#empty;
     const timer = runtime.setTimer(resolve, ms);
@@ -67,9 +75,13 @@ export class Uncommitted {
     this.#empty = undefined;
   }
 
+  #isEmpty(): boolean {
+    return this.items === 0 && this.#deferred === 0;
+  }
+
   #decided(items: number): void {
     this.items -= items;
-    if (this.items === 0) this.giveUp();
+    if (this.#isEmpty()) this.giveUp();
     if (this.#state === 'done' && this.items < this.#options.max) this.#state = 'none';
   }
 

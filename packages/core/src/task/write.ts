@@ -12,6 +12,8 @@ export interface WriteOwner {
   readonly givesWritesUp: boolean;
   /** Where items that are lost count as done: is given what a sink took into its own hands, to end it with the sink. */
   readonly track: ((claim: ConsentedClaim) => void) | undefined;
+  /** The sink took one more write into its own hands, and has settled one of them: 1 and -1. */
+  deferred(count: 1 | -1): void;
   lost(error: unknown): void;
 }
 
@@ -88,7 +90,7 @@ export class Write<T> implements WriteContext, DeferredReceipt {
   /** Its own signal, where it has one and somebody asked for it. */
   #controller: AbortController | undefined;
   #unlink: (() => void) | undefined;
-  #isGivenUp = false;
+  #givenUp: { readonly reason: unknown } | undefined;
 
   constructor(
     parcel: Parcel<T>,
@@ -105,6 +107,8 @@ export class Write<T> implements WriteContext, DeferredReceipt {
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
+      // Whoever looks only now is to see it too.
+      if (this.#givenUp !== undefined) return AbortSignal.abort(this.#givenUp.reason);
       if (!this.#owner.givesWritesUp || this.isOver) return this.#owner.signal;
       const controller = new AbortController();
       this.#controller = controller;
@@ -115,7 +119,7 @@ export class Write<T> implements WriteContext, DeferredReceipt {
 
   /** Nobody waits for it any more: the sink is told by its signal. */
   giveUp(reason: unknown): void {
-    this.#isGivenUp = true;
+    this.#givenUp = { reason };
     this.unlink();
     this.#controller?.abort(reason);
   }
@@ -131,12 +135,13 @@ export class Write<T> implements WriteContext, DeferredReceipt {
   }
 
   defer(): DeferredReceipt {
-    if (this.#isGivenUp && !this.#deferred) return NOT_WANTED;
+    if (this.#givenUp !== undefined && !this.#deferred) return NOT_WANTED;
     if (!this.#deferred && this.#owner.track !== undefined) {
       const claim = new ConsentedClaim(this.parcel);
       this.handed = new Parcel<T>(this.parcel.items, claim, null);
       this.#owner.track(claim);
     }
+    if (!this.#deferred) this.#owner.deferred(1);
     this.#deferred = true;
     return this;
   }
@@ -150,17 +155,23 @@ export class Write<T> implements WriteContext, DeferredReceipt {
   settle(): void {
     this.#give();
     this.handed.settle();
+    this.#end();
   }
 
   fail(error: unknown): void {
     this.#give();
     this.handed.fail();
     this.#owner.lost(error);
+    this.#end();
   }
 
   #give(): void {
     if (this.#pieces === 0) throw overSettled();
     this.#pieces -= 1;
+  }
+
+  #end(): void {
+    if (this.#pieces === 0) this.#owner.deferred(-1);
   }
 }
 

@@ -545,3 +545,90 @@ describe('Channel as an AsyncIterable', () => {
     expect(await rejection(loop)).toMatchObject({ message: 'gone' });
   });
 });
+
+describe('Channel, batches and single items', () => {
+  it('answers single items that queued up together, and counts each', () => {
+    const channel = new Channel<number>({ capacity: 10 });
+    for (const item of [1, 2, 3]) expect(channel.trySend(item)).toBe(true);
+    expect(channel.size).toBe(3);
+    expect(channel.tryReceiveMany(10)).toEqual([1, 2, 3]);
+    expect(channel.size).toBe(0);
+  });
+
+  it('gathers no more than 256 single items in one array', () => {
+    const channel = new Channel<number>({ capacity: 1000 });
+    for (let i = 0; i < 300; i++) channel.trySend(i);
+    expect(channel.tryReceiveMany(1000)).toHaveLength(256);
+    expect(channel.tryReceiveMany(1000)).toHaveLength(44);
+  });
+
+  it('goes on after single items were received one by one', () => {
+    const channel = new Channel<number>({ capacity: 10 });
+    channel.trySend(1);
+    channel.trySend(2);
+    expect([channel.tryReceive(), channel.tryReceive()]).toEqual([1, 2]);
+    channel.trySend(3);
+    expect(channel.tryReceive()).toBe(3);
+  });
+
+  it('hands the very array that was sent to a receiver that takes all of it', async () => {
+    const channel = new Channel<number>({ capacity: 0 });
+    const received = channel.receiveMany(10);
+    const items = [1, 2, 3];
+    await channel.sendMany(items);
+    expect(await received).toBe(items);
+  });
+
+  it('leaves the receivers waiting for whom there was nothing', async () => {
+    const channel = new Channel<number>({ capacity: 1 });
+    const [first, second] = [channel.receiveMany(5), channel.receiveMany(5)];
+    await channel.sendMany([1]);
+    expect(await first).toEqual([1]);
+    expect(channel.waitingReceivers).toBe(1);
+    await channel.sendMany([2]);
+    expect(await second).toEqual([2]);
+  });
+
+  it('lets as many senders go on as the room that was made allows', async () => {
+    const channel = new Channel<number>({ capacity: 3 });
+    channel.trySendMany([1, 2, 3]);
+    const sent = [channel.send(4), channel.send(5)];
+    expect(channel.tryReceiveMany(2)).toEqual([1, 2]);
+    expect(channel.waitingSenders).toBe(0);
+    await Promise.all(sent);
+  });
+
+  it('drops no more of the oldest than it has to, and tells of nothing else', async () => {
+    const dropped: (readonly number[])[] = [];
+    const onDrop = (items: readonly number[]): void => void dropped.push(items);
+    const channel = new Channel<number>({ capacity: 4, overflow: 'dropOldest', onDrop });
+    await channel.sendMany([1, 2]);
+    await channel.sendMany([3, 4, 5]);
+    expect(dropped).toEqual([[1]]);
+    await channel.send(6);
+    expect(dropped).toEqual([[1], [2]]);
+    channel.close();
+    expect(await drain(channel)).toEqual([3, 4, 5, 6]);
+  });
+
+  it('counts what it drops where nobody wants to be told', async () => {
+    const channel = new Channel<number>({ capacity: 1, overflow: 'dropNewest' });
+    await channel.sendMany([1, 2, 3]);
+    expect(channel.dropped).toBe(2);
+    expect(channel.tryReceive()).toBe(1);
+  });
+
+  it('stays aborted when it is closed afterwards', () => {
+    const channel = new Channel<number>({ capacity: 1 });
+    channel.abort(new Error('no more'));
+    channel.close();
+    expect(channel.state).toBe('aborted');
+    expect(() => channel.tryReceive()).toThrow('no more');
+  });
+
+  it('names its error', async () => {
+    const channel = new Channel<number>({ capacity: 1 });
+    channel.close();
+    expect(await rejection(channel.send(1))).toMatchObject({ name: 'SendError' });
+  });
+});

@@ -164,7 +164,7 @@ describe('Dispatcher, demand', () => {
 });
 
 describe('Dispatcher.run into it', () => {
-  it('settles after every sink is flushed and closed', async () => {
+  it('K7 K8 settles after every sink is flushed and closed', async () => {
     const dispatcher = builder<number>().broadcast();
     const log: string[] = [];
     for (const name of ['a', 'b']) {
@@ -279,7 +279,7 @@ describe('Dispatcher.run into it', () => {
     expect(sink.items).toEqual([3]);
   });
 
-  it('settles a position only when what was accepted is durable in every sink', async () => {
+  it('S8 K5 settles a position only when what was accepted is durable in every sink', async () => {
     const dispatcher = builder<number>().broadcast();
     const feed = new HandFeed(dispatcher);
     let makeDurable = (): void => {};
@@ -720,7 +720,7 @@ describe('DispatchedPipelineBuilder.custom', () => {
     expect([sink.items, write.state]).toEqual([[], 'rejected']);
   });
 
-  it('says so of one that takes without demand (D7)', async () => {
+  it('D7 says so of one that takes without demand', async () => {
     const greedy: DispatchStrategy<number> = {
       name: 'greedy',
       demand: () => 0,
@@ -744,6 +744,21 @@ describe('DispatchedPipelineBuilder.custom', () => {
     expect(feed.failures).toMatchObject([
       { code: 'SW_PARTITION_UNKNOWN', message: expect.stringMatching(/strategy/) },
     ]);
+  });
+
+  it('D8 goes on where the strategy takes an item at a time, and leaves some out', async () => {
+    const dispatcher = builder<number>().custom({
+      name: 'one at a time',
+      demand: () => 1,
+      dispatch: (items, from) => {
+        const item = items[from] as number;
+        return { taken: 1, deliveries: item % 2 === 0 ? [] : [{ outlet: 0, items: [item] }] };
+      },
+    });
+    const sink = new Recorder<number>();
+    await dispatcher.subscribeSink(sink);
+    const write = await new HandFeed(dispatcher).write(0, 1, 2, 3, 4);
+    expect([sink.items, write.state, write.receipt]).toEqual([[1, 3], 'accepted', 'settled']);
   });
 
   it('gives what a detached sink had not begun to the others', async () => {

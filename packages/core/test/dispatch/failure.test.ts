@@ -416,6 +416,25 @@ describe("onError: 'detach'", () => {
     expect(flush.error).toBeUndefined();
   });
 
+  it('while it leaves, in the midst of a flush: the flush waits for what it gives to the others', async () => {
+    const dispatcher = builder<number>().demand();
+    const feed = new HandFeed(dispatcher);
+    const bad = new GatedSink<number>('bad', { maxItems: 1 });
+    const good = new GatedSink<number>('good');
+    const subscription = await dispatcher.subscribeSink(bad, undefined, { onError: 'detach', bufferSize: 2 });
+    const write = await feed.write(1, 2);
+    await dispatcher.subscribeSink(good);
+    const leaving = subscription.unsubscribe();
+    const flush = feed.flush();
+    await tick();
+    await bad.fail(new Error('no'));
+    await leaving;
+    expect([good.held, flush.isDone, write.receipt]).toEqual([[2], false, 'open']);
+    await good.release();
+    await flush.promise;
+    expect([flush.error, write.receipt, good.calls.at(-1)]).toEqual([undefined, 'settled', 'flush']);
+  });
+
   it('of the last sink waits for another', async () => {
     const dispatcher = builder<number>().demand();
     const feed = new HandFeed(dispatcher);

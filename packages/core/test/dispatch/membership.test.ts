@@ -262,6 +262,26 @@ describe('Subscription.unsubscribe', () => {
     expect(sink.calls).toEqual(['open', 'flush', 'close']);
   });
 
+  it('in the midst of a flush has that wait until what the sink accepted is durable', async () => {
+    const dispatcher = builder<number>().broadcast();
+    const feed = new HandFeed(dispatcher);
+    let makeDurable = (): void => {};
+    const durable = new Promise<void>((resolve) => {
+      makeDurable = resolve;
+    });
+    const sink: Sink<number> = { write: () => Promise.resolve({ durable }) };
+    const subscription = await dispatcher.subscribeSink(sink);
+    const write = await feed.write(1);
+    const flush = feed.flush();
+    await tick();
+    const leaving = subscription.unsubscribe();
+    await tick();
+    expect([flush.isDone, write.receipt]).toEqual([false, 'open']);
+    makeDurable();
+    await Promise.all([flush.promise, leaving]);
+    expect([flush.error, write.receipt]).toEqual([undefined, 'settled']);
+  });
+
   it('is over, and the sink closed once, when the dispatcher is aborted meanwhile', async () => {
     for (const items of [1, 3]) {
       const dispatcher = builder<number>().broadcast();
@@ -431,7 +451,7 @@ describe('A partition', () => {
 describe('A keyed partition', () => {
   const keyOf = (item: string): string => item[0] as string;
 
-  it('lets a second sink join while keys are in flight, and keeps each key with whoever writes it', async () => {
+  it('K2 lets a second sink join while keys are in flight, and keeps each key with whoever writes it', async () => {
     const dispatcher = builder<string>().partition(1, () => 0, { key: keyOf });
     const feed = new HandFeed(dispatcher);
     const [first, second] = [
@@ -457,7 +477,7 @@ describe('A keyed partition', () => {
     ]);
   });
 
-  it('gives each of several seats other keys, and never a key to two', async () => {
+  it('K2 gives each of several seats other keys, and never a key to two', async () => {
     const dispatcher = builder<string>().partition(1, () => 0, { key: keyOf });
     const feed = new HandFeed(dispatcher);
     const sink = new GatedSink<string>('seats', { maxItems: 1 });

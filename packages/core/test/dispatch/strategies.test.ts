@@ -6,8 +6,8 @@ import { BroadcastStrategy } from '../../src/dispatch/broadcast.ts';
 import { DemandStrategy } from '../../src/dispatch/demand.ts';
 import { hashKey, type Key } from '../../src/dispatch/hash.ts';
 import { PartitionStrategy, routeByName } from '../../src/dispatch/partition.ts';
-import { type DispatchStrategy, type OutletState, UNROUTED } from '../../src/dispatch/strategy.ts';
-import { VirtualClock } from '@streamweld/testing';
+import { UNROUTED } from '../../src/dispatch/strategy.ts';
+import { strategySuite, VirtualClock } from '@streamweld/testing';
 import { outlet, StrategyTable } from './strategy-table.ts';
 
 const isEven = (n: number): boolean => n % 2 === 0;
@@ -298,144 +298,117 @@ describe('routeByName', () => {
 
 // ── the rules of strategy.ts ─────────────────────────────────────────────────────────────────────────────────────
 
-interface Subject {
-  readonly name: string;
-  make(random: () => number): DispatchStrategy<number>;
-  /** Where each of the taken items has to be. */
-  readonly isEverywhere: boolean;
-}
+const NAMES = ['eu', 'us', 7] as const;
+const MANY = Array.from({ length: 12 }, (_, at) => `p${at}`);
+const item = (index: number): number => index;
+/** A partition dispatcher has an outlet for each of its partitions from the first day. */
+const outlets = NAMES.map((partition) => ({ name: `sink of ${partition}`, partition }));
+const runner = { describe, test: it };
 
-const PARTITIONS = 3;
-const subjects: readonly Subject[] = [
-  { name: 'broadcast', make: () => new BroadcastStrategy<number>(), isEverywhere: true },
-  { name: 'demand', make: () => new DemandStrategy<number>(), isEverywhere: false },
-  { name: 'demand with chance', make: (random) => new DemandStrategy<number>(random), isEverywhere: false },
-  {
-    name: 'partition',
-    make: () =>
-      new PartitionStrategy<number>({ kind: 'index', route: (n) => (n % 7 === 0 ? -1 : n % PARTITIONS) }),
-    isEverywhere: false,
-  },
-  {
-    name: 'partition by hash',
-    make: () => new PartitionStrategy<number>({ kind: 'hash', route: (n) => n, count: PARTITIONS }),
-    isEverywhere: false,
-  },
-];
+strategySuite(runner, 'BroadcastStrategy', {
+  create: () => new BroadcastStrategy<number>(),
+  item,
+  gets: (n, all) => [...all.keys()].filter((at) => all[at]?.selector?.(n) ?? true),
+});
+
+strategySuite(runner, 'DemandStrategy', { create: () => new DemandStrategy<number>(), item });
+strategySuite(runner, 'DemandStrategy with chance', {
+  create: (random) => new DemandStrategy<number>(random),
+  item,
+});
+
+strategySuite(runner, 'PartitionStrategy by index', {
+  create: () =>
+    new PartitionStrategy<number>({ kind: 'index', route: (n) => (n % 7 === 0 ? NAMES.length : n % 3) }),
+  item,
+  outlets,
+  gets: (n) => [n % 7 === 0 ? UNROUTED : n % 3],
+});
+
+strategySuite(runner, 'PartitionStrategy by name', {
+  create: () =>
+    new PartitionStrategy<number>(
+      routeByName((n) => {
+        if (n % 11 === 0) throw new Error('no route');
+        return n % 7 === 0 ? 'nobody' : NAMES[n % 3];
+      }, NAMES),
+    ),
+  item,
+  outlets,
+  gets: (n) => [n % 7 === 0 || n % 11 === 0 ? UNROUTED : n % 3],
+});
+
+strategySuite(runner, 'PartitionStrategy by name, of many', {
+  create: () => new PartitionStrategy<number>(routeByName((n) => `p${n % 14}`, MANY)),
+  item,
+  outlets: MANY.map((partition) => ({ name: partition, partition })),
+  gets: (n) => [n % 14 < MANY.length ? n % 14 : UNROUTED],
+});
+
+strategySuite(runner, 'PartitionStrategy by hash', {
+  create: () => new PartitionStrategy<number>({ kind: 'hash', route: (n) => n, count: NAMES.length }),
+  item,
+  outlets,
+  gets: (n) => [hashKey(n) % NAMES.length],
+});
+
+// ── and what the three promise besides ───────────────────────────────────────────────────────────────────────────
 
 const demands = fc.oneof(
   fc.constant(0),
   fc.integer({ min: 0, max: 12 }),
   fc.constant(Number.POSITIVE_INFINITY),
 );
-const cases = fc.record({
-  demands: fc.array(demands, { maxLength: 5 }),
-  selectors: fc.array(fc.option(fc.integer({ min: 1, max: 4 })), { minLength: 5, maxLength: 5 }),
-  before: fc.nat(5),
-  count: fc.integer({ min: 1, max: 30 }),
-  seed: fc.nat(),
-});
-type Case = typeof cases extends fc.Arbitrary<infer C> ? C : never;
+const lists = (length: { readonly minLength: number; readonly maxLength: number }) =>
+  fc.array(demands, length);
+const counts = fc.integer({ min: 1, max: 30 });
+const ANY = { minLength: 0, maxLength: 5 };
+const THREE = { minLength: 3, maxLength: 3 };
 
-function arrange(subject: Subject, { demands: all, selectors, before, count, seed }: Case) {
-  const clock = new VirtualClock({ seed });
-  // A partition dispatcher has an outlet for each of its partitions from the first day.
-  const list = subject.name.startsWith('partition') ? [...all, 0, 1, 2].slice(0, PARTITIONS) : all;
-  const outlets: OutletState<number>[] = list.map((demand, index) => {
-    const step = subject.name === 'broadcast' ? (selectors[index] ?? null) : null;
-    return outlet<number>(`o${index}`, demand, step === null ? undefined : (n) => n % step === 0);
-  });
-  // All different, so that an item is known wherever it turns up.
-  const items = Array.from({ length: before + count }, (_, index) => index * 5 + 1);
-  return { strategy: subject.make(() => clock.random()), outlets, items, from: before };
-}
-
-describe.each(subjects)('the rules of a strategy, kept by $name', (subject) => {
-  const holds = (rule: (arranged: ReturnType<typeof arrange>) => void): void => {
-    fc.assert(fc.property(cases, (drawn) => rule(arrange(subject, drawn))));
-  };
-
-  it('D1: takes a prefix, none or more', () =>
-    holds(({ strategy, items, from, outlets }) => {
-      const { taken } = strategy.dispatch(items, from, outlets);
-      expect(Number.isInteger(taken) && taken >= 0 && taken <= items.length - from).toBe(true);
-    }));
-
-  it('D2: delivers every item it takes, and none besides', () =>
-    holds(({ strategy, items, from, outlets }) => {
-      const { taken, deliveries } = strategy.dispatch(items, from, outlets);
-      const expected = items.slice(from, from + taken);
-      if (!subject.isEverywhere) {
-        expect(deliveries.flatMap((delivery) => [...delivery.items]).sort((a, b) => a - b)).toEqual(expected);
-        return;
-      }
-      outlets.forEach(({ selector }, index) => {
-        const got = deliveries.filter((delivery) => delivery.outlet === index).flatMap((it) => [...it.items]);
-        expect(got).toEqual(expected.filter((item) => selector?.(item) ?? true));
-      });
-    }));
-
-  it('D3: gives no outlet more than its demand', () =>
-    holds(({ strategy, items, from, outlets }) => {
-      const given = outlets.map(() => 0);
-      for (const delivery of strategy.dispatch(items, from, outlets).deliveries) {
-        expect(delivery.items.length).toBeGreaterThan(0);
-        if (delivery.outlet === UNROUTED) continue;
-        given[delivery.outlet] = (given[delivery.outlet] as number) + delivery.items.length;
-      }
-      given.forEach((count, index) =>
-        expect(count).toBeLessThanOrEqual((outlets[index] as OutletState<number>).demand),
-      );
-    }));
-
-  it('D4: keeps the order of the items, in and between the deliveries of an outlet', () =>
-    holds(({ strategy, items, from, outlets }) => {
-      const { deliveries } = strategy.dispatch(items, from, outlets);
-      for (const at of [UNROUTED, ...outlets.keys()]) {
-        const got = deliveries.filter((delivery) => delivery.outlet === at).flatMap((it) => [...it.items]);
-        expect(got).toEqual(got.toSorted((a, b) => a - b));
-      }
-    }));
-
-  it('D5: changes neither items nor outlets', () =>
-    holds(({ strategy, items, from, outlets }) => {
-      const frozen = Object.freeze([...items]);
-      const list = Object.freeze(outlets.map((each) => Object.freeze({ ...each })));
-      strategy.dispatch(frozen, from, list);
-      expect(frozen).toEqual(items);
-    }));
-
-  it('D6: answers the same for the same state and the same chance', () => {
+describe.each([
+  { name: 'broadcast', make: () => new BroadcastStrategy<number>(), length: ANY },
+  { name: 'demand', make: () => new DemandStrategy<number>(), length: ANY },
+  { name: 'demand with chance', make: () => new DemandStrategy<number>(() => 0.4), length: ANY },
+  {
+    name: 'partition',
+    make: () => new PartitionStrategy<number>({ kind: 'index', route: (n) => n % 3 }),
+    length: THREE,
+  },
+])('$name', ({ make, length }) => {
+  it('takes all there is demand for: no item waits beside room for it', () => {
     fc.assert(
-      fc.property(cases, fc.integer({ min: 1, max: 4 }), (drawn, times) => {
-        const answers = (): unknown => {
-          const { strategy, items, from, outlets } = arrange(subject, drawn);
-          return Array.from({ length: times }, () => strategy.dispatch(items, from, outlets));
-        };
-        expect(answers()).toEqual(answers());
+      fc.property(lists(length), counts, (rooms, count) => {
+        const table = new StrategyTable<number>(
+          make(),
+          rooms.map((room, at) => outlet(`o${at}`, room)),
+        );
+        const items = Array.from({ length: count }, (_, index) => index);
+        const least = Math.min(count, table.strategy.demand(table.outlets));
+        const { left } = table.dispatch(items);
+        expect(count - left.length).toBeGreaterThanOrEqual(least);
+        expect(table.dispatch(left).left).toEqual(left);
       }),
     );
   });
+});
 
-  it('D7: takes nothing without an outlet or demand, but what fits nowhere', () =>
-    holds(({ strategy, items, from, outlets }) => {
-      const idle = outlets.map((each) => outlet<number>(each.name, 0));
-      for (const list of [idle, []]) {
-        const { deliveries } = strategy.dispatch(items, from, list);
-        expect(deliveries.filter((delivery) => delivery.outlet !== UNROUTED)).toEqual([]);
-        if (!subject.name.startsWith('partition')) expect(deliveries).toEqual([]);
-      }
-    }));
-
-  it('D8: takes all there is demand for: no item waits beside room for it', () =>
-    holds(({ strategy, items, from, outlets }) => {
-      const { taken } = strategy.dispatch(items, from, outlets);
-      expect(taken).toBeGreaterThanOrEqual(Math.min(items.length - from, strategy.demand(outlets)));
-      const table = new StrategyTable(
-        strategy,
-        outlets.map((each) => ({ ...each })),
-      );
-      const { left } = table.dispatch(items.slice(from));
-      expect(table.dispatch(left).left).toEqual(left);
-    }));
+describe.each([
+  { name: 'demand', make: () => new DemandStrategy<number>() },
+  { name: 'demand with chance', make: () => new DemandStrategy<number>(() => 0.4) },
+])('$name', ({ make }) => {
+  it('gives each item that it takes to one outlet alone, and refuses none', () => {
+    fc.assert(
+      fc.property(lists(ANY), counts, (rooms, count) => {
+        const items = Array.from({ length: count }, (_, index) => index);
+        const { taken, deliveries } = make().dispatch(
+          items,
+          0,
+          rooms.map((room, at) => outlet(`o${at}`, room)),
+        );
+        expect(deliveries.filter((delivery) => delivery.outlet === UNROUTED)).toEqual([]);
+        const given = deliveries.flatMap((delivery) => [...delivery.items]);
+        expect(given.sort((a, b) => a - b)).toEqual(items.slice(0, taken));
+      }),
+    );
+  });
 });

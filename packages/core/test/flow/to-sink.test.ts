@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { Deferred } from '../../src/deferred.ts';
 import { from } from '../../src/flow/flow.ts';
 import { toSink } from '../../src/flow/to-sink.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
@@ -204,4 +205,49 @@ describe('A Node Writable that is over', () => {
     const error = await rejection(new ConcurrentPipeline(upTo(50), stream).run());
     expect(error).toMatchObject({ code: 'SW_SINK_FAILED' });
   });
+});
+
+describe('A stream that hangs', () => {
+  type Taking = (item: number) => Promise<void>;
+  const streams: Record<string, (take: Taking) => SinkLike<number>> = {
+    'a web stream': (take) => new WritableStream<number>({ write: take }),
+    'a Node stream': (take) =>
+      new Writable({
+        objectMode: true,
+        highWaterMark: 1,
+        write: (item: number, _encoding, done) => void take(item).then(() => done(), done),
+      }),
+  };
+
+  for (const [name, create] of Object.entries(streams)) {
+    it(`K17 holds no write that was called off, and takes no more of it later: ${name}`, async () => {
+      const taken: number[] = [];
+      const begun = new Deferred();
+      const hung = new Deferred();
+      const sink = toSink(
+        create(async (item) => {
+          begun.resolve();
+          await hung.promise;
+          taken.push(item);
+        }),
+      );
+      const run = new AbortController();
+      const fail = (error: unknown): never => {
+        throw error;
+      };
+      await sink.open?.({ signal: run.signal, fail });
+      const controller = new AbortController();
+      const context = { attempt: 1, defer: () => fail(new Error('not deferred')) };
+      const written = sink.write([1, 2, 3], { ...context, signal: controller.signal });
+      await begun.promise;
+      const reason = new Error('The write took too long.');
+      controller.abort(reason);
+      await expect(written).rejects.toBe(reason);
+      const next = sink.write([4], { ...context, signal: run.signal });
+      hung.resolve();
+      await next;
+      await sink.close?.();
+      expect(taken).toEqual([1, 4]);
+    });
+  }
 });

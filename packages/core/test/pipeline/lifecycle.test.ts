@@ -30,7 +30,7 @@ function controlled(sinkConcurrency?: number) {
 }
 
 describe('ConcurrentPipeline.run', () => {
-  it('goes through its states in order, and calls everybody once, in order', async () => {
+  it('S1 S10 K1 K8 goes through its states in order, and calls everybody once, in order', async () => {
     const log: string[] = [];
     const note = (what: string): void => void log.push(`${what} ${pipeline.state}`);
     const source: Source<number, number> = {
@@ -289,7 +289,7 @@ describe('ConcurrentPipeline.pause', () => {
 });
 
 describe('ConcurrentPipeline.drain', () => {
-  it('stops the source, writes what it handed out, flushes, commits, closes the sink, then the source', async () => {
+  it('S9 K7 K8 stops the source, writes what it handed out, flushes, commits, closes the sink, then the source', async () => {
     const { source, sink, pipeline } = controlled();
     const run = start(pipeline);
     await time().settle();
@@ -523,7 +523,7 @@ describe('ConcurrentPipeline.abort', () => {
     expect(pipeline.state).toBe('done');
   });
 
-  it('[fault 10] is not held by a write that ignores it: it is named, and its late result changes nothing', async () => {
+  it('K9 [fault 10] is not held by a write that ignores it: it is named, and its late result changes nothing', async () => {
     const { source, sink, pipeline } = controlled();
     const run = start(pipeline.closeMs(300));
     await time().settle();
@@ -591,7 +591,7 @@ describe('ConcurrentPipeline.abort', () => {
     expect(String(suppressed)).toContain("closing 'stuck source'");
   });
 
-  it('discards the late answer of a pull, which stays unacknowledged, and calls no function with it', async () => {
+  it('S11 discards the late answer of a pull, which stays unacknowledged, and calls no function with it', async () => {
     const source = new ControlledSource<number>();
     const mapped = vi.fn((n: number) => n);
     const sink = new ControlledSink<number>();
@@ -609,7 +609,7 @@ describe('ConcurrentPipeline.abort', () => {
     expect(pipeline.report.read).toBe(0);
   });
 
-  it('hears nothing of a pull that answers while a write is still waited for, and keeps nothing in the buffer', async () => {
+  it('S11 hears nothing of a pull that answers while a write is still waited for, and keeps nothing in the buffer', async () => {
     const source = new ControlledSource<number>();
     const mapped = vi.fn((n: number) => n);
     const sink = new ControlledSink<number>();
@@ -650,7 +650,7 @@ describe('ConcurrentPipeline.abort', () => {
     expect(committedAt).toEqual([100]);
   });
 
-  it('during opening closes what was opened or tried to, and pulls nothing', async () => {
+  it('K1 during opening closes what was opened or tried to, and pulls nothing', async () => {
     const source = new ControlledSource<number>();
     let opened = (): void => {};
     const closedWith: unknown[] = [];

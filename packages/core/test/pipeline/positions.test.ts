@@ -462,7 +462,7 @@ describe('WriteContext.defer', () => {
     pipeline.drain({ deadlineMs: 300 }).catch(() => {});
     const error = (await time().run(run)) as StreamWeldError;
     expect(error.code).toBe('SW_DRAIN_TIMEOUT');
-    expect(error.message).toContain("flushing the sink 'never'");
+    expect(error.message).toContain("receipts that the sink holds: 'never'");
   });
 
   it.each(['during the write', 'later'])(

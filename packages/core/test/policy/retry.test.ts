@@ -19,7 +19,7 @@ function pipeline(sink: Sink<number>, items = 4, options: Partial<RetryOptions> 
 }
 
 describe('ConcurrentPipeline.retry', () => {
-  it('writes the failing batch again, and tells the attempt', async () => {
+  it('K6 writes the failing batch again, and tells the attempt', async () => {
     const sink = new ScriptedSink<number>({
       write: (_, index) => {
         if (index === 0) throw outage();
@@ -141,7 +141,7 @@ describe('ConcurrentPipeline.retry', () => {
     expect(error).toMatchObject({ code: 'SW_SINK_FAILED', cause: thrown });
   });
 
-  it('writes everything from the first failed item again, where order is kept', async () => {
+  it('K6 writes everything from the first failed item again, where order is kept', async () => {
     const sink = new ScriptedSink<number>({
       write: ({ items }, index, land) => {
         if (index > 0) return;
@@ -154,7 +154,7 @@ describe('ConcurrentPipeline.retry', () => {
     expect(report.written).toBe(4);
   });
 
-  it('writes only what failed again, where order is not kept', async () => {
+  it('K6 writes only what failed again, where order is not kept', async () => {
     const sink = new ScriptedSink<number>({
       write: ({ items }, index, land) => {
         if (index > 0) return;
@@ -168,7 +168,7 @@ describe('ConcurrentPipeline.retry', () => {
     expect(sink.items.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3]);
   });
 
-  it('writes all of a batch again that an atomic sink refused, whatever it names', async () => {
+  it('K6 writes all of a batch again that an atomic sink refused, whatever it names', async () => {
     const sink = new ScriptedSink<number>({
       atomic: true,
       write: (_, index) => {
@@ -192,7 +192,7 @@ describe('ConcurrentPipeline.retry', () => {
     },
   );
 
-  it('lets no later write overtake, with one at a time', async () => {
+  it('K2 lets no later write overtake, with one at a time', async () => {
     const sink = new ScriptedSink<number>({
       write: ({ attempt }) => {
         if (attempt === 1) throw outage();
@@ -215,7 +215,7 @@ describe('ConcurrentPipeline.retry', () => {
     expect(report).toMatchObject({ written: 24, retried: 1 });
   });
 
-  it('moves no position past a batch that waits to be written again', async () => {
+  it('S8 moves no position past a batch that waits to be written again', async () => {
     const source = new CountingSource(12);
     const sink = new ScriptedSink<number>({
       write: ({ items, attempt }) => {
@@ -320,7 +320,7 @@ describe('ConcurrentPipeline.retry', () => {
     expect(sink.writes.map(({ at }) => at)).toEqual([0, 10_000]);
   });
 
-  it('does not repeat what was accepted and did not become durable', async () => {
+  it('K5 does not repeat what was accepted and did not become durable', async () => {
     const cause = new Error('lost');
     const sink = new ScriptedSink<number>({ write: () => ({ durable: Promise.reject(cause) }) });
     const error = await time().run(rejection(pipeline(sink).run()));
@@ -341,7 +341,7 @@ describe('ConcurrentPipeline.retry', () => {
     expect([sink.writes.length, source.committed]).toEqual([1, 0]);
   });
 
-  it('settles a write that was deferred in its second attempt, once', async () => {
+  it('K10 settles a write that was deferred in its second attempt, once', async () => {
     const source = new CountingSource(4);
     const sink = new ScriptedSink<number>({
       write: ({ context, items }, index, land) => {

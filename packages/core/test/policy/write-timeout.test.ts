@@ -58,7 +58,7 @@ describe('ConcurrentPipeline.writeTimeout', () => {
     expect([sink.writes.length, letters.writes.length, time().elapsed]).toEqual([2, 0, 210]);
   });
 
-  it('tells the sink by the signal of that write alone', async () => {
+  it('K9 tells the sink by the signal of that write alone', async () => {
     const signals: AbortSignal[] = [];
     const sink: ScriptedSink<number> = new ScriptedSink<number>({
       write: ({ context }) => {
@@ -73,7 +73,7 @@ describe('ConcurrentPipeline.writeTimeout', () => {
     await time().advance(1000);
   });
 
-  it('lets the signal hear the abort of the run, and keeps no listener', async () => {
+  it('K9 lets the signal hear the abort of the run, and keeps no listener', async () => {
     const signals: AbortSignal[] = [];
     let signal: AbortSignal | undefined;
     let most = 0;

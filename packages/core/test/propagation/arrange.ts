@@ -8,6 +8,7 @@ import type { Subscription } from '../../src/dispatch/subscription.ts';
 import { type Flow, from, type SourceLikeOrFlow } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { DeadLetter } from '../../src/policy/dead-letter.ts';
+import type { RetryOptions } from '../../src/policy/retry.ts';
 import type { Sink, SinkLike } from '../../src/sink.ts';
 import type { Awaitable, Positioned, Processor, Source } from '../../src/source.ts';
 import type { Shape } from './case.ts';
@@ -62,7 +63,7 @@ function operator(world: World): Processor<number, number> {
   return {
     name: 'operator',
     process: (batch) => {
-      const answer = world.call('operator', 'process');
+      const answer = world.call('operator', 'process', batch);
       return answer === undefined ? batch : (answer as Promise<number[]>).then(() => batch);
     },
     flush: () => {
@@ -74,13 +75,18 @@ function operator(world: World): Processor<number, number> {
   };
 }
 
+const retries = (attempts: number): RetryOptions => ({
+  attempts,
+  backoff: { firstMs: 100, factor: 1 },
+  jitter: 0,
+});
+
 function pipe(world: World, given: SourceLikeOrFlow<number>, target: SinkLike<number>): Scene {
   const { failFast, letters: hasLetters, retry, maxConcurrency } = world.settings;
   const pipeline = new ConcurrentPipeline<number>(given, target);
   if (failFast !== undefined) pipeline.failFast(failFast);
   if (hasLetters === true) pipeline.deadLetter(letters(world));
-  if (retry !== undefined)
-    pipeline.retry({ attempts: retry, backoff: { firstMs: 100, factor: 1 }, jitter: 0 });
+  if (retry !== undefined) pipeline.retry(retries(retry));
   if (maxConcurrency !== undefined) pipeline.maxConcurrency(maxConcurrency);
   return { pipeline, begin: (signal) => pipeline.run({ signal }) };
 }
@@ -90,12 +96,27 @@ interface Fan {
   readonly subscriptions: ReadonlyMap<string, Subscription>;
 }
 
+const shared = new WeakMap<World, Sink<DeadLetter>>();
+
+function sharedLetters(world: World): Sink<DeadLetter> {
+  const known = shared.get(world) ?? letters(world);
+  shared.set(world, known);
+  return known;
+}
+
+/** Policies are those of the subscriptions, which share a dead letter. */
 function fanOut(world: World, { dispatcher, subscriptions }: Fan): Scene {
-  return { ...pipe(world, source(world, 'source'), dispatcher.createSink()), dispatcher, subscriptions };
+  const pipeline = new ConcurrentPipeline<number>(source(world, 'source'), dispatcher.createSink());
+  return { pipeline, dispatcher, subscriptions, begin: (signal) => pipeline.run({ signal }) };
 }
 
 function optionsFor(world: World, name: string): SubscribeOptions<number> {
-  return world.settings.detach?.includes(name) === true ? { onError: 'detach' } : {};
+  const { detach = [], retry, letters: hasLetters } = world.settings;
+  return {
+    ...(detach.includes(name) ? { onError: 'detach' } : {}),
+    ...(retry === undefined ? {} : { retry: retries(retry) }),
+    ...(hasLetters === true ? { deadLetter: sharedLetters(world) } : {}),
+  };
 }
 
 async function subscribeBoth(world: World, dispatcher: Dispatcher<number>): Promise<Fan> {

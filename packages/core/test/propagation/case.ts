@@ -71,7 +71,10 @@ export interface Case {
   readonly run: string;
   /** What the failure has in `suppressed`. */
   readonly suppressed?: readonly string[];
-  /** What the signal of everybody who was opened ended with. Default: `!` where the run failed, otherwise nothing. */
+  /**
+   * What the signal of everybody who was opened ended with. Default: `!` where the run failed, otherwise
+   * `quiet`. `by place`: the sinks of a dispatcher hear of its end, not of the run's, and `calls` says how.
+   */
   readonly signal?: string;
   /** Whether it holds whatever is thrown. Default: where it is not the reason of an abort. */
   readonly forAll?: boolean;

@@ -34,12 +34,12 @@ export interface Scene {
   begin(signal: AbortSignal): Promise<unknown>;
 }
 
-export type Outcome = { readonly value: unknown } | { readonly error: unknown };
+type Outcome = { readonly value: unknown } | { readonly error: unknown };
 
 /** These wait to be told, unless they are told otherwise. */
 const HELD = new Set(['pull', 'write', 'call', 'body', 'durable']);
-/** These are not written down: they would only say what the items say. */
-const QUIET = new Set(['process', 'call', 'durable']);
+/** These are not written down: no call of a party's own. */
+const QUIET = new Set(['durable']);
 
 export class World {
   readonly clock: VirtualClock;
@@ -236,10 +236,15 @@ export class World {
     return report?.outcome ?? 'completed';
   }
 
+  /** What is noted on the failure, and on what is noted there, in order. */
   get suppressed(): string[] {
     const { outcome } = this;
-    if (outcome === undefined || !('error' in outcome) || !isStreamWeldError(outcome.error)) return [];
-    return outcome.error.suppressed.map((error) => this.name(error));
+    return outcome === undefined || !('error' in outcome) ? [] : this.#notedOn(outcome.error);
+  }
+
+  #notedOn(error: unknown): string[] {
+    if (!isStreamWeldError(error)) return [];
+    return error.suppressed.flatMap((later) => [this.name(later), ...this.#notedOn(later)]);
   }
 
   /** A reason: `!` for the failure of the run. */

@@ -35,6 +35,7 @@ function source(log: Log): Source<number, number> {
 }
 
 function keeping(log: Log, held: number | undefined, fails?: () => void): Sink<number> {
+  let writing = 0;
   return {
     name: 'keeping',
     keepsPositions: true,
@@ -47,7 +48,9 @@ function keeping(log: Log, held: number | undefined, fails?: () => void): Sink<n
     },
     write: async (batch, { positions, attempt }) => {
       log.push(`write ${batch.join()} upTo ${String(positions?.get(''))} attempt ${attempt}`);
+      if (++writing > 1) log.push('beside another');
       await time().sleep(1);
+      writing -= 1;
       fails?.();
     },
     keep: (positions) => void log.push(`keep ${String(positions.get(''))}`),
@@ -88,6 +91,7 @@ describe.each(PLACES)('in %s', (place) => {
     const log: Log = [];
     const pipeline = await arrange(place, keeping(log, undefined), source(log));
     await time().run(pipeline.run());
+    expect(log).not.toContain('beside another');
     const writes = log.filter((entry) => entry.startsWith('write'));
     // Three items would go into a write, and no batch has an end there.
     if (place === 'a pipeline') {

@@ -8,6 +8,7 @@ import type { Accepted, DeferredReceipt, Sink } from '../../src/sink.ts';
 import { useVirtualClock } from '../clock.ts';
 import { CountingSource, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
+import { from } from '../../src/flow/flow.ts';
 import { arrange, PLACES, Protocol, type SinkOptions, StagedSink, StagedSource } from './staging.ts';
 
 const time = useVirtualClock();
@@ -101,6 +102,51 @@ describe.each(PLACES)('in %s', (place) => {
     },
   );
 
+  if (place === 'keyed partition') {
+    it('K2 an item that comes while its key is being written waits for that write, and others do not', async () => {
+      const { sink, source, answer, ended } = await begin({ maxConcurrency: 3 });
+      const writing = (): (readonly number[])[] => sink.outstanding.map(({ items }) => items);
+      await answer(1);
+      await answer(2);
+      await answer(101);
+      expect(writing()).toEqual([[1], [101]]);
+      sink.next.resolve();
+      await time().settle();
+      expect(writing()).toEqual([[101], [2]]);
+      source.end();
+      for (const write of [...sink.outstanding]) write.resolve();
+      expect(await time().run(ended)).toBeUndefined();
+    });
+  }
+
+  it('K3 nothing is written of a batch that was dropped on the way', async () => {
+    const sizes: number[] = [];
+    const odd = from(new CountingSource(20, { size: () => 1 })).filter((n) => n % 4 === 3);
+    const pipeline = await arrange(place, odd, { write: (batch) => void sizes.push(batch.length) });
+    await time().run(pipeline.run());
+    expect(sizes.length).toBeGreaterThan(0);
+    expect(sizes).not.toContain(0);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(5);
+  });
+
+  it('K3 what it was given stays as it was, through attempts and long after', async () => {
+    const { source, sink, answer, ended } = await begin({ retry: RETRY });
+    await answer(1, 2, 3, 4);
+    sink.next.reject(new WriteError('one of them', { failed: [2] }));
+    await time().advance(10);
+    sink.next.resolve();
+    await time().settle();
+    await answer(5, 6);
+    sink.next.resolve();
+    source.end();
+    expect(await time().run(ended)).toBeUndefined();
+    expect(sink.writes.map(({ items }) => items)).toEqual([
+      [1, 2, 3, 4],
+      [3, 4],
+      [5, 6],
+    ]);
+  });
+
   it.each(['returns', 'resolves'])(
     'K4 what a write that %s was given is durable, before any flush',
     async (way) => {
@@ -123,7 +169,7 @@ describe.each(PLACES)('in %s', (place) => {
     },
   );
 
-  it('K5 what was accepted gives its room back at once, and the position waits until it is durable', async () => {
+  it('S8 K5 what was accepted gives its room back at once, and the position waits until it is durable', async () => {
     const { protocol, source, sink, answer, ended } = await begin();
     await answer(1, 2);
     const durable = new Deferred();
@@ -200,6 +246,41 @@ describe.each(PLACES)('in %s', (place) => {
     expect(sink.writes).toHaveLength(1);
     expect(committed(protocol)).toBeUndefined();
   });
+
+  // Seats share their sink, and none may flush it while another writes.
+  if (place !== 'keyed partition') {
+    it('K7 is flushed at maxUncommitted when no write is outstanding, and none begins meanwhile', async () => {
+      let [writing, flushing, between] = [0, 0, 0];
+      const beside: string[] = [];
+      const flushed = new Set<() => void>();
+      const { source, run } = await runInto(
+        {
+          concurrency: place === 'partition' ? 1 : 2,
+          batching: { maxItems: 2 },
+          write: async (batch): Promise<Accepted> => {
+            if (flushing > 0) beside.push(`write ${batch.join()} beside a flush`);
+            writing += 1;
+            await time().sleep(batch[0] === 0 ? 30 : 10);
+            writing -= 1;
+            return { durable: new Promise((resolve) => flushed.add(resolve)) };
+          },
+          flush: async () => {
+            if (writing > 0) beside.push('flush beside a write');
+            if (source.committed < 20) between += 1;
+            flushing += 1;
+            await time().sleep(5);
+            for (const resolve of flushed) resolve();
+            flushing -= 1;
+          },
+        },
+        { maxConcurrency: place === 'partition' ? 1 : 2, maxUncommitted: 4 },
+      );
+      await time().run(run);
+      expect(beside).toEqual([]);
+      expect(between).toBeGreaterThan(2);
+      expect(source.committed).toBe(20);
+    });
+  }
 
   it('K7 a sink without flush is waited for, until what it accepted is durable by itself', async () => {
     const { source, run } = await runInto({
@@ -284,19 +365,36 @@ describe.each(PLACES)('in %s', (place) => {
 
   it('K10 a piece too many is SW_RECEIPT_SETTLED where it is settled, and settles nothing of another write', async () => {
     const codes: unknown[] = [];
-    const { run } = await runInto({
-      write: (_, context) => {
-        const receipt = context.defer();
-        receipt.settle();
-        try {
+    let second: DeferredReceipt | undefined;
+    // One source batch, in two writes.
+    const { source, run } = await runInto(
+      {
+        batching: { maxItems: 3 },
+        write: (_, context) => {
+          const receipt = context.defer();
+          if (codes.length > 0) {
+            second = receipt;
+            return;
+          }
           receipt.settle();
-        } catch (error) {
-          codes.push((error as { code: unknown }).code);
-        }
+          try {
+            receipt.settle();
+          } catch (error) {
+            codes.push((error as { code: unknown }).code);
+          }
+        },
+        flush: async () => {
+          await time().sleep(2000);
+          expect(source.commits).toEqual([]);
+          second?.settle();
+        },
       },
-    });
+      {},
+      5,
+    );
     await time().run(run);
-    expect(new Set(codes)).toEqual(new Set(['SW_RECEIPT_SETTLED']));
+    expect(codes).toEqual(['SW_RECEIPT_SETTLED']);
+    expect(source.committed).toBe(5);
   });
 
   it('K10 a piece that is lost fails the run, and the position stays before it', async () => {

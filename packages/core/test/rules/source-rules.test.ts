@@ -25,7 +25,7 @@ describe.each(PLACES)('in %s', (place) => {
     return { sink, pipeline, ended };
   }
 
-  it('S9 S21 what the outstanding pull answers to a stop is written, and committed after it', async () => {
+  it('S5 S9 S21 what the outstanding pull answers to a stop is written, and committed after it', async () => {
     const protocol = new Protocol();
     const source = new StagedSource(protocol, async () => {});
     source.stop = () => {
@@ -60,6 +60,28 @@ describe.each(PLACES)('in %s', (place) => {
     expect(String(error)).toContain('a pull unanswered');
     expect(time().elapsed).toBe(100);
   });
+
+  it.each(['throws', 'rejects'])(
+    'S1 S10 an open that %s is followed by its close only, with the failure',
+    async (way) => {
+      const calls: string[] = [];
+      const cause = new Error('locked');
+      const source: Source<number, number> = {
+        open: () => {
+          calls.push('open');
+          if (way === 'throws') throw cause;
+          return Promise.reject(cause);
+        },
+        pull: () => void calls.push('pull'),
+        stop: () => void calls.push('stop'),
+        commit: () => void calls.push('commit'),
+        close: (reason) => void calls.push(`close: ${String((reason as { cause?: unknown }).cause)}`),
+      };
+      const { ended } = await begin(source, new Protocol());
+      expect(await time().run(ended)).toMatchObject({ code: 'SW_SOURCE_FAILED', cause });
+      expect(calls).toEqual(['open', 'close: Error: locked']);
+    },
+  );
 
   it('S3 is not asked for more than there is room, and never for less than one', async () => {
     const source = new CountingSource(200);

@@ -19,7 +19,10 @@ export const PLACES = [
 
 export type Place = (typeof PLACES)[number];
 
-export type SinkOptions = Pick<SubscribeOptions<number>, 'retry' | 'writeTimeout' | 'maxConcurrency'>;
+export type SinkOptions = Pick<
+  SubscribeOptions<number>,
+  'retry' | 'writeTimeout' | 'maxConcurrency' | 'maxUncommitted'
+>;
 
 /** A pipeline that writes to the sink, itself or through a dispatcher. */
 export async function arrange(
@@ -33,6 +36,7 @@ export async function arrange(
     if (options.retry !== undefined) pipeline.retry(options.retry);
     if (options.writeTimeout !== undefined) pipeline.writeTimeout(options.writeTimeout);
     if (options.maxConcurrency !== undefined) pipeline.maxConcurrency(options.maxConcurrency);
+    if (options.maxUncommitted !== undefined) pipeline.maxUncommitted(options.maxUncommitted);
     return pipeline;
   }
   return new ConcurrentPipeline<number>(source, await subscribed(place, sink, options));

@@ -39,6 +39,22 @@ const demand = fc.oneof(fc.integer({ min: 0, max: 9 }), fc.constant(Number.POSIT
 describe.each(SUBJECTS)('$name', ({ make, outlets: { min, max } }) => {
   const lists = fc.array(demand, { minLength: min, maxLength: max });
 
+  it('D8 with demand at every outlet it takes at least one of what waits', () => {
+    const open = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constant(Number.POSITIVE_INFINITY));
+    fc.assert(
+      fc.property(
+        fc.array(open, { minLength: Math.max(1, min), maxLength: max }),
+        fc.array(fc.nat(99), { minLength: 1, maxLength: 9 }),
+        fc.nat(8),
+        (demands, items, at) => {
+          const outlets = demands.map((each, index) => outlet<number>(`o${index}`, each));
+          const from = at % items.length;
+          expect(make().dispatch(items, from, outlets).taken).toBeGreaterThan(0);
+        },
+      ),
+    );
+  });
+
   it('D9 its demand is a whole number from 0 up, or Infinity, and no more than all outlets have together', () => {
     fc.assert(
       fc.property(lists, (demands) => {

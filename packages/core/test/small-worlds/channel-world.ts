@@ -17,6 +17,7 @@
 
 import { Channel, type ChannelOptions, type Overflow, SendError } from '../../src/channel/channel.ts';
 import { ChannelModel, type Outcome } from './channel-model.ts';
+import { ScheduleError } from './schedules.ts';
 
 const KINDS = [
   'send',
@@ -90,17 +91,6 @@ interface Stand {
   readonly nextItem: number;
   readonly operations: number;
   readonly cancellations: number;
-}
-
-/** A schedule that went wrong, as a text that can be replayed. */
-export class ScheduleError extends Error {
-  override readonly name: string = 'ScheduleError';
-  readonly schedule: string;
-
-  constructor(schedule: string, what: string) {
-    super(`${what}\n  in: ${schedule}`);
-    this.schedule = schedule;
-  }
 }
 
 /** Runs all schedules of a world; answers how many. @throws ScheduleError for the first that goes wrong. */
@@ -319,7 +309,7 @@ function numbers(from: number, count: number): number[] {
 type Listener = (event?: unknown) => void;
 
 /** As much of an AbortSignal as is asked of one, and of its controller. */
-class LightSignal {
+export class LightSignal {
   readonly signal: AbortSignal = this as unknown as AbortSignal;
   aborted = false;
   reason: unknown;

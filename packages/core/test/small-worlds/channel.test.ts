@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Channel } from '../../src/channel/channel.ts';
-import { exploreChannel, replayChannel, ScheduleError, type World } from './channel-world.ts';
+import { exploreChannel, replayChannel, type World } from './channel-world.ts';
+import { ScheduleError } from './schedules.ts';
 
 const EVERYTHING = [
   'send',

@@ -5,6 +5,9 @@ import { Deferred, WriteError } from '@streamweld/core/connector';
 import type { SinkHarness } from '@streamweld/testing';
 import { type Connection, type Row, rowOf, Table } from './table.ts';
 
+/** So many items are accepted and not durable at most. */
+const ROOM = 5000;
+
 /** A row that no table takes. */
 export function isBad(row: Row): boolean {
   return row.id < 0;
@@ -22,7 +25,7 @@ abstract class TableSink implements Sink<Row> {
     this.password = password;
   }
 
-  open(context: SinkContext): void {
+  open(context: SinkContext): Awaitable<void> {
     this.context = context;
     this.connection = this.table.connect(this.password);
   }
@@ -84,6 +87,14 @@ export class GatheringSink extends TableSink {
 
   write(batch: readonly Row[], _context: WriteContext): Awaitable<void | Accepted> {
     this.check(batch);
+    return this.isFull ? this.flush().then(() => this.gather(batch)) : this.gather(batch);
+  }
+
+  protected get isFull(): boolean {
+    return this.gathered.reduce((count, rows) => count + rows.length, 0) >= ROOM;
+  }
+
+  protected gather(batch: readonly Row[]): Accepted {
     this.gathered.push([...batch]);
     this.durable ??= new Deferred();
     return { durable: this.durable.promise };
@@ -101,6 +112,8 @@ export class GatheringSink extends TableSink {
   }
 }
 
+const MOST_UPLOADS = 8;
+
 /** Uploads in the background, several at once, which come to their end in any order; each has its place. */
 export class UploadSink extends TableSink {
   readonly concurrency: number = 4;
@@ -109,6 +122,16 @@ export class UploadSink extends TableSink {
 
   write(batch: readonly Row[], { signal }: WriteContext): Awaitable<void | Accepted> {
     this.check(batch);
+    return this.isFull
+      ? Promise.race(this.uploads).then(() => this.begin(batch, signal))
+      : this.begin(batch, signal);
+  }
+
+  protected get isFull(): boolean {
+    return this.uploads.size >= MOST_UPLOADS;
+  }
+
+  protected begin(batch: readonly Row[], signal: AbortSignal): Accepted {
     const { rows } = this.table;
     const place = rows.push([]) - 1;
     const uploaded = this.upload(place, batch, signal, 1 + ((place * 7) % 5));
@@ -138,9 +161,15 @@ export class UploadSink extends TableSink {
 /** Settles each row of a batch itself. */
 export class DeferringSink extends TableSink {
   readonly concurrency: number = 1;
+  readonly outstanding = new Set<Promise<void>>();
 
-  write(batch: readonly Row[], context: WriteContext): void {
+  write(batch: readonly Row[], context: WriteContext): Awaitable<void> {
     this.check(batch);
+    if (this.outstanding.size < ROOM) return this.pass(batch, context);
+    return Promise.race(this.outstanding).then(() => this.pass(batch, context));
+  }
+
+  protected pass(batch: readonly Row[], context: WriteContext): void {
     const receipt = context.defer();
     receipt.retain(batch.length - 1);
     const { rows } = this.table;
@@ -149,10 +178,12 @@ export class DeferringSink extends TableSink {
       const put = (table: Table): void => {
         table.rows[place] = [row];
       };
-      this.live.request(put, context.signal).then(
+      const done = this.live.request(put, context.signal).then(
         () => receipt.settle(),
         (error: unknown) => receipt.fail(error),
       );
+      this.outstanding.add(done);
+      void done.then(() => this.outstanding.delete(done));
     }
   }
 }
@@ -179,6 +210,83 @@ export class KeepingSink extends TableSink {
       table.insert(batch);
       if (checkpoint !== undefined && positions !== undefined) table.keep(checkpoint, positions);
     }, signal);
+  }
+}
+
+/** Passes each row on to one of two tables, each of which keeps positions: it may get ahead of the other. */
+export class TwofoldSink extends TableSink {
+  readonly concurrency: number = 1;
+  readonly keepsPositions: boolean = true;
+
+  positions(): ReadonlyMap<string, unknown> {
+    const [one, other] = this.held;
+    const least = [...one].flatMap(([lane, position]): [string, unknown][] => {
+      const another = other.get(lane);
+      if (another === undefined) return [];
+      return [[lane, this.compare(lane, position, another) < 0 ? position : another]];
+    });
+    return new Map(least);
+  }
+
+  ahead(): ReadonlyMap<string, unknown> {
+    const [one, other] = this.held;
+    const furthest = new Map<string, unknown>();
+    for (const lane of new Set([...one.keys(), ...other.keys()])) {
+      const [a, b] = [one.get(lane), other.get(lane)];
+      if (a === undefined || b === undefined) furthest.set(lane, a ?? b);
+      else if (this.compare(lane, a, b) !== 0) furthest.set(lane, this.compare(lane, a, b) < 0 ? b : a);
+    }
+    return furthest;
+  }
+
+  async keep(positions: ReadonlyMap<string, unknown>): Promise<void> {
+    await this.write([], { positions, signal: (this.context as SinkContext).signal });
+  }
+
+  async write(
+    batch: readonly Row[],
+    { signal, positions }: Pick<WriteContext, 'signal' | 'positions'>,
+  ): Promise<void> {
+    this.check(batch);
+    const checkpoint = this.context?.checkpoint;
+    for (const [index, name] of this.names.entries()) {
+      const rows = batch.filter(({ id }) => id % this.names.length === index);
+      // Another step, so that one may be there without the other.
+      await this.live.request((table) => {
+        if (checkpoint !== undefined && positions !== undefined) {
+          if (this.has(name, positions)) return;
+          table.keep(name, positions);
+        }
+        if (rows.length > 0) table.insert(rows);
+      }, signal);
+    }
+  }
+
+  protected get names(): readonly [string, string] {
+    const name = this.context?.checkpoint ?? '';
+    return [`${name} of one`, `${name} of the other`];
+  }
+
+  protected get held(): readonly [ReadonlyMap<string, unknown>, ReadonlyMap<string, unknown>] {
+    const [one, other] = this.names;
+    return [this.table.positionsOf(one), this.table.positionsOf(other)];
+  }
+
+  /** A table had the whole of a write before. */
+  protected has(name: string, positions: ReadonlyMap<string, unknown>): boolean {
+    const held = this.table.positionsOf(name);
+    const moved = [...positions];
+    return (
+      moved.length > 0 &&
+      moved.every(([lane, position]) => {
+        const before = held.get(lane);
+        return before !== undefined && this.compare(lane, before, position) >= 0;
+      })
+    );
+  }
+
+  protected compare(lane: string, a: unknown, b: unknown): number {
+    return this.context?.comparePositions?.(lane, a, b) ?? 0;
   }
 }
 

@@ -1,0 +1,249 @@
+/** Faults that the simulator found, each kept from coming back by the shortest way to it. */
+
+import { describe, expect, it } from 'vitest';
+import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
+import { from } from '../../src/flow/flow.ts';
+import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
+import { deadLetter, DeadLetterBox, type DeadLetter, describeError } from '../../src/policy/dead-letter.ts';
+import type { Sink, WriteContext } from '../../src/sink.ts';
+import { ControlledSink, ControlledSource, CountingSource, rejection } from '../controlled.ts';
+import { useLeakCheck } from '../leak-check.ts';
+import { useVirtualClock } from '../clock.ts';
+
+const time = useVirtualClock();
+useLeakCheck(time);
+
+/** Settles each write some time after it was accepted, and cannot be asked to hurry. */
+class LateSink implements Sink<number> {
+  readonly name = 'late';
+  readonly calls: string[] = [];
+
+  write(batch: readonly number[], context: WriteContext): void {
+    const receipt = context.defer();
+    void time()
+      .sleep(5)
+      .then(() => {
+        this.calls.push(`durable ${batch.length}`);
+        receipt.settle();
+      });
+  }
+
+  close(): void {
+    this.calls.push('close');
+  }
+}
+
+describe('a sink that defers and has no flush', () => {
+  it('K7 is waited for behind a dispatcher', async () => {
+    const sink = new LateSink();
+    const source = new CountingSource(4);
+    const dispatcher = new DispatchedPipelineBuilder<number>().broadcast();
+    await dispatcher.subscribeSink(sink);
+    const report = await time().run(new ConcurrentPipeline(source, dispatcher.createSink()).run());
+    expect(report.outcome).toBe('completed');
+    expect(sink.calls.at(-1)).toBe('close');
+    expect(source.committed).toBe(4);
+  });
+
+  it('K7 is waited for when it leaves', async () => {
+    const sink = new LateSink();
+    const stays = new ControlledSink<number>();
+    const source = new ControlledSource<number>();
+    const dispatcher = new DispatchedPipelineBuilder<number>().broadcast();
+    await dispatcher.subscribeSink(stays);
+    const subscription = await dispatcher.subscribeSink(sink);
+    const run = new ConcurrentPipeline(source, dispatcher.createSink()).run();
+    await time().advance(1);
+    source.lastPull.answer({ items: [1], position: 1 });
+    await time().advance(1);
+    await time().run(subscription.unsubscribe());
+    expect(sink.calls).toEqual(['durable 1', 'close']);
+    stays.writes[0]?.accept();
+    source.lastPull.answer(undefined);
+    await time().run(run);
+  });
+
+  it('K7 is waited for where the source has no positions', async () => {
+    const sink = new LateSink();
+    await time().run(new ConcurrentPipeline([1, 2, 3], sink).run());
+    expect(sink.calls).toEqual([...sink.calls.filter((call) => call !== 'close'), 'close']);
+  });
+
+  it('K7 is waited for no longer than closeMs', async () => {
+    const sink: Sink<number> = { write: (_batch, context) => void context.defer() };
+    const run = new ConcurrentPipeline(new CountingSource(3), sink).closeMs(50).run();
+    expect(await time().run(rejection(run))).toMatchObject({ code: 'SW_DELIVERY_UNSETTLED' });
+    expect(time().elapsed).toBe(50);
+  });
+});
+
+describe('a write that was given up', () => {
+  it('K9 has a signal that is aborted, also for a sink that first looks at it then', async () => {
+    const seen: boolean[] = [];
+    const sink: Sink<number> = {
+      write: async (_batch, context) => {
+        if (context.attempt > 1) return;
+        await time().sleep(200);
+        seen.push(context.signal.aborted);
+      },
+    };
+    const pipeline = new ConcurrentPipeline(new CountingSource(1), sink).retry({ attempts: 2 });
+    await time().run(pipeline.writeTimeout(100).run());
+    await time().advance(200);
+    expect(seen).toEqual([true]);
+  });
+});
+
+describe('a commit that is still on its way when the run has to end', () => {
+  it('S10 does not reach a source that is closed', async () => {
+    const source = new ControlledSource<number>();
+    const store = { load: () => Promise.resolve(new Map()), save: () => time().sleep(100) };
+    const pipeline = new ConcurrentPipeline(source, () => {}).closeMs(10).commitEvery({ items: 1 });
+    const run = rejection(pipeline.checkpoint(store, 'job').run());
+    await time().advance(1);
+    source.pulls[0]?.answer({ items: [1], position: 1 });
+    await time().advance(1);
+    void pipeline.abort(new Error('enough')).catch(() => {});
+    await time().run(run);
+    await time().advance(1000);
+    expect(source.calls.filter((call) => call !== 'pull')).toEqual(['open', 'close']);
+  });
+});
+
+describe('batch', () => {
+  it('makes no array of what it held when its run was abandoned', async () => {
+    const source = new ControlledSource<number>();
+    const sizes: number[] = [];
+    const flow = from(source)
+      .throttle(1, { perMs: 50 })
+      .batch(2)
+      .map((batch) => sizes.push(batch.length));
+    const run = rejection(new ConcurrentPipeline(flow, () => {}).run());
+    await time().advance(1);
+    source.lastPull.answer({ items: [1], position: 1 });
+    await time().advance(10);
+    source.context?.fail(new Error('broken'));
+    await time().run(run);
+    await time().advance(100);
+    expect(sizes).toEqual([]);
+  });
+});
+
+describe('flatMap', () => {
+  it('lets all of a batch go that comes when a take behind it has enough', async () => {
+    const source = new ControlledSource<number>();
+    const sink = new ControlledSink<number>();
+    const flow = from(source)
+      .flatMap((n) => (n === 1 ? [n] : [n, n, n, n, n, n]))
+      .map(async (n) => n, { concurrency: 4 })
+      .take(1);
+    const run = new ConcurrentPipeline(flow, sink).run();
+    await time().advance(1);
+    source.lastPull.answer({ items: [1], position: 1 });
+    await time().advance(1);
+    expect(source.pulls.length).toBe(2);
+    source.lastPull.answer({ items: [2], position: 2 });
+    await time().advance(1);
+    sink.writes[0]?.accept();
+    expect(await time().run(run)).toMatchObject({ outcome: 'completed', written: 1 });
+  });
+});
+
+describe('a paused run', () => {
+  it.each(['batch', 'filter'] as const)('pulls nothing more for its %s', async (operator) => {
+    const source = new CountingSource(100, { size: () => 1, wait: () => time().sleep(10) });
+    const flow = operator === 'batch' ? from(source).batch(50) : from(source).filter((n) => n > 90);
+    const written: unknown[] = [];
+    const pipeline = new ConcurrentPipeline<unknown>(flow as never, (batch) => {
+      written.push(...batch.flat());
+    });
+    const run = pipeline.run();
+    await time().advance(25);
+    void pipeline.pause();
+    const { length } = source.demands;
+    await time().advance(500);
+    expect(source.demands.length).toBe(length);
+    pipeline.resume();
+    await time().run(run);
+    expect(written.length).toBe(operator === 'batch' ? 100 : 9);
+  });
+
+  it('goes on when it is drained', async () => {
+    const source = new CountingSource(100, { size: () => 1, wait: () => time().sleep(10) });
+    const pipeline = new ConcurrentPipeline(from(source).batch(50), () => {});
+    const run = pipeline.run();
+    await time().advance(25);
+    void pipeline.pause();
+    await time().advance(100);
+    void pipeline.drain();
+    expect(await time().run(run)).toMatchObject({ outcome: 'drained', written: 1 });
+  });
+});
+
+/** One item is bad; its letter becomes durable some time after it was accepted, by itself. */
+function lateLetters(): { readonly sink: Sink<number>; readonly letters: Sink<DeadLetter> } {
+  return {
+    sink: {
+      atomic: true,
+      write: (batch) => {
+        if (batch.includes(1)) throw Object.assign(new Error('bad'), { retryable: false });
+      },
+      flush: () => {},
+    },
+    letters: { write: () => ({ durable: time().sleep(5) }) },
+  };
+}
+
+describe('a dead letter without flush', () => {
+  it('K7 is waited for at the end of a run', async () => {
+    const { sink, letters } = lateLetters();
+    const source = new CountingSource(3);
+    const pipeline = new ConcurrentPipeline(source, sink).retry({ attempts: 1 }).deadLetter(letters);
+    expect(await time().run(pipeline.run())).toMatchObject({ written: 2, deadLettered: 1 });
+    expect(source.committed).toBe(3);
+  });
+
+  it('K7 is waited for behind a dispatcher', async () => {
+    const { sink, letters } = lateLetters();
+    const source = new CountingSource(3);
+    const dispatcher = new DispatchedPipelineBuilder<number>().broadcast();
+    await dispatcher.subscribeSink(sink, undefined, { retry: { attempts: 1 }, deadLetter: letters });
+    await time().run(new ConcurrentPipeline(source, dispatcher.createSink()).run());
+    expect(source.committed).toBe(3);
+  });
+
+  it('K7 is waited for no longer than closeMs', async () => {
+    const { sink } = lateLetters();
+    const letters: Sink<DeadLetter> = { write: () => ({ durable: new Promise(() => {}) }) };
+    const pipeline = new ConcurrentPipeline(new CountingSource(3), sink).retry({ attempts: 1 });
+    const run = pipeline.deadLetter(letters).closeMs(50).run();
+    expect(await time().run(rejection(run))).toMatchObject({ code: 'SW_DELIVERY_UNSETTLED' });
+    expect(time().elapsed).toBe(50);
+  });
+});
+
+describe('DeadLetterBox', () => {
+  it('K2 writes one batch of letters at a time, whoever puts more in when one is accepted', async () => {
+    const sink = Object.assign(new ControlledSink<DeadLetter>(), { batching: { maxItems: 1 } });
+    const box = new DeadLetterBox(sink);
+    await box.open({ signal: new AbortController().signal, fail: () => {} });
+    const letter = deadLetter(1, describeError(new Error('bad')), 'stage', 1, undefined);
+    const rest = { accepted: () => {}, durable: () => {}, failed: () => {} };
+    box.put([letter], {
+      ...rest,
+      accepted: () => {
+        box.put([letter], rest);
+        box.put([letter], rest);
+      },
+    });
+    sink.writes[0]?.accept();
+    await time().advance(1);
+    expect(sink.mostOutstanding).toBe(1);
+    for (let at = 1; at < 3; at++) {
+      sink.writes[at]?.accept();
+      await time().advance(1);
+    }
+    expect(sink.writes.length).toBe(3);
+    await box.close();
+  });
+});
