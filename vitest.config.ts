@@ -4,6 +4,9 @@ import { defineConfig } from 'vitest/config';
 
 const here = import.meta.dirname;
 
+/** Of `pnpm test:small-heap`. Only what the configuration says reaches the processes that run tests; a flag does not. */
+const heapMb = process.env['STREAMWELD_HEAP_MB'];
+
 /** A folder that has tests is a project, named for its folder: `vitest run --project core`. */
 const folders = ['packages', 'apps']
   .flatMap((group) =>
@@ -22,7 +25,11 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     reporters: ['default', `${here}/tools/closing-line.ts`],
     // Child processes and workers that tests start resolve as the tests do; memory tests collect first.
-    execArgv: ['--conditions=@streamweld/source', '--expose-gc'],
+    execArgv: [
+      '--conditions=@streamweld/source',
+      '--expose-gc',
+      ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]),
+    ],
     projects: folders.map(({ name, root }) => ({ extends: true, root, test: { name } })),
   },
 });

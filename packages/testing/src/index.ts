@@ -41,7 +41,7 @@ export { SOURCE_CHECKS, sourceSuite } from './source-suite.ts';
 
 // The contract of a sink
 export type { SinkHarness } from './sink-harness.ts';
-export { type SinkCheck, sinkChecks, sinkSuite } from './sink-suite.ts';
+export { type SinkCheck, SINK_CHECKS, sinkSuite } from './sink-suite.ts';
 
 // A checkpoint store of your own
 export { CHECKPOINT_CHECKS } from './checkpoint-checks.ts';

@@ -264,7 +264,7 @@ export function sinkCheck(
 }
 
 /** Prepares a place, puts it to the body, and looks that nothing is left. */
-export async function atSinkBench(
+async function atSinkBench(
   harness: AnySinkHarness,
   body: (bench: SinkBench) => Promise<void>,
 ): Promise<void> {

@@ -11,7 +11,7 @@ import { type Runner, registerChecks } from './suite.ts';
 export type { SinkCheck };
 
 /** All checks of sinks, as data: to list them, or to put them to a sink without a test runner. */
-export const sinkChecks: readonly SinkCheck[] = [
+export const SINK_CHECKS: readonly SinkCheck[] = [
   ...writingChecks,
   ...failingChecks,
   ...keepingChecks,
@@ -41,5 +41,5 @@ export const sinkChecks: readonly SinkCheck[] = [
  * });
  */
 export function sinkSuite<T, Place>(runner: Runner, title: string, harness: SinkHarness<T, Place>): void {
-  registerChecks(runner, title, harness as SinkHarness<unknown, unknown>, sinkChecks);
+  registerChecks(runner, title, harness as SinkHarness<unknown, unknown>, SINK_CHECKS);
 }

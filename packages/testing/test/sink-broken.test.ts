@@ -1,6 +1,6 @@
 /** The suite on sinks that are broken on purpose: each must be caught, by the number of the rule that it breaks. */
 
-import { findBreaches, type SinkHarness, sinkChecks } from '@streamweld/testing';
+import { findBreaches, type SinkHarness, SINK_CHECKS } from '@streamweld/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { BROKEN_SINKS, leftRunning } from './sinks/broken-sinks.ts';
 import { tableHarness } from './sinks/table-sinks.ts';
@@ -21,7 +21,7 @@ describe('sinkSuite catches a sink that', () => {
       } as SinkHarness<unknown>;
       const breaches = await findBreaches(
         harness,
-        sinkChecks.filter((check) => check.rule === rule),
+        SINK_CHECKS.filter((check) => check.rule === rule),
       );
       expect(breaches.map(({ error }) => (error as Error).message).join('\n')).toMatch(says);
     });
@@ -29,6 +29,6 @@ describe('sinkSuite catches a sink that', () => {
 
   test('is broken in each rule of the suite', () => {
     const broken = new Set(BROKEN_SINKS.map(({ rule }) => rule));
-    expect(sinkChecks.filter(({ rule }) => !broken.has(rule)).map(({ rule }) => rule)).toEqual([]);
+    expect(SINK_CHECKS.filter(({ rule }) => !broken.has(rule)).map(({ rule }) => rule)).toEqual([]);
   });
 });

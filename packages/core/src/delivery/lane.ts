@@ -72,6 +72,7 @@ export class Receipt implements Claim {
     if (this.#pieces === 0) throw overSettled();
     this.#pieces -= 1;
     this.#poisoned = true;
+    this.lane.hasLost = true;
   }
 }
 
@@ -86,6 +87,8 @@ export class Lane {
   /** The position of the batch that was handed out last. */
   #latest: unknown;
   position: unknown;
+  /** Whether a batch of it was lost. */
+  hasLost = false;
   /** Whether the position moved since it was last taken for a commit. */
   hasMoved = false;
 

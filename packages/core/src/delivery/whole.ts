@@ -60,10 +60,15 @@ export class WholeBatches {
   /** From the batch after those that were chosen, as long as each is done or in hand. */
   #prefixOf(lane: Lane, whole: ReadonlySet<Claim>): Set<Receipt> {
     const prefix = new Set<Receipt>();
-    // Nothing is kept beyond what is lost.
-    if (lane.head?.isPoisoned === true) return prefix;
     let at = lane.after(this.#taken.get(lane));
-    for (; at !== undefined && (at.isDone || whole.has(at)); at = at.next) prefix.add(at);
+    // Nothing is kept beyond what is lost, also while something before that is still on its way.
+    for (
+      let before = lane.hasLost ? lane.head : at;
+      before !== undefined && before !== at;
+      before = before.next
+    )
+      if (before.isPoisoned) return prefix;
+    for (; at !== undefined && !at.isPoisoned && (at.isDone || whole.has(at)); at = at.next) prefix.add(at);
     return prefix;
   }
 }

@@ -331,7 +331,9 @@ export class Run<T> {
     await this.#guard.wait(`${what}'${this.#sinkName}'`, () => this.#writer.flush());
     const box = this.#deadLetter;
     if (box !== undefined) {
-      await this.#guard.wait(`flushing the dead-letter sink '${box.name}'`, () => box.flush(this.#options.closeMs));
+      await this.#guard.wait(`flushing the dead-letter sink '${box.name}'`, () =>
+        box.flush(this.#options.closeMs),
+      );
     }
     // What the flush made durable is settled by promises of the sink's own, which have their turn first.
     if (this.#openLanes().length > 0 || this.#writer.uncommitted > 0 || this.#letters > 0) {

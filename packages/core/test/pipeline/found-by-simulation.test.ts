@@ -1,6 +1,9 @@
 /** Faults that the simulator found, each kept from coming back by the shortest way to it. */
 
 import { describe, expect, it } from 'vitest';
+import { LaneBook } from '../../src/delivery/lane.ts';
+import { Parcel } from '../../src/delivery/parcel.ts';
+import { WholeBatches } from '../../src/delivery/whole.ts';
 import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import { from } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
@@ -146,6 +149,19 @@ describe('flatMap', () => {
     await time().advance(1);
     sink.writes[0]?.accept();
     expect(await time().run(run)).toMatchObject({ outcome: 'completed', written: 1 });
+  });
+});
+
+describe('what is to be written whole', () => {
+  it('K12 is nothing behind a batch that is lost, while one before that is still on its way', () => {
+    const book = new LaneBook(() => {});
+    const batches = new WholeBatches();
+    const receipts = [1, 2, 3].map((position) => book.issue('', position, 1));
+    const parcels = receipts.map((receipt) => new Parcel([receipt.position], receipt, null));
+    expect(batches.choose(parcels.slice(0, 1)).chosen.length).toBe(1);
+    expect(batches.choose(parcels.slice(1, 2)).chosen.length).toBe(1);
+    receipts[1]?.fail();
+    expect(batches.choose(parcels.slice(2)).chosen).toEqual([]);
   });
 });
 

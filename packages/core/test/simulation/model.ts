@@ -61,6 +61,8 @@ export class LeafState {
   readonly keptUpTo: Map<string, number> = new Map();
   /** Items that it lost, and that somebody consented to losing. */
   readonly excused: Set<number> = new Set();
+  /** Items that the process which lives has given to it. */
+  readonly given: Set<number> = new Set();
   /** As many as the reports told of. */
   reportedLost = 0;
   hasFailed = false;
@@ -140,6 +142,11 @@ export class SourceState {
   }
 }
 
+interface TakeState {
+  readonly items: number;
+  readonly passed: Set<number>;
+}
+
 export class FeedState {
   readonly plan: FeedPlan;
   readonly index: number;
@@ -150,12 +157,32 @@ export class FeedState {
   /** Items that an operator dropped, whatever they are. */
   readonly excused: Set<number> = new Set();
   isFinished = false;
+  /** What passed each take, in every process. */
+  #takes: TakeState[] = [];
 
   constructor(plan: FeedPlan, index: number) {
     this.plan = plan;
     this.index = index;
     this.letters = plan.policies.deadLetter === undefined ? undefined : new LetterState();
     this.sources = plan.sources.map((source) => new SourceState(source, this));
+  }
+
+  beginTake(items: number): TakeState {
+    const take = { items, passed: new Set<number>() };
+    this.#takes.push(take);
+    return take;
+  }
+
+  /** A process begins: its takes count from nothing. */
+  restart(): void {
+    this.#takes = [];
+  }
+
+  /** A take that has enough lets go of what did not pass it: of that, nothing more is wanted. */
+  isLeftByTake(token: Token): boolean {
+    return this.#takes.some(
+      ({ items, passed }) => passed.size >= items && !ancestors(token).some((id) => passed.has(id)),
+    );
   }
 
   get takes(): boolean {
@@ -173,6 +200,8 @@ export class Model {
   readonly mayRepeat: Set<number> = new Set();
   readonly begun: Begun = new Begun();
   readonly isExact: boolean;
+  /** Items that a position passed while nobody had told yet what became of them. */
+  readonly #doubts: { readonly feed: FeedState; readonly token: Token; readonly rule: string }[] = [];
 
   constructor(world: World, plan: Plan) {
     this.world = world;
@@ -243,6 +272,8 @@ export class Model {
     this.mayRepeat.clear();
     this.begun.clear();
     for (const domain of this.domains) domain.clear();
+    for (const feed of this.feeds) feed.restart();
+    for (const leaf of this.leaves) leaf.given.clear();
     for (const letters of this.allLetters) letters.given.clear();
   }
 
@@ -261,11 +292,27 @@ export class Model {
       const token = createToken(plan.index, lane, done[lane] as number);
       const missing = this.missing(source.feed, token);
       if (missing !== undefined) {
-        this.world.break(`${what}: position ${position} passes ${missing}, which is not durable (S8)`);
-        return;
+        const rule = `${what}: position ${position} passes ${missing}, which is not durable (S8)`;
+        if (!this.#tellsLate(source.feed)) {
+          this.world.break(rule);
+          return;
+        }
+        this.#doubts.push({ feed: source.feed, token, rule });
+        this.world.after(0, () => this.settleDoubts());
       }
       done[lane] = (done[lane] as number) + 1;
     }
+  }
+
+  /** Whoever lets go of an item on purpose, an overflow or a take that has enough, tells of it when it is done. */
+  #tellsLate(feed: FeedState): boolean {
+    return feed.takes || this.leaves.some(({ child }) => child !== undefined && child.overflow !== 'wait');
+  }
+
+  /** By now it must have been told. */
+  settleDoubts(): void {
+    for (const { feed, token, rule } of this.#doubts.splice(0))
+      this.world.check(this.missing(feed, token) === undefined, rule);
   }
 
   /** What of an item is nowhere it should be. */
@@ -279,6 +326,7 @@ export class Model {
 
   isExcused(feed: FeedState, token: Token): boolean {
     const { excused, letters } = feed;
+    if (feed.takes && feed.isLeftByTake(token)) return true;
     if (letters?.holds(token) === true) return true;
     return excused.size > 0 && ancestors(token).some((id) => excused.has(id));
   }
@@ -301,7 +349,8 @@ export class Model {
     if (node instanceof LeafState) {
       if (node.has(token)) return true;
       if (!node.consents || !node.hasFailed) return false;
-      node.excused.add(token.id);
+      // What came when it was detached was none of its own.
+      if (node.given.has(token.id)) node.excused.add(token.id);
       return true;
     }
     const { plan, branches, unknown } = node;

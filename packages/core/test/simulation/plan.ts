@@ -197,7 +197,8 @@ class Planner {
     };
   }
 
-  operators(isExact: boolean, hasLetters: boolean, most: number): OperatorPlan[] {
+  /** @param mayJoin whether items of several source batches may be joined: sinks that are ahead of others forbid it. */
+  operators(isExact: boolean, mayJoin: boolean, hasLetters: boolean, most: number): OperatorPlan[] {
     const { random } = this;
     const operators: OperatorPlan[] = [];
     const count = random.pick([0, 0, 1, 1, 2, 3, 5]);
@@ -224,6 +225,7 @@ class Planner {
           operators.push({ kind: 'flatMap', salt, most: random.integer(1, 3) });
           break;
         case 4:
+          if (!mayJoin) break;
           operators.push({
             kind: 'batch',
             size: random.integer(1, 6),
@@ -231,7 +233,9 @@ class Planner {
           });
           break;
         case 5:
-          operators.push({ kind: 'through', holds: random.integer(0, 3) });
+          if (!mayJoin) break;
+          // What is held back to the end is never whole, and would have to fit the buffer.
+          operators.push({ kind: 'through', holds: random.integer(0, isExact ? 0 : 3) });
           break;
         case 6:
           operators.push({
@@ -281,7 +285,12 @@ class Planner {
     while (sources.length < 3 && random.chance(0.2)) sources.push(this.source(hasStore));
     return {
       sources,
-      operators: this.operators(isExact, policies.deadLetter !== undefined, Math.min(6, this.room - 1)),
+      operators: this.operators(
+        isExact,
+        !isExact || leafPolicies !== undefined,
+        policies.deadLetter !== undefined,
+        Math.min(6, this.room - 1),
+      ),
       bufferSize: isExact ? random.pick([200, 400]) : random.pick([1, 2, 5, 10, 30, 200]),
       maxConcurrency: random.pick([1, 1, 2, 4]),
       failFast: random.chance(0.8),
@@ -365,7 +374,7 @@ class Planner {
   }
 
   rate(): number {
-    return this.random.pick([0, 0.05, 0.15, 0.15, 0.3]);
+    return this.random.pick([0, 0.1, 0.2, 0.3, 0.4]);
   }
 }
 
@@ -410,12 +419,12 @@ function throwPlan(seed: number, planner: Planner): Plan {
     isExact,
     feeds,
     target,
-    sourceRate: random.pick([0, 0.01, 0.04]),
-    edgeRate: random.pick([0, 0.02, 0.1]),
+    sourceRate: random.pick([0, 0.02, 0.06]),
+    edgeRate: random.pick([0, 0.05, 0.15]),
     operatorRate: random.pick([0, 0.005, 0.03]),
-    hangRate: random.pick([0, 0.01, 0.04]),
-    stormMs: random.pick([60, 150, 300]),
-    controlMs: random.pick([4, 8, 20]),
+    hangRate: random.pick([0, 0.02, 0.06]),
+    stormMs: random.pick([20, 50, 100]),
+    controlMs: random.pick([3, 5, 10]),
     stages: planner.stages,
   };
 }

@@ -32,6 +32,8 @@ import {
   type ChildPlan,
   describePlan,
   type DispatcherPlan,
+  type FeedPlan,
+  type LeafPlan,
   type Plan,
   planOf,
   type PolicyPlan,
@@ -82,10 +84,11 @@ export async function play(seed: number): Promise<Played> {
   process.on('unhandledRejection', onUnhandled);
   try {
     for (;;) {
-      if (!world.isCalm && (world.now >= plan.stormMs || world.incarnation >= MOST_PROCESSES)) {
+      if (!world.isCalm && (world.stormedMs >= plan.stormMs || world.incarnation >= MOST_PROCESSES)) {
         world.isCalm = true;
       }
       const wasCalm = world.isCalm;
+      model.settleDoubts();
       const life = new Life(world, model, plan);
       await life.live();
       if (world.breach !== undefined) break;
@@ -97,6 +100,7 @@ export async function play(seed: number): Promise<Played> {
     }
     // A rejection is known to be unhandled after a turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve));
+    model.settleDoubts();
     if (world.breach === undefined) checkLosses(model);
   } catch (error) {
     world.break(error instanceof Error ? (error.stack ?? error.message) : String(error));
@@ -141,6 +145,12 @@ class FeedRun {
   }
 }
 
+/** A drain overrides it, also one that a failure began. */
+function isPaused(feed: FeedRun | undefined): boolean {
+  if (feed?.isPaused !== true) return false;
+  return !['draining', 'aborting', 'closing', 'done'].includes(feed.pipeline.state);
+}
+
 interface Seat {
   readonly dispatcher: AnyDispatcher;
   readonly branch: BranchState;
@@ -169,6 +179,8 @@ class Life {
   #limit: RateLimit | undefined;
   #end: (how: 'crashed' | 'over') => void = () => {};
   #isCalmTold = false;
+  /** Its runs have ended: what is left behind is waited for. */
+  #isOver = false;
 
   constructor(world: World, model: Model, plan: Plan) {
     this.#world = world;
@@ -189,11 +201,22 @@ class Life {
       });
       world.onBreach = () => this.#end('over');
       if (world.isCalm) this.#becomeCalm();
-      else world.after(Math.max(0, this.#plan.stormMs - world.now), () => this.#becomeCalm());
+      else {
+        const leftMs = this.#plan.stormMs - world.stormedMs;
+        world.after(leftMs, () => {
+          if (!this.#isOver) this.#becomeCalm();
+        });
+      }
+      const begunAt = world.now;
       const work = this.#work().then(() => 'over' as const);
       const how = await this.#clock.run(Promise.race([work, ended]));
+      this.#isOver = true;
+      world.stormedMs += Math.max(1, world.now - begunAt);
       if (world.breach !== undefined) return;
-      if (how === 'crashed') return;
+      if (how === 'crashed') {
+        for (const seat of this.#seats) this.#note(seat);
+        return;
+      }
       await this.#settleUp();
     } finally {
       uninstall();
@@ -286,7 +309,8 @@ class Life {
         mostItems: plan.mode === 'keeps' ? most : Math.min(plan.maxItems ?? most, most),
         maxUncommitted: seat?.kind === 'keyed' ? undefined : maxUncommitted,
         hasTimeout: policies?.timeoutMs !== undefined,
-        isPaused: () => isDirect && this.#feeds[0]?.isPaused === true,
+        isPaused: () => isDirect && isPaused(this.#feeds[0]),
+        isAbandoned: (token) => this.#isAbandoned(token),
         edgeRate: this.#plan.edgeRate,
         hangRate: this.#plan.hangRate,
         feed: this.#model.feeds[0],
@@ -295,6 +319,11 @@ class Life {
     );
     this.#sinks.push(sink);
     return sink;
+  }
+
+  #isAbandoned({ source }: Token): boolean {
+    const feed = this.#feeds.find(({ state }) => state.sources.some(({ plan }) => plan.index === source));
+    return feed === undefined || feed.error !== undefined || feed.sources.some(({ isAborted }) => isAborted);
   }
 
   async #createDispatcher(state: DispatcherState): Promise<AnyDispatcher> {
@@ -391,11 +420,8 @@ class Life {
       (source) =>
         new SimulatedSource(this.#model, source, {
           process: this.#process,
-          mostDemand: plan.operators.reduce(
-            (most, operator) => (operator.kind === 'batch' ? most * operator.size : most),
-            plan.bufferSize,
-          ),
-          isPaused: () => made.run?.isPaused === true,
+          mostDemand: mostDemandOf(plan),
+          isPaused: () => isPaused(made.run),
           sourceRate: this.#plan.sourceRate,
           edgeRate: this.#plan.edgeRate,
           hangRate: this.#plan.hangRate,
@@ -530,8 +556,12 @@ class Life {
           })
           .drop(operator.items);
       }
-      case 'take':
-        return flow.take(operator.items);
+      case 'take': {
+        const take = state.beginTake(operator.items);
+        return flow.take(operator.items).tap(({ id }) => {
+          take.passed.add(id);
+        });
+      }
       case 'throttle':
         return flow.throttle(operator.items, { perMs: operator.perMs });
       case 'tap':
@@ -553,7 +583,7 @@ class Life {
         world.check(queued + inFlight <= capacity, `a buffer of ${capacity} holds ${queued} + ${inFlight}`);
       }
     }
-    for (const { dispatcher } of this.#dispatchers) {
+    for (const { dispatcher, plan } of this.#dispatchers) {
       for (const {
         name,
         state,
@@ -564,7 +594,9 @@ class Life {
         demand,
       } of dispatcher.sinks()) {
         if (state !== 'open') continue;
-        const isIn = buffered + inFlight <= bufferSize && highWaterMark <= bufferSize && demand >= 0;
+        // The buffer of a partition was another sink's before, or is two sinks', and may have been larger.
+        const most = plan.names.length > 0 ? Number.POSITIVE_INFINITY : bufferSize;
+        const isIn = buffered + inFlight <= most && highWaterMark <= most && demand >= 0;
         world.check(isIn, `${name}: ${buffered} + ${inFlight}, at most ${highWaterMark}, of ${bufferSize}`);
       }
     }
@@ -722,7 +754,11 @@ class Life {
     if (subscription === undefined) return;
     world.strike('leave');
     const before = subscription.status;
-    const mode = plan.kind === 'broadcast' ? before.buffered + before.inFlight : before.inFlight;
+    const waiting = plan.kind === 'broadcast' ? before.buffered : 0;
+    // What is written in parts is in flight as a whole, and the parts that were accepted are counted already.
+    const { names, isAtomic } = branch.plan.node as LeafPlan;
+    const isInParts = names || isAtomic || branch.plan.policies.halve;
+    const mode = waiting + (isInParts ? 0 : before.inFlight);
     try {
       await subscription.unsubscribe();
       if (this.#process.isDead) return;
@@ -839,7 +875,7 @@ class Life {
     ) {
       world.check(report.written === sink.accepted, `written ${report.written}, accepted ${sink.accepted}`);
     }
-    state.isFinished = this.#isFinished(state, report);
+    state.isFinished = this.#isFinished(state, sources, report);
   }
 
   #checkLane(
@@ -854,7 +890,7 @@ class Life {
     const to = source.next[lane] as number;
     if (to === from) return;
     if (of.plan.hasPositions) {
-      const committed = of.committed[lane] as number;
+      const committed = source.committed[lane];
       world.check(
         committed === to,
         `s${of.plan.index}/${lane} came to ${to}, and ${committed} was committed`,
@@ -868,13 +904,31 @@ class Life {
     }
   }
 
-  #isFinished(state: FeedState, report: RunReport): boolean {
+  #isFinished(state: FeedState, sources: readonly SimulatedSource[], report: RunReport): boolean {
     if (report.outcome !== 'completed') return false;
     if (state.takes) return this.#isCalmTold;
-    return state.sources.every(({ plan, committed, handedOut }) =>
-      (plan.hasPositions ? committed : handedOut).every((at) => at >= plan.length),
+    // What was committed is checked lane by lane; what it resumed after was committed before.
+    return sources.every(({ next, ended }, at) =>
+      next.every((to, lane) => to >= (state.sources[at]?.plan.length ?? 0) && ended[lane] !== true),
     );
   }
+}
+
+/** The buffer, times what is gathered in one item; calls at once may want more than there is room for. */
+function mostDemandOf({ operators, bufferSize, maxConcurrency }: FeedPlan): number {
+  return operators.reduceRight((most, operator) => {
+    switch (operator.kind) {
+      case 'batch':
+        return operator.size;
+      case 'map':
+        return Math.max(most, operator.concurrency ?? maxConcurrency);
+      case 'filter':
+      case 'tap':
+        return operator.delayMs === 0 ? most : Math.max(most, maxConcurrency);
+      default:
+        return most;
+    }
+  }, bufferSize);
 }
 
 function describe(error: unknown): string {

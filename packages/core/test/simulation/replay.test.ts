@@ -1,4 +1,4 @@
-/** Not asserted yet: that no seed breaks a rule. Some rules of the model are still wrong, so only the replay is. */
+/** A seed stands for its run, to the last line; that no run breaks a rule is asked in the storms beside this. */
 
 import { describe, expect, it } from 'vitest';
 import { play } from './play.ts';

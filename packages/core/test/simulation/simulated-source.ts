@@ -32,6 +32,8 @@ export class SimulatedSource implements Source<Token, number> {
   readonly next: number[];
   readonly began: number[];
   readonly ended: boolean[];
+  /** By lane: what was committed last, by this process. */
+  readonly committed: (number | undefined)[] = [];
   emitted = 0;
   #isPulling = false;
   #isCommitting = false;
@@ -51,6 +53,10 @@ export class SimulatedSource implements Source<Token, number> {
     this.next = Array<number>(state.plan.lanes).fill(0);
     this.began = [...this.next];
     this.ended = this.next.map(() => false);
+  }
+
+  get isAborted(): boolean {
+    return this.context?.signal.aborted === true;
   }
 
   comparePositions(a: number, b: number): number {
@@ -229,6 +235,7 @@ export class SimulatedSource implements Source<Token, number> {
       );
       this.#model.checkPosition(this.#state, lane, position, 'commit');
       committed[lane] = Math.max(before, position);
+      this.committed[lane] = position;
     }
     this.#world.count('committed');
   }

@@ -17,6 +17,8 @@ export class World {
   breach: string | undefined;
   /** Called at the first breach. */
   onBreach: () => void = () => {};
+  /** How long processes have lived in the storm, without the time that was waited after each. */
+  stormedMs = 0;
   /** Timers of the world's own that have not gone off. */
   pending = 0;
   #offset = 0;
