@@ -68,6 +68,10 @@ export class Receipt implements Claim {
     this.lane.book.onSettled?.();
   }
 
+  shrunk(): void {
+    this.lane.book.onSettled?.();
+  }
+
   fail(): void {
     if (this.#pieces === 0) throw overSettled();
     this.#pieces -= 1;

@@ -28,6 +28,8 @@ export interface Claim {
   settle(): void;
   /** One piece is lost. */
   fail(): void;
+  /** Of what it is a part of, one piece less is open. */
+  shrunk?(): void;
 }
 
 /** Of a claim that stands for no other. */
@@ -73,9 +75,17 @@ export class ClaimGroup implements Claim {
     this.#end();
   }
 
+  shrunk(): void {
+    for (const { receipt } of this.#parts) receipt.shrunk?.();
+  }
+
   #end(): void {
     this.#pieces -= 1;
-    if (this.#pieces > 0) return;
+    if (this.#pieces > 0) {
+      // Whoever waits to have all that is left of it looks again.
+      for (const { receipt } of this.#parts) receipt.shrunk?.();
+      return;
+    }
     for (const { receipt } of this.#parts) {
       if (this.#isLost) receipt.fail();
       else receipt.settle();

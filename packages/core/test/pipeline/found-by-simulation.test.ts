@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { LaneBook } from '../../src/delivery/lane.ts';
+import { MemoryCheckpointStore } from '../../src/delivery/memory-checkpoint-store.ts';
 import { Parcel } from '../../src/delivery/parcel.ts';
 import { WholeBatches } from '../../src/delivery/whole.ts';
 import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
@@ -162,6 +163,38 @@ describe('what is to be written whole', () => {
     expect(batches.choose(parcels.slice(1, 2)).chosen.length).toBe(1);
     receipts[1]?.fail();
     expect(batches.choose(parcels.slice(2)).chosen).toEqual([]);
+  });
+});
+
+describe('several source batches as one item', () => {
+  it('K12 is looked at again when a letter of it is durable, and the rest of it can be written whole', async () => {
+    const source = new CountingSource(4, { size: () => 1 });
+    const written: number[] = [];
+    const sink: Sink<number> = {
+      keepsPositions: true,
+      positions: () => new Map(),
+      write: (batch) => void written.push(...batch),
+    };
+    const letters: Sink<DeadLetter> = { write: () => ({ durable: time().sleep(5) }) };
+    const flow = from({
+      name: source.name,
+      pull: (demand: number) => source.pull(demand),
+      comparePositions: (a: unknown, b: unknown) => Number(a) - Number(b),
+    })
+      .batch(2)
+      .flatMap((pair) => pair)
+      .map(
+        (n) => {
+          if (n % 2 === 1) throw new Error('odd');
+          return n;
+        },
+        { onError: 'deadLetter' },
+      );
+    const pipeline = new ConcurrentPipeline(flow as never, sink).deadLetter(letters);
+    const run = pipeline.checkpoint(new MemoryCheckpointStore(), 'job').run();
+    await time().advance(100);
+    expect(written).toEqual([0, 2]);
+    await time().run(run);
   });
 });
 

@@ -224,6 +224,8 @@ class Performance {
   readonly #flushes: Flush[] = [];
   /** Of everything else that was asked for. */
   readonly #calls: Call[] = [];
+  /** What was written though it came after a flush. */
+  readonly #passed: { readonly flush: Flush; readonly what: string }[] = [];
   readonly #writeOf = new Map<number, FeedWrite>();
   /** Of each item how many writes of sinks had it. */
   readonly #given = new Map<number, number>();
@@ -265,6 +267,7 @@ class Performance {
       if (isLater && at > 0) {
         const news = this.#news;
         await told();
+        this.#checkBarriers();
         this.#check();
         // What waits behind a promise of the dispatcher's own may move without a word.
         const isQuiet = news === this.#news && ![...this.#flushes, ...this.#calls].some(isPending);
@@ -640,7 +643,8 @@ class Performance {
     for (const item of items) {
       const write = this.#writeOf.get(item);
       if (write === undefined) return `${what}, and nobody wrote ${item}.`;
-      if (write.barrier?.isPending === true) return `${what}: it came after a flush that is not over.`;
+      // It may have ended in this very turn: that is told only later.
+      if (write.barrier?.isPending === true) this.#passed.push({ flush: write.barrier, what });
       if (isLeftOut(rule, item)) return `${what}, and ${item} was to be left out.`;
       if (rule === 'broadcast' ? sink.begun.includes(item) : this.#given.has(item)) return `${what} twice.`;
       if (rule === 'names' && routeOf(item) !== sink.partition) return `${what} of another partition.`;
@@ -719,11 +723,18 @@ class Performance {
     }
   }
 
+  /** After all was told: nothing has passed a flush that is not over. */
+  #checkBarriers(): void {
+    const passed = this.#passed.splice(0).find(({ flush }) => flush.isPending);
+    if (passed !== undefined) this.#fail(`${passed.what}: it came after a flush that is not over.`);
+    for (const flush of this.#flushes) flush.isEstablished = true;
+  }
+
   /** After all was told: whoever can go on has gone on. */
   #checkProgress(): void {
     this.#check();
     const { rule } = this.#world;
-    for (const flush of this.#flushes) flush.isEstablished = true;
+    this.#checkBarriers();
     const { state, waiting } = this.#dispatcher.snapshot();
     if (state !== 'open') return;
     const members = this.#sinks.filter(({ isMember }) => isMember);
