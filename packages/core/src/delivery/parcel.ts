@@ -83,7 +83,7 @@ export class ClaimGroup implements Claim {
     this.#pieces -= 1;
     if (this.#pieces > 0) {
       // Whoever waits to have all that is left of it looks again.
-      for (const { receipt } of this.#parts) receipt.shrunk?.();
+      if (!this.#isLost) this.shrunk();
       return;
     }
     for (const { receipt } of this.#parts) {
