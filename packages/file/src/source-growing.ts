@@ -205,6 +205,8 @@ export class GrowingFile<T> {
     this.#expected = undefined;
     this.#identity = undefined;
     this.#furthest = 0;
+    // Seen of what was there before: as a size of this one it would keep it from being recognised once it is renamed.
+    this.size = 0;
     this.#decode();
   }
 
