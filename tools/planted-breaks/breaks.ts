@@ -838,7 +838,7 @@ export const BREAKS: readonly Break[] = [
   {
     name: 'an operator is called after its run was abandoned',
     file: 'flow/through.ts',
-    find: 'if (this.#isOver) return NEVER;',
+    find: 'if (this.#isOver) return never();',
     replace: '',
     tests: ['propagation'],
   },

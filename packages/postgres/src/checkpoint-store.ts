@@ -2,7 +2,6 @@
 
 import { type CheckpointStore, checkOptions, checkText, OptionError } from '@streamweld/core/connector';
 import { type Session, Sessions } from './client.ts';
-import { toPostgresError } from './errors.ts';
 import { checkIdentifier } from './identifiers.ts';
 import { checkReach, type ReachOptions } from './options.ts';
 import { encodePositions, PositionTables } from './positions.ts';
@@ -106,24 +105,14 @@ export class PostgresCheckpointStore implements CheckpointStore {
     await saving;
   }
 
-  async #with<R>(use: (session: Session) => Promise<R>, action: string): Promise<R> {
-    try {
-      const session = await this.#sessions.acquire();
-      try {
-        this.#created ??= this.#tables.create(session);
-        await this.#created.catch((error: unknown) => {
-          this.#created = undefined;
-          throw error;
-        });
-        const result = await use(session);
-        session.release();
-        return result;
-      } catch (error) {
-        session.destroy();
+  #with<R>(use: (session: Session) => Promise<R>, action: string): Promise<R> {
+    return this.#sessions.lend(`${action} (${this.#stage})`, async (session) => {
+      this.#created ??= this.#tables.create(session);
+      await this.#created.catch((error: unknown) => {
+        this.#created = undefined;
         throw error;
-      }
-    } catch (error) {
-      throw toPostgresError(error, this.#sessions.translation(`${action} (${this.#stage})`));
-    }
+      });
+      return use(session);
+    });
   }
 }

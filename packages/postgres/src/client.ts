@@ -155,6 +155,23 @@ export class Sessions {
     await within(ms, canceling).catch(() => {});
   }
 
+  /** Lends a session to a call: given back where it ends well, and ended where it fails, whatever state that left it in. */
+  async lend<R>(action: string, use: (session: Session) => Promise<R>, signal?: AbortSignal): Promise<R> {
+    try {
+      const session = await this.acquire(signal);
+      try {
+        const result = await use(session);
+        session.release();
+        return result;
+      } catch (error) {
+        session.destroy();
+        throw error;
+      }
+    } catch (error) {
+      throw toPostgresError(error, this.translation(action));
+    }
+  }
+
   forget(session: Session): void {
     this.#live.delete(session);
   }

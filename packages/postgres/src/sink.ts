@@ -96,7 +96,11 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
   async positions(): Promise<ReadonlyMap<string, unknown>> {
     const kept = this.#kept;
     if (kept === undefined) return new Map();
-    return this.#with((session) => this.#tables.load(session, kept.name), 'read the positions');
+    return this.#sessions.lend(
+      'read the positions',
+      (session) => this.#tables.load(session, kept.name),
+      this.#context?.signal,
+    );
   }
 
   async keep(positions: ReadonlyMap<string, unknown>): Promise<void> {
@@ -253,22 +257,6 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
         }
         await pause(ASK_MS);
       }
-    }
-  }
-
-  async #with<R>(use: (session: Session) => Promise<R>, action: string): Promise<R> {
-    try {
-      const session = await this.#sessions.acquire(this.#context?.signal);
-      try {
-        const result = await use(session);
-        session.release();
-        return result;
-      } catch (error) {
-        session.destroy();
-        throw error;
-      }
-    } catch (error) {
-      throw this.#translate(error, action);
     }
   }
 

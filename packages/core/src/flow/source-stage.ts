@@ -6,7 +6,7 @@ import { Parcel } from '../delivery/parcel.ts';
 import { Deferred, isThenable } from '../deferred.ts';
 import { StreamWeldError, wrapError } from '../errors.ts';
 import type { Awaitable, Positioned, Source } from '../source.ts';
-import { type FlowRun, NEVER, Stage } from './stage.ts';
+import { type FlowRun, never, Stage } from './stage.ts';
 
 /** What an answer of `null` holds. */
 const NO_ANSWER = {};
@@ -84,7 +84,7 @@ export class SourceStage<T> extends Stage<T> {
   }
 
   override pull(demand: number): Awaitable<Parcel<T> | undefined> {
-    if (this.#isAbandoned) return NEVER;
+    if (this.#isAbandoned) return never();
     if (this.#ended) return undefined;
     if (this.#resumed !== undefined) return this.#resumed.promise.then(() => this.pull(demand));
     this.#demand = this.caution?.isNeeded === true ? 1 : demand;
@@ -108,7 +108,7 @@ export class SourceStage<T> extends Stage<T> {
   }
 
   readonly #accept = (answer: readonly T[] | Positioned<T> | undefined): Awaitable<Parcel<T> | undefined> => {
-    if (this.#isAbandoned) return NEVER;
+    if (this.#isAbandoned) return never();
     if (answer === undefined) {
       this.#ended = true;
       return undefined;
@@ -126,7 +126,7 @@ export class SourceStage<T> extends Stage<T> {
   };
 
   readonly #reject = (error: unknown): Awaitable<never> => {
-    if (this.#isAbandoned) return NEVER;
+    if (this.#isAbandoned) return never();
     throw this.failure(error);
   };
 

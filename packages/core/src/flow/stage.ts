@@ -37,8 +37,13 @@ export interface StageLetters {
   put(item: unknown, error: unknown, stage: string, claim: Claim | undefined): void;
 }
 
-/** What nobody waits for any more: the stages behind it stand still, and are forgotten with it. */
-export const NEVER: Promise<never> = new Promise(() => {});
+/**
+ * What nobody waits for any more: the stages behind it stand still, and are forgotten with it. One for each, because a
+ * promise that is shared and never settles would keep all who ever waited for it.
+ */
+export function never(): Promise<never> {
+  return new Promise(() => {});
+}
 
 export abstract class Stage<T> {
   /** How many items it has handed on. */

@@ -3,7 +3,7 @@
 import { isThenable } from '../deferred.ts';
 import { ClaimGroup, Parcel } from '../delivery/parcel.ts';
 import type { Awaitable, Processor } from '../source.ts';
-import { type FlowRun, NEVER, Stage } from './stage.ts';
+import { type FlowRun, never, Stage } from './stage.ts';
 
 export class ThroughStage<I, O> extends Stage<O> {
   readonly #input: Stage<I>;
@@ -61,14 +61,14 @@ export class ThroughStage<I, O> extends Stage<O> {
 
   readonly #process = (parcel: Parcel<I> | undefined): Awaitable<Parcel<O> | undefined> => {
     // The stage before it may still answer, or end because it was closed: nobody waits for that any more.
-    if (this.#isOver) return NEVER;
+    if (this.#isOver) return never();
     if (parcel === undefined) return this.#flush();
     if (parcel.items.length === 0) return this.#accept(parcel, []);
     try {
       const answer = this.#processor.process(parcel.items);
       return isThenable(answer)
         ? Promise.resolve(answer).then(
-            (items) => (this.#isOver ? NEVER : this.#accept(parcel, items)),
+            (items) => (this.#isOver ? never() : this.#accept(parcel, items)),
             this.#reject,
           )
         : this.#accept(parcel, answer);
