@@ -18,6 +18,7 @@ const JUDGES: Readonly<Record<string, readonly string[]>> = {
 const TOO_SLOW: readonly string[] = [
   'dispatch/memory',
   'pipeline/fairness',
+  'flow/flow-abandoned',
   'pipeline/heap',
   'pipeline/processes',
   // These count what their cases came to, so they cannot run less often.
