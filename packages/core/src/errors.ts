@@ -57,6 +57,11 @@ export interface ErrorDetails {
   readonly stage?: string | undefined;
   /** What was thrown, whatever it is: an Error, a string, `undefined`. */
   readonly cause?: unknown;
+  /**
+   * What a program can go by, beside the code: `{ sqlState: '23505' }`. Plain data that JSON can hold, for it goes into the
+   * dead letter; no secret, and nothing of an item that the message would not tell.
+   */
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /**
@@ -67,6 +72,8 @@ export class StreamWeldError extends Error {
   override readonly name: string = 'StreamWeldError';
   readonly code: string;
   readonly stage: string | undefined;
+  /** Plain data that says more than the code; the dead letter carries it. */
+  readonly details: Readonly<Record<string, unknown>> | undefined;
   /** Failures that came after this one, in the order they came. */
   readonly suppressed: unknown[] = [];
 
@@ -74,6 +81,7 @@ export class StreamWeldError extends Error {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
     this.code = code;
     this.stage = details.stage;
+    this.details = details.details;
     Object.defineProperty(this, BRAND, { value: true });
   }
 
@@ -97,6 +105,7 @@ export class OptionError extends RangeError {
   override readonly name: string = 'OptionError';
   readonly code = 'SW_OPTION_INVALID';
   readonly stage: string | undefined;
+  readonly details: undefined;
   readonly suppressed: unknown[] = [];
   /** The option's name as the user wrote it. */
   readonly option: string;

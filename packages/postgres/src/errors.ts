@@ -64,6 +64,7 @@ export class PostgresError extends StreamWeldError implements ServerFields {
   constructor(code: PostgresErrorCode, message: string, details: PostgresErrorDetails = {}) {
     super(code, message, {
       stage: details.stage,
+      details: known(details),
       ...('cause' in details ? { cause: details.cause } : undefined),
     });
     this.isTransient = details.isTransient ?? false;
@@ -93,6 +94,7 @@ export class PostgresRowError extends WriteError implements ServerFields {
   ) {
     super(message, {
       stage: details.stage,
+      details: known(details),
       failed,
       retryable: false,
       ...('cause' in details ? { cause: details.cause } : undefined),
@@ -104,6 +106,19 @@ export class PostgresRowError extends WriteError implements ServerFields {
     this.column = details.column;
     this.constraint = details.constraint;
   }
+}
+
+/** What is known of them, for programs; a dead letter carries it. */
+function known({
+  sqlState,
+  schema,
+  table,
+  column,
+  constraint,
+}: ServerFields): Record<string, unknown> | undefined {
+  const fields = Object.entries({ sqlState, schema, table, column, constraint });
+  const told = fields.filter(([, value]) => value !== undefined);
+  return told.length === 0 ? undefined : Object.fromEntries(told);
 }
 
 interface Verdict {
@@ -388,8 +403,11 @@ function sentence(error: unknown, verdict: Verdict, { action, errorDetails }: Tr
 function fieldsOf(error: unknown): ServerFields {
   const sqlState = sqlStateOf(error);
   if (sqlState === undefined) return {};
-  const { schema, table, column, constraint } = error as Record<string, string | undefined>;
-  return { sqlState, schema, table, column, constraint };
+  const { schema, table, column, constraint, where } = error as Record<string, string | undefined>;
+  if (column !== undefined || where === undefined) return { sqlState, schema, table, column, constraint };
+  // Of a value that a COPY cannot read the column is told there only, and before the value.
+  const copying = /^COPY (.+?), line \d+, column (.+?): /s.exec(where);
+  return { sqlState, schema, table: table ?? copying?.[1], column: copying?.[2], constraint };
 }
 
 /** The server's error may quote data, and so is a cause only on request; what Node threw is one as it is. */

@@ -242,6 +242,54 @@ describeWithPostgres('faults', (database) => {
     expect(await ids('dupes')).toEqual(complete(1000));
   });
 
+  it.each(['copy', 'insert', 'upsert'] as const)(
+    '82 what the server refuses goes to the dead letter with the code of the server, as data: %s',
+    async (mode) => {
+      const table = `Refused by ${mode}`;
+      await query(`create table "${table}" (id int primary key, n int not null, "E-mail" text constraint "one ""${mode}""" unique,
+        t text, constraint short check (length(t) < 12));
+        insert into "${table}" values (1000, 1, 'there', '')`);
+      const at: Readonly<Record<number, object>> = {
+        3: { 'E-mail': 'there' },
+        40: { n: null },
+        55: { n: 'secret-value' },
+        90: { t: 'secret-value, long' },
+      };
+      const items = from(range(0, 100)).map((id) => ({
+        id,
+        n: 1,
+        t: `row ${id}`,
+        'E-mail': `${id}`,
+        ...at[id],
+      }));
+      const letters = collect<DeadLetter<Row>>();
+      const target = new PostgresSink<object>({
+        connection: database().url,
+        table,
+        ...(mode === 'upsert' ? { mode, key: 'id' } : { mode }),
+      });
+      const report = await new ConcurrentPipeline(items, target).deadLetter(letters).run();
+      expect([report.written, report.deadLettered]).toEqual([96, 4]);
+      // As a file would hold them.
+      const written = JSON.stringify(letters.items.map(({ item, error }) => ({ id: item.id, error })));
+      expect(written).not.toContain('secret-value');
+      const found = JSON.parse(written) as { id: number; error: DeadLetter['error'] }[];
+      const schema = 'public';
+      expect(
+        found.toSorted((a, b) => a.id - b.id).map(({ id, error }) => [id, error.code, error.details]),
+      ).toEqual([
+        [3, 'SW_POSTGRES_DATA_INVALID', { sqlState: '23505', schema, table, constraint: `one "${mode}"` }],
+        [40, 'SW_POSTGRES_DATA_INVALID', { sqlState: '23502', schema, table, column: 'n' }],
+        [
+          55,
+          'SW_POSTGRES_DATA_INVALID',
+          mode === 'copy' ? { sqlState: '22P02', table, column: 'n' } : { sqlState: '22P02' },
+        ],
+        [90, 'SW_POSTGRES_DATA_INVALID', { sqlState: '23514', schema, table, constraint: 'short' }],
+      ]);
+    },
+  );
+
   it('86 timeouts, no connection left, a read-only server: named, and tried again where that helps', async () => {
     await query('create table slowly (id int, t text)');
     const options = (setting: string) => `${database().url}?options=${encodeURIComponent(`-c ${setting}`)}`;

@@ -20,6 +20,8 @@ export interface DeadLetterError {
   readonly message: string;
   /** A stable code, where the error has one: SW_…, or a database's own. */
   readonly code?: string | undefined;
+  /** More than the code, where an error of StreamWeld's has it: `{ sqlState: '23505', constraint: 'users_email_key' }`. */
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
   /** What was thrown. Not enumerable. */
   readonly cause?: unknown;
 }
@@ -61,13 +63,19 @@ export function deadLetter<T>(
 
 /** Describes whatever was thrown, so that it can be written down. */
 export function describeError(thrown: unknown): DeadLetterError {
-  const described: { name: string; message: string; code?: string } = { name: 'Error', message: '' };
+  const described: { name: string; message: string; code?: string; details?: DeadLetterError['details'] } = {
+    name: 'Error',
+    message: '',
+  };
   try {
     if (typeof thrown === 'object' && thrown !== null) {
       const { name, message, code } = thrown as { name?: unknown; message?: unknown; code?: unknown };
       if (typeof name === 'string') described.name = name;
       if (typeof message === 'string') described.message = message;
       if (typeof code === 'string' || typeof code === 'number') described.code = String(code);
+      // What others call by that name may be anything, and may quote the item.
+      const details = isStreamWeldError(thrown) ? plainCopy(thrown.details) : undefined;
+      if (details !== undefined) described.details = details;
     } else {
       described.name = typeof thrown;
       described.message = String(thrown);
@@ -76,6 +84,13 @@ export function describeError(thrown: unknown): DeadLetterError {
     // It throws when it is read: what is known by then is told.
   }
   return Object.defineProperty(described, 'cause', { value: thrown });
+}
+
+/** As a file would hold it. Nothing, where JSON cannot, or where there is nothing in it. */
+function plainCopy(details: unknown): DeadLetterError['details'] {
+  if (typeof details !== 'object' || details === null || Array.isArray(details)) return undefined;
+  const copy = JSON.parse(JSON.stringify(details)) as Readonly<Record<string, unknown>>;
+  return Object.keys(copy).length === 0 ? undefined : copy;
 }
 
 /** What becomes of letters that were put in together. Each is called at most once. */

@@ -1,7 +1,7 @@
 /** The parts that decide and move nothing. */
 
 import { describe, expect, it } from 'vitest';
-import { StreamWeldError, WriteError } from '../../src/errors.ts';
+import { OptionError, StreamWeldError, WriteError } from '../../src/errors.ts';
 import { isolate, leftToWrite, type SegmentRules, wholeSegment } from '../../src/policy/bisect.ts';
 import { describeError } from '../../src/policy/dead-letter.ts';
 import { blamesData, failedIndexes } from '../../src/policy/write-failure.ts';
@@ -104,9 +104,49 @@ describe('describeError', () => {
     [undefined, { name: 'undefined', message: 'undefined' }],
     [null, { name: 'object', message: 'null' }],
     [Symbol('no'), { name: 'symbol', message: 'Symbol(no)' }],
+    [
+      new WriteError('no', {
+        retryable: false,
+        details: { sqlState: '23505', at: { row: 7, column: undefined } },
+      }),
+      {
+        name: 'WriteError',
+        message: 'no',
+        code: 'SW_SINK_FAILED',
+        details: { sqlState: '23505', at: { row: 7 } },
+      },
+    ],
+    [
+      new StreamWeldError('SW_X', 'no', { details: {} }),
+      { name: 'StreamWeldError', message: 'no', code: 'SW_X' },
+    ],
+    // What no JSON can hold, and what is no record.
+    ...[{ n: 1n }, ['23505'], 'text', null, circle()].map((details): [unknown, object] => [
+      new StreamWeldError('SW_X', 'no', { details: details as never }),
+      { name: 'StreamWeldError', message: 'no', code: 'SW_X' },
+    ]),
+    // What others call details may quote anything.
+    [Object.assign(new Error('no'), { details: { card: '4111' } }), { name: 'Error', message: 'no' }],
+    [
+      new OptionError('x', 'a number', 'y'),
+      { name: 'OptionError', message: 'x must be a number, got "y".', code: 'SW_OPTION_INVALID' },
+    ],
   ])('%#: %s', (thrown, described) => {
     const error = describeError(thrown);
     expect(JSON.parse(JSON.stringify(error))).toEqual(described);
     expect(error.cause).toBe(thrown);
   });
+
+  it('copies the details: what happens to the error later changes no letter', () => {
+    const details = { sqlState: '23505' };
+    const error = describeError(new StreamWeldError('SW_X', 'no', { details }));
+    details.sqlState = 'changed';
+    expect(error.details).toEqual({ sqlState: '23505' });
+  });
 });
+
+function circle(): object {
+  const record: Record<string, unknown> = {};
+  record['self'] = record;
+  return record;
+}
