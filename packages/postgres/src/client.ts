@@ -199,6 +199,9 @@ export class Sessions {
           super(config);
           clients.add(this);
           this.once('end', () => clients.delete(this));
+          // A server may end a session in the same breath in which it says that it is ready: between the pool and the
+          // session nobody listens, and an error that nobody hears would end the process. Its next query fails.
+          this.on('error', () => {});
         }
       };
       this.#own = new pg.Pool({
