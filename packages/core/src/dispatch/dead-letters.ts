@@ -33,9 +33,9 @@ export class DeadLetters {
     await opening;
   }
 
-  /** Everything that was put in becomes durable. */
-  async flush(): Promise<void> {
-    await Promise.all([...this.#opening.keys()].map((box) => box.flush()));
+  /** Everything that was put in becomes durable, within so long where a sink has no flush. */
+  async flush(patienceMs: number): Promise<void> {
+    await Promise.all([...this.#opening.keys()].map((box) => box.flush(patienceMs)));
   }
 
   async close(reason: unknown, guard: CloseGuard): Promise<void> {

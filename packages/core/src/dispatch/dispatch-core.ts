@@ -403,7 +403,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   /** After all sinks: what they could not take is in them. */
   async #flushDeadLetters(): Promise<void> {
     try {
-      await this.#deadLetters.flush();
+      await this.#deadLetters.flush(this.closeMs);
     } catch (error) {
       this.fail(error);
     }

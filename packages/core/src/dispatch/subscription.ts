@@ -74,6 +74,8 @@ export interface SubscriptionHost<T> {
   readonly turn: Turn;
   /** How long the run waits for what is outstanding. */
   readonly closeMs: number;
+  /** It has neither failed nor ended. */
+  readonly isOpen: boolean;
   failed(subscription: SinkSubscription<T>, error: unknown): void;
   quiet(): void;
   unsubscribe(subscription: SinkSubscription<T>): Promise<void>;
@@ -188,8 +190,9 @@ export class SinkSubscription<T> implements Subscription {
     return this.#state === 'open' ? this.outlet.room : 0;
   }
 
+  /** Only of what ends this branch alone: what goes down with the whole dispatcher is not lost, but comes again. */
   get consentsToLoss(): boolean {
-    return this.#plan.options.onError === 'detach';
+    return this.#plan.options.onError === 'detach' && (this.#state === 'detached' || this.#host.isOpen);
   }
 
   get status(): SinkStatus {
@@ -360,6 +363,7 @@ export class SinkSubscription<T> implements Subscription {
 
   #createTask(): SinkTask<T> {
     const host = this.#host;
+    const consents = (): boolean => this.consentsToLoss;
     return new SinkTask<T>({
       name: this.name,
       sink: this.sink,
@@ -375,7 +379,9 @@ export class SinkSubscription<T> implements Subscription {
       },
       policies: this.#policies,
       writesWhole: this.#plan.checkpoint !== undefined,
-      consentsToLoss: this.consentsToLoss,
+      get consentsToLoss(): boolean {
+        return consents();
+      },
       signal: host.signal,
       turn: host.turn,
       onFail: (error, items) => {

@@ -190,6 +190,8 @@ export class DeadLetterBox {
   /** Everything that was put in becomes durable: by a flush or, where the sink has none, by itself, given some time. */
   async flush(patienceMs: number = PATIENCE_MS): Promise<void> {
     await this.idle();
+    // What is given up meanwhile is not made durable.
+    if (this.#isClosed) return;
     this.#flushNow();
     await this.idle();
     if (this.#sink.flush === undefined) await this.#empty(patienceMs);

@@ -37,7 +37,7 @@ export interface SinkTaskOptions<T> {
   readonly writesWhole?: boolean | undefined;
   /** How long what a sink without flush has accepted may take to become durable at the end. Default 2000. */
   readonly patienceMs?: number | undefined;
-  /** Items that are lost count as done: somebody agreed to that. */
+  /** Items that are lost count as done: somebody agreed to that. It may be taken back. */
   readonly consentsToLoss?: boolean | undefined;
   readonly signal: AbortSignal;
   readonly turn: Turn;

@@ -10,6 +10,8 @@ export interface WriteOwner {
   readonly signal: AbortSignal;
   /** Whether each write has a signal of its own, because it may be given up before the run is. */
   readonly givesWritesUp: boolean;
+  /** Whether what is lost now counts as done. */
+  readonly consentsToLoss: boolean;
   /** Where items that are lost count as done: is given what a sink took into its own hands, to end it with the sink. */
   readonly track: ((claim: ConsentedClaim) => void) | undefined;
   /** The sink took one more write into its own hands, and has settled one of them: 1 and -1. */
@@ -19,17 +21,20 @@ export interface WriteOwner {
 
 /**
  * What a sink took into its own hands, and whose loss was consented to: a piece that fails is done, and so is whatever is
- * left when the sink has ended.
+ * left when the sink has ended. What fails because everything has is not lost: the next run brings it again.
  */
 export class ConsentedClaim implements Claim {
   readonly #whole: Parcel<unknown>;
+  readonly #owner: { readonly consentsToLoss: boolean };
   #pieces = 1;
+  #hasFailed = false;
   isLost = false;
   /** Called when it has ended. */
   onEnd: () => void = () => {};
 
-  constructor(whole: Parcel<unknown>) {
+  constructor(whole: Parcel<unknown>, owner: { readonly consentsToLoss: boolean }) {
     this.#whole = whole;
+    this.#owner = owner;
   }
 
   get items(): number {
@@ -56,12 +61,14 @@ export class ConsentedClaim implements Claim {
     if (this.#pieces === 0) return;
     this.#pieces -= 1;
     if (this.#pieces > 0) return;
-    this.#whole.settle();
+    if (this.#hasFailed) this.#whole.fail();
+    else this.#whole.settle();
     this.onEnd();
   }
 
   fail(): void {
-    this.isLost = true;
+    if (this.#owner.consentsToLoss) this.isLost = true;
+    else this.#hasFailed = true;
     this.settle();
   }
 
@@ -137,7 +144,7 @@ export class Write<T> implements WriteContext, DeferredReceipt {
   defer(): DeferredReceipt {
     if (this.#givenUp !== undefined && !this.#deferred) return NOT_WANTED;
     if (!this.#deferred && this.#owner.track !== undefined) {
-      const claim = new ConsentedClaim(this.parcel);
+      const claim = new ConsentedClaim(this.parcel, this.#owner);
       this.handed = new Parcel<T>(this.parcel.items, claim, null);
       this.#owner.track(claim);
     }

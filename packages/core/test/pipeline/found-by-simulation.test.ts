@@ -1,16 +1,20 @@
 /** Faults that the simulator found, each kept from coming back by the shortest way to it. */
 
 import { describe, expect, it } from 'vitest';
+import { Deferred } from '../../src/deferred.ts';
 import { LaneBook } from '../../src/delivery/lane.ts';
 import { MemoryCheckpointStore } from '../../src/delivery/memory-checkpoint-store.ts';
 import { Parcel } from '../../src/delivery/parcel.ts';
 import { WholeBatches } from '../../src/delivery/whole.ts';
 import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
+import type { SubscribeOptions } from '../../src/dispatch/subscribe-options.ts';
+import type { StreamWeldError } from '../../src/errors.ts';
 import { from } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import { deadLetter, DeadLetterBox, type DeadLetter, describeError } from '../../src/policy/dead-letter.ts';
+import { RateLimit } from '../../src/policy/rate-limit.ts';
 import type { Sink, WriteContext } from '../../src/sink.ts';
-import { ControlledSink, ControlledSource, CountingSource, rejection } from '../controlled.ts';
+import { ControlledSink, ControlledSource, CountingSource, deferringSink, rejection } from '../controlled.ts';
 import { useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock } from '../clock.ts';
 
@@ -230,7 +234,10 @@ describe('a paused run', () => {
 });
 
 /** One item is bad; its letter becomes durable some time after it was accepted, by itself. */
-function lateLetters(): { readonly sink: Sink<number>; readonly letters: Sink<DeadLetter> } {
+function lateLetters(durableMs: number = 5): {
+  readonly sink: Sink<number>;
+  readonly letters: Sink<DeadLetter>;
+} {
   return {
     sink: {
       atomic: true,
@@ -239,7 +246,7 @@ function lateLetters(): { readonly sink: Sink<number>; readonly letters: Sink<De
       },
       flush: () => {},
     },
-    letters: { write: () => ({ durable: time().sleep(5) }) },
+    letters: { write: () => ({ durable: time().sleep(durableMs) }) },
   };
 }
 
@@ -261,6 +268,27 @@ describe('a dead letter without flush', () => {
     expect(source.committed).toBe(3);
   });
 
+  it('K7 is waited for behind a dispatcher as long as its run has it, and no longer', async () => {
+    const { sink, letters } = lateLetters(5000);
+    for (const [closeMs, outcome] of [
+      [6000, 'completed'],
+      [4000, 'SW_DELIVERY_UNSETTLED'],
+    ] as const) {
+      const dispatcher = new DispatchedPipelineBuilder<number>().broadcast();
+      const retry = { attempts: 1 };
+      await dispatcher.subscribeSink(sink, undefined, { retry, deadLetter: { ...letters } });
+      const pipeline = new ConcurrentPipeline(new CountingSource(3), dispatcher.createSink()).closeMs(
+        closeMs,
+      );
+      const run = pipeline.run().then(
+        (report) => report.outcome,
+        (error: unknown) => (error as StreamWeldError).code,
+      );
+      expect(await time().run(run)).toBe(outcome);
+    }
+    await time().advance(5000);
+  });
+
   it('K7 is waited for no longer than closeMs', async () => {
     const { sink } = lateLetters();
     const letters: Sink<DeadLetter> = { write: () => ({ durable: new Promise(() => {}) }) };
@@ -272,6 +300,21 @@ describe('a dead letter without flush', () => {
 });
 
 describe('DeadLetterBox', () => {
+  it('K8 is not flushed when it was closed, or given up, while the flush waited for a write', async () => {
+    for (const ends of ['close', 'halt'] as const) {
+      const sink = new ControlledSink<DeadLetter>();
+      const box = new DeadLetterBox(sink);
+      await box.open({ signal: new AbortController().signal, fail: () => {} });
+      const letter = deadLetter(1, describeError(new Error('bad')), 'stage', 1, undefined);
+      box.put([letter], { accepted: () => {}, durable: () => {}, failed: () => {} });
+      const flushed = box.flush();
+      const ended = ends === 'close' ? box.close(new Error('abort')) : box.halt();
+      sink.writes[0]?.accept();
+      await Promise.all([flushed, ended]);
+      expect(sink.calls).toEqual(['open', 'write', ...(ends === 'close' ? ['close'] : [])]);
+    }
+  });
+
   it('K2 writes one batch of letters at a time, whoever puts more in when one is accepted', async () => {
     const sink = Object.assign(new ControlledSink<DeadLetter>(), { batching: { maxItems: 1 } });
     const box = new DeadLetterBox(sink);
@@ -294,5 +337,75 @@ describe('DeadLetterBox', () => {
     }
     expect(sink.writes.length).toBe(3);
     await box.close();
+  });
+});
+
+describe('a sink that may be detached, when all is lost for another reason', () => {
+  /** Three items are with a sink whose loss was consented to, and another sink fails the dispatcher. */
+  const failBeside = async (
+    sink: Sink<number>,
+    options: SubscribeOptions<number> = {},
+    meanwhile: () => void = () => {},
+  ): Promise<{ committed: number; failed: number }> => {
+    const source = new ControlledSource<number>();
+    const dispatcher = new DispatchedPipelineBuilder<number>().broadcast();
+    const subscription = await dispatcher.subscribeSink(sink, undefined, { ...options, onError: 'detach' });
+    const beside = new ControlledSink<number>();
+    await dispatcher.subscribeSink(beside);
+    const pipeline = new ConcurrentPipeline(source, dispatcher.createSink()).commitEvery({ items: 1 });
+    const run = rejection(pipeline.run());
+    await time().advance(1);
+    source.lastPull.answer({ items: [1, 2, 3], position: 3 });
+    await time().advance(1);
+    beside.writes[0]?.accept();
+    await time().advance(1);
+    beside.context?.fail(new Error('broken'));
+    meanwhile();
+    await time().run(run);
+    return { committed: source.commits.at(-1)?.get('') ?? 0, failed: subscription.status.failed };
+  };
+
+  it('S8 loses nothing that waits to be written again', async () => {
+    const sink: Sink<number> = { write: () => Promise.reject(new Error('for now')) };
+    const retry = { attempts: 3, backoff: { firstMs: 100 } };
+    expect((await failBeside(sink, { retry })).committed).toBe(0);
+  });
+
+  it('S8 loses nothing that waits for its turn under a limit', async () => {
+    const rateLimit = new RateLimit({ perSecond: 1, burst: 1 });
+    const sink = new ControlledSink<number>();
+    const taken: number[] = [];
+    const other = new DispatchedPipelineBuilder<number>().broadcast();
+    await other.subscribeSink((batch) => void taken.push(...batch), undefined, { rateLimit });
+    await time().run(new ConcurrentPipeline([0], other.createSink()).run());
+    expect((await failBeside(sink, { rateLimit })).committed).toBe(0);
+    expect([taken, sink.writes]).toEqual([[0], []]);
+  });
+
+  it.each([[{}], [{ retry: { attempts: 3 } }]])(
+    'S8 loses nothing of a write that fails with it, with %j',
+    async (options) => {
+      const sink = new ControlledSink<number>();
+      const fail = (): void => sink.writes[0]?.fail(new Error('too'));
+      expect((await failBeside(sink, options, fail)).committed).toBe(0);
+    },
+  );
+
+  it('S8 loses nothing that was not durable yet', async () => {
+    const durable = new Deferred();
+    const sink: Sink<number> = { write: () => ({ durable: durable.promise }) };
+    const fail = (): void => durable.reject(new Error('too'));
+    expect((await failBeside(sink, {}, fail)).committed).toBe(0);
+  });
+
+  it('S8 loses nothing that it took into its own hands', async () => {
+    const sink = deferringSink<number>();
+    const fail = (): void => {
+      const [receipt] = sink.receipts;
+      receipt?.retain(1);
+      receipt?.fail(new Error('too'));
+      receipt?.settle();
+    };
+    expect((await failBeside(sink, {}, fail)).committed).toBe(0);
   });
 });
