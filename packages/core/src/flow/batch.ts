@@ -45,6 +45,7 @@ export class BatchStage<T> extends Stage<readonly T[]> {
     this.#clearTimer();
     for (const parcel of this.#gathered) parcel.settle();
     this.#gathered = [];
+    this.#count = 0;
     super.leave();
   }
 
@@ -124,6 +125,8 @@ export class BatchStage<T> extends Stage<readonly T[]> {
   #accept(parcel: Parcel<T> | undefined): void {
     if (this.#isLeft) {
       parcel?.settle();
+      // Whoever still waits asks no more.
+      this.#ended = true;
       return;
     }
     if (this.#ended) return;

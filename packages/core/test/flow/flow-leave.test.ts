@@ -3,19 +3,22 @@
 import { describe, expect, it } from 'vitest';
 import { LaneBook } from '../../src/delivery/lane.ts';
 import { Parcel } from '../../src/delivery/parcel.ts';
+import { BatchStage } from '../../src/flow/batch.ts';
 import { FlatMapStage } from '../../src/flow/flat-map.ts';
 import { type FlowRun, Stage } from '../../src/flow/stage.ts';
 
+const createRun = (): FlowRun => ({
+  concurrency: 1,
+  sources: [],
+  stages: [],
+  isCautious: () => false,
+  dropped: () => {},
+  deadLetter: undefined,
+});
+
 describe('FlatMapStage.leave', () => {
   it('has settled what it holds, and answers nothing of it to whoever still waits', async () => {
-    const run: FlowRun = {
-      concurrency: 1,
-      sources: [],
-      stages: [],
-      isCautious: () => false,
-      dropped: () => {},
-      deadLetter: undefined,
-    };
+    const run = createRun();
     const book = new LaneBook(() => {});
     class Input extends Stage<number> {
       override pull(): Parcel<number> {
@@ -36,5 +39,34 @@ describe('FlatMapStage.leave', () => {
     expect(late?.items).toEqual([]);
     // Whoever was left with it settles it, as an asynchronous map does.
     expect(() => late?.settle()).not.toThrow();
+  });
+});
+
+describe('BatchStage.leave', () => {
+  it.each([
+    ['an item', [3]],
+    ['the end', undefined],
+  ] as const)('asks no more, and answers the end, when what it waited for is %s', async (_, items) => {
+    const run = createRun();
+    const book = new LaneBook(() => {});
+    const issue = (item: number): Parcel<number> => new Parcel([item], book.issue('', 1, item), null);
+    let answer: (parcel: Parcel<number> | undefined) => void = () => {};
+    let pulls = 0;
+    class Input extends Stage<number> {
+      override pull(): Parcel<number> | undefined | Promise<Parcel<number> | undefined> {
+        pulls += 1;
+        if (pulls === 1) return issue(1);
+        if (pulls === 2) return new Promise((resolve) => void (answer = resolve));
+        // Who asks for ever would never be heard of again.
+        if (pulls > 10) throw new Error('asked again and again');
+        return undefined;
+      }
+    }
+    const stage = new BatchStage<number>(new Input('input', [], run), run, 3, undefined);
+    const pulled = stage.pull();
+    stage.leave();
+    answer(items === undefined ? undefined : issue(items[0]));
+    expect(await pulled).toBe(undefined);
+    expect([pulls, book.openLanes()]).toEqual([2, []]);
   });
 });
