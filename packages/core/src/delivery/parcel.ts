@@ -9,7 +9,7 @@
  *
  * An item is never wrapped. A parcel holds one claim on each receipt it names, and gives it back exactly once: by
  * settling, by failing, or by handing it to the pieces it is cut into. Sources without positions have no receipts, and
- * their parcels cost nothing but themselves.
+ * their parcels cost nothing but themselves; joined to others, they have a part that nobody waits for.
  */
 
 import type { Batch } from '../channel/batch-deque.ts';
@@ -34,6 +34,16 @@ export interface Claim {
 
 /** Of a claim that stands for no other. */
 export const NO_ORIGINS: readonly Part[] = [];
+
+/** Of items that came without a receipt, where they were joined to others: it keeps their place, and nobody waits for it. */
+const UNCLAIMED: Claim = {
+  pieces: 1,
+  origins: NO_ORIGINS,
+  retain: () => {},
+  rejoin: () => {},
+  settle: () => {},
+  fail: () => {},
+};
 
 /** Several claims as one: each is settled when the last piece of the whole is. */
 export class ClaimGroup implements Claim {
@@ -237,10 +247,19 @@ export function gatherParcels<T, U>(parcels: readonly Parcel<T>[], item: U): Par
   return joinAs<U>(parcels as unknown as readonly Parcel<U>[], [item]).unify();
 }
 
+/** Its parts, so that each item is in one. */
+function placesOf(parcel: Parcel<unknown>): readonly Part[] {
+  const parts = parcel.listParts();
+  const { length } = parcel.items;
+  return parts.length === 0 && length > 0 ? [{ receipt: UNCLAIMED, items: length }] : parts;
+}
+
 function joinAs<T>(parcels: readonly Parcel<T>[], items: readonly T[]): Parcel<T> {
+  if (parcels.every(({ receipt, parts }) => receipt === null && parts === null))
+    return new Parcel(items, null, null);
   const parts: Part[] = [];
   for (const parcel of parcels) {
-    for (const part of parcel.listParts()) {
+    for (const part of placesOf(parcel)) {
       const before = parts.at(-1);
       // A part without items goes with the item after it, and must not be drawn to the one before.
       const isOnePiece = before?.receipt === part.receipt && (part.items > 0 || before.items === 0);
@@ -252,7 +271,6 @@ function joinAs<T>(parcels: readonly Parcel<T>[], items: readonly T[]): Parcel<T
       }
     }
   }
-  const [only] = parts;
-  if (only === undefined) return new Parcel(items, null, null);
+  const [only] = parts as [Part];
   return parts.length === 1 ? new Parcel(items, only.receipt, null) : new Parcel(items, null, parts);
 }

@@ -56,6 +56,37 @@ function parcelOf(name: number, length: number): { parcel: Parcel<Item>; claim: 
   return { parcel: new Parcel(items, claim, null), claim };
 }
 
+describe('items of a source without positions, between those of one that has them', () => {
+  it.each([
+    [0, 'none'],
+    [1, 'none'],
+    [2, 'a'],
+    [3, 'a'],
+    [4, 'a'],
+    [5, 'b'],
+  ] as const)('claim nothing: with the first %i of 5 done, %s is', (done, last) => {
+    const [a, b] = [parcelOf(1, 1), parcelOf(2, 1)];
+    const free = (n: number): Parcel<Item> => new Parcel([{ of: 0, n }], null, null);
+    const joined = joinParcels([free(0), a.parcel, joinParcels([free(1), free(2)]), b.parcel]);
+    if (done > 0) joined.cut(0, done).settle();
+    expect([a.claim.pieces, b.claim.pieces]).toEqual([last === 'none' ? 1 : 0, last === 'b' ? 0 : 1]);
+  });
+
+  it('claim nothing when some are filtered out', () => {
+    const { parcel, claim } = parcelOf(1, 1);
+    const free = new Parcel<Item>([{ of: 0, n: 0 }], null, null);
+    const joined = joinParcels([free, parcel]);
+    const narrowed = joined.narrow([false, true], parcel.items);
+    expect(narrowed.items).toEqual([{ of: 1, n: 0 }]);
+    expect(narrowed.parts?.filter(({ items }) => items > 0)).toEqual([{ receipt: claim, items: 1 }]);
+  });
+
+  it('are joined to a parcel without claims', () => {
+    const free = (): Parcel<Item> => new Parcel([{ of: 0, n: 0 }], null, null);
+    expect(joinParcels([free(), free()])).toMatchObject({ receipt: null, parts: null });
+  });
+});
+
 describe('Parcel.cut', () => {
   it('answers itself where nothing is cut off', () => {
     const { parcel, claim } = parcelOf(0, 3);
