@@ -20,6 +20,7 @@ export class ThroughStage<I, O> extends Stage<O> {
   #flushed = false;
   /** Its processor is called no more, except to be closed. */
   #isOver = false;
+  #isLeft = false;
 
   constructor(input: Stage<I>, run: FlowRun, processor: Processor<I, O>) {
     super(processor.name ?? 'through', [input as Stage<unknown>], run);
@@ -36,6 +37,7 @@ export class ThroughStage<I, O> extends Stage<O> {
   }
 
   override leave(): void {
+    this.#isLeft = true;
     this.#held?.settle();
     this.#held = undefined;
     const ready = this.#ready;
@@ -62,6 +64,7 @@ export class ThroughStage<I, O> extends Stage<O> {
   readonly #process = (parcel: Parcel<I> | undefined): Awaitable<Parcel<O> | undefined> => {
     // The stage before it may still answer, or end because it was closed: nobody waits for that any more.
     if (this.#isOver) return never();
+    if (this.#isLeft) return parcel === undefined ? undefined : this.#accept(parcel, []);
     if (parcel === undefined) return this.#flush();
     if (parcel.items.length === 0) return this.#accept(parcel, []);
     try {
@@ -101,6 +104,11 @@ export class ThroughStage<I, O> extends Stage<O> {
   };
 
   #accept(parcel: Parcel<I>, items: readonly O[]): Parcel<O> {
+    if (this.#isLeft) {
+      // It was asked for before that: nobody comes for what it became.
+      parcel.settle();
+      return new Parcel<O>([], null, null);
+    }
     const holdsBack = this.#processor.holdsBack?.() ?? this.#processor.flush !== undefined;
     const held = this.#held;
     if (held === undefined && !holdsBack) return this.#slice(parcel.unify().replace(items));

@@ -1,11 +1,13 @@
 /** Stages that are left while they wait: what they hold is settled once. */
 
 import { describe, expect, it } from 'vitest';
+import { Deferred } from '../../src/deferred.ts';
 import { LaneBook } from '../../src/delivery/lane.ts';
 import { Parcel } from '../../src/delivery/parcel.ts';
 import { BatchStage } from '../../src/flow/batch.ts';
 import { FlatMapStage } from '../../src/flow/flat-map.ts';
 import { type FlowRun, Stage } from '../../src/flow/stage.ts';
+import { ThroughStage } from '../../src/flow/through.ts';
 
 const createRun = (): FlowRun => ({
   concurrency: 1,
@@ -69,4 +71,31 @@ describe('BatchStage.leave', () => {
     expect(await pulled).toBe(undefined);
     expect([pulls, book.openLanes()]).toEqual([2, []]);
   });
+});
+
+describe('ThroughStage.leave', () => {
+  it.each(['input', 'processor'] as const)(
+    'settles what its %s answers after that, and holds nothing back',
+    async (late) => {
+      const run = createRun();
+      const book = new LaneBook(() => {});
+      const parcel = new Parcel([1], book.issue('', 1, 1), null);
+      const waiting = new Deferred();
+      class Input extends Stage<number> {
+        override pull(): Parcel<number> | Promise<Parcel<number>> {
+          return late === 'input' ? waiting.promise.then(() => parcel) : parcel;
+        }
+      }
+      const stage = new ThroughStage<number, number>(new Input('input', [], run), run, {
+        process: (batch) => (late === 'input' ? batch : waiting.promise.then(() => batch)),
+        flush: () => [],
+        holdsBack: () => true,
+      });
+      const pulled = stage.pull(10);
+      stage.leave();
+      waiting.resolve();
+      expect((await pulled)?.items).toEqual([]);
+      expect(book.openLanes()).toEqual([]);
+    },
+  );
 });
