@@ -81,6 +81,8 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
 
   /** What the sink took into its own hands, where its loss was consented to. */
   readonly #claims = new Set<ConsentedClaim>();
+  /** And what it has accepted and not made durable: called when that is not waited for any more. */
+  readonly #undecided = new Set<() => void>();
   readonly track: ((claim: ConsentedClaim) => void) | undefined;
 
   constructor(options: SinkTaskOptions<T>) {
@@ -184,9 +186,13 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     };
   };
 
-  /** The sink has ended, and its loss was consented to: what it took into its own hands and did not settle is lost. */
+  /**
+   * The sink has ended, and its loss was consented to: what it took into its own hands and did not settle is lost, and what
+   * it accepted and did not make durable.
+   */
   abandon(): void {
     for (const claim of [...this.#claims]) claim.abandon();
+    for (const abandon of [...this.#undecided]) abandon();
   }
 
   /** No new writes, ever. What is outstanding still settles. @param reason what items were not written for. */
@@ -372,17 +378,24 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     const count = items.length;
     // Only the claims are still needed: the items are the sink's, and are not kept for the sake of their receipt.
     const claims = new Parcel<T>([], receipt, parts);
-    const ended = (): void => {
+    let isDecided = false;
+    const decide = (isDurable: boolean, error: unknown): void => {
+      if (isDecided) return;
+      isDecided = true;
+      this.#undecided.delete(abandon);
       write.unlink();
-      claims.settle();
+      if (isDurable) claims.settle();
+      else this.#lose(claims, count, error);
       this.pump();
     };
-    const failed = (error: unknown): void => {
-      write.unlink();
-      this.#lose(claims, count, error);
-      this.pump();
-    };
-    this.#uncommitted.add(count, durable, ended, failed);
+    const abandon = (): void => decide(false, undefined);
+    if (this.consentsToLoss) this.#undecided.add(abandon);
+    this.#uncommitted.add(
+      count,
+      durable,
+      () => decide(true, undefined),
+      (error) => decide(false, error),
+    );
   }
 
   /** @param isFinal whatever the policies say. */

@@ -409,3 +409,24 @@ describe('a sink that may be detached, when all is lost for another reason', () 
     expect((await failBeside(sink, {}, fail)).committed).toBe(0);
   });
 });
+
+describe('a sink that is detached', () => {
+  it('K5 has lost what it accepted and never made durable, and positions move on', async () => {
+    const source = new ControlledSource<number>();
+    const dispatcher = new DispatchedPipelineBuilder<number>().broadcast();
+    const gone = new ControlledSink<number>();
+    const subscription = await dispatcher.subscribeSink(gone, undefined, { onError: 'detach' });
+    await dispatcher.subscribeSink(() => {});
+    const run = new ConcurrentPipeline(source, dispatcher.createSink()).run();
+    await time().advance(1);
+    source.lastPull.answer({ items: [1, 2, 3], position: 3 });
+    await time().advance(1);
+    gone.writes[0]?.accept({ durable: new Promise(() => {}) });
+    await time().advance(1);
+    gone.context?.fail(new Error('broken'));
+    await time().advance(1);
+    source.lastPull.answer(undefined);
+    expect(await time().run(run)).toMatchObject({ outcome: 'completed' });
+    expect([source.commits.at(-1)?.get(''), subscription.status.failed]).toEqual([3, 3]);
+  });
+});
