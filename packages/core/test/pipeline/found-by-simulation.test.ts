@@ -200,6 +200,40 @@ describe('several source batches as one item', () => {
     expect(written).toEqual([0, 2]);
     await time().run(run);
   });
+
+  it('K12 is not looked at again when a letter of it is lost: the rest of it is not to be written', async () => {
+    const source = new CountingSource(4, { size: () => 1 });
+    const written: number[] = [];
+    const sink: Sink<number> = {
+      keepsPositions: true,
+      positions: () => new Map(),
+      write: (batch) => void written.push(...batch),
+    };
+    const letters: Sink<DeadLetter> = {
+      write: async () => {
+        await time().sleep(5);
+        throw new Error('full');
+      },
+    };
+    const flow = from({
+      name: source.name,
+      pull: (demand: number) => source.pull(demand),
+      comparePositions: (a: unknown, b: unknown) => Number(a) - Number(b),
+    })
+      .batch(2)
+      .flatMap((pair) => pair)
+      .map(
+        (n) => {
+          if (n % 2 === 1) throw new Error('odd');
+          return n;
+        },
+        { onError: 'deadLetter' },
+      );
+    const pipeline = new ConcurrentPipeline(flow as never, sink).deadLetter(letters);
+    const run = rejection(pipeline.checkpoint(new MemoryCheckpointStore(), 'job').run());
+    expect(await time().run(run)).toMatchObject({ code: 'SW_DEAD_LETTER_FAILED' });
+    expect(written).toEqual([]);
+  });
 });
 
 describe('a paused run', () => {
