@@ -12,6 +12,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { describePlan } from '../../packages/core/test/simulation/plan.ts';
 import { play } from '../../packages/core/test/simulation/play.ts';
 import type { Harvest, Order } from './worker.ts';
 
@@ -32,8 +33,8 @@ if (values.seed !== undefined) await playOne(wholeNumber('seed', values.seed));
 else await playMany();
 
 async function playOne(seed: number): Promise<void> {
-  const { topology, trace, breach, faults } = await play(seed);
-  console.log(topology);
+  const { plan, trace, breach, faults } = await play(seed, true);
+  console.log(describePlan(plan));
   console.log(trace.join('\n'));
   console.log(`\nseed ${seed}: ${faults} faults, ${breach ?? 'no rule was broken'}`);
   if (breach !== undefined) process.exitCode = 1;

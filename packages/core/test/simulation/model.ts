@@ -66,6 +66,8 @@ export class LeafState {
   /** As many as the reports told of. */
   reportedLost = 0;
   hasFailed = false;
+  /** Whether a sink of it was detached, or reported a loss, in the process that lives: otherwise nothing may be lost. */
+  mayHaveLost: () => boolean = () => false;
   domain: Domain | undefined;
   /** Others that must not have an item which it has. */
   exclusive: LeafState[] = [];
@@ -80,6 +82,12 @@ export class LeafState {
 
   get consents(): boolean {
     return this.child?.onError === 'detach';
+  }
+
+  /** A process begins. */
+  restart(): void {
+    this.given.clear();
+    this.mayHaveLost = () => false;
   }
 
   isPoison(token: Token): boolean {
@@ -273,7 +281,7 @@ export class Model {
     this.begun.clear();
     for (const domain of this.domains) domain.clear();
     for (const feed of this.feeds) feed.restart();
-    for (const leaf of this.leaves) leaf.given.clear();
+    for (const leaf of this.leaves) leaf.restart();
     for (const letters of this.allLetters) letters.given.clear();
   }
 
@@ -304,9 +312,12 @@ export class Model {
     }
   }
 
-  /** Whoever lets go of an item on purpose, an overflow or a take that has enough, tells of it when it is done. */
+  /** Whoever lets go of an item on purpose (an overflow, a take that has enough, a sink that is detached) tells of it when it is done. */
   #tellsLate(feed: FeedState): boolean {
-    return feed.takes || this.leaves.some(({ child }) => child !== undefined && child.overflow !== 'wait');
+    if (feed.takes) return true;
+    return this.leaves.some(
+      ({ child, consents }) => consents || (child !== undefined && child.overflow !== 'wait'),
+    );
   }
 
   /** By now it must have been told. */
@@ -348,7 +359,7 @@ export class Model {
   #isDelivered(token: Token, node: NodeState): boolean {
     if (node instanceof LeafState) {
       if (node.has(token)) return true;
-      if (!node.consents || !node.hasFailed) return false;
+      if (!node.consents || !node.mayHaveLost()) return false;
       // What came when it was detached was none of its own.
       if (node.given.has(token.id)) node.excused.add(token.id);
       return true;

@@ -53,6 +53,7 @@ export interface PolicyPlan {
 export interface LetterPlan {
   readonly delayMs: number;
   readonly durableMs: number;
+  readonly hasFlush: boolean;
   readonly failRate: number;
 }
 
@@ -166,7 +167,8 @@ class Planner {
       deadLetter: hasLetters
         ? {
             delayMs: random.pick([0, 1, 5]),
-            durableMs: random.pick([0, 0, 6]),
+            durableMs: random.pick([0, 0, 6, 25]),
+            hasFlush: random.chance(0.5),
             failRate: random.pick([0, 0, 0.05]),
           }
         : undefined,

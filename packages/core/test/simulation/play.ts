@@ -30,10 +30,8 @@ import {
 } from './model.ts';
 import {
   type ChildPlan,
-  describePlan,
   type DispatcherPlan,
   type FeedPlan,
-  type LeafPlan,
   type Plan,
   planOf,
   type PolicyPlan,
@@ -42,14 +40,14 @@ import { Process } from './process.ts';
 import { SimulatedLetters, SimulatedSink } from './simulated-sink.ts';
 import { SimulatedSource } from './simulated-source.ts';
 import { SimulatedStore } from './simulated-store.ts';
-import { createToken, hashOf, type Token } from './token.ts';
+import { createToken, hashOf, nameOf, type Token } from './token.ts';
 import { someError, World } from './world.ts';
 
 export interface Played {
   readonly seed: number;
   readonly plan: Plan;
-  readonly topology: string;
   readonly breach: string | undefined;
+  /** Empty, unless it was asked for. */
   readonly trace: readonly string[];
   readonly counts: ReadonlyMap<string, number>;
   readonly faults: number;
@@ -74,9 +72,10 @@ const OWN_FAULTS = [
   'SW_BATCH_TOO_LARGE',
 ];
 
-export async function play(seed: number): Promise<Played> {
+/** @param isTraced whether it keeps a trace. Nothing else depends on it: who needs the trace of a breach plays the seed again. */
+export async function play(seed: number, isTraced: boolean = false): Promise<Played> {
   const plan = planOf(seed);
-  const world = new World(seed);
+  const world = new World(seed, isTraced);
   const model = new Model(world, plan);
   const onUnhandled = (error: unknown): void => {
     world.break(`a rejection that nobody handled: ${String(error)}`);
@@ -110,7 +109,6 @@ export async function play(seed: number): Promise<Played> {
   return {
     seed,
     plan,
-    topology: describePlan(plan),
     breach: world.breach,
     trace: world.trace,
     counts: world.counts,
@@ -158,8 +156,9 @@ interface Seat {
   readonly leaf: LeafState;
   sink: SimulatedSink | undefined;
   subscription: Subscription | undefined;
+  /** Of each sink that sat there in this process, the subscription that is there now last. */
+  readonly sat: { readonly subscription: Subscription; readonly sink: SimulatedSink }[];
   isBusy: boolean;
-  counted: boolean;
 }
 
 class Life {
@@ -171,6 +170,8 @@ class Life {
   readonly #feeds: FeedRun[] = [];
   readonly #dispatchers: { readonly dispatcher: AnyDispatcher; readonly plan: DispatcherPlan }[] = [];
   readonly #seats: Seat[] = [];
+  /** By partition: how many items may be in its buffer and in flight now, and may ever have been. */
+  readonly #bounds = new Map<DispatcherPlan, Map<string | number, { now: number; ever: number }>>();
   readonly #sinks: SimulatedSink[] = [];
   /** Everything that was promised, and by what. */
   readonly #promises = new Map<string, { isSettled: boolean }>();
@@ -194,7 +195,7 @@ class Life {
   async live(): Promise<void> {
     const world = this.#world;
     const uninstall = installRuntime(this.#clock);
-    world.note(`── process ${world.incarnation}${world.isCalm ? ', calm' : ''}`);
+    world.note(() => `── process ${world.incarnation}${world.isCalm ? ', calm' : ''}`);
     try {
       const ended = new Promise<'crashed' | 'over'>((resolve) => {
         this.#end = resolve;
@@ -214,7 +215,7 @@ class Life {
       world.stormedMs += Math.max(1, world.now - begunAt);
       if (world.breach !== undefined) return;
       if (how === 'crashed') {
-        for (const seat of this.#seats) this.#note(seat);
+        for (const seat of this.#seats) this.#countSubscriptions(seat);
         return;
       }
       await this.#settleUp();
@@ -228,7 +229,7 @@ class Life {
     if (this.#isCalmTold) return;
     this.#isCalmTold = true;
     world.isCalm = true;
-    world.note('calm');
+    world.note(() => 'calm');
     for (const feed of this.#feeds) this.#resume(feed);
     this.#process.calm();
     const items = this.#plan.feeds
@@ -249,7 +250,7 @@ class Life {
       }
     } catch (error) {
       if (this.#process.isDead) return;
-      world.note(`could not begin: ${describe(error)}`);
+      world.note(() => `could not begin: ${describe(error)}`);
       world.count('ended before it began');
       world.check(!world.isCalm, `could not begin in calm: ${describe(error)}`);
       for (const { dispatcher } of this.#dispatchers) await dispatcher.abort(error);
@@ -257,6 +258,11 @@ class Life {
     }
     if (!world.isCalm) this.#scheduleControl();
     await Promise.all(this.#feeds.map((feed) => this.#run(feed)));
+    // A run that failed before it came to open its sink never fed it: whoever made the dispatcher ends it.
+    const neverFed = this.#feeds.some(
+      ({ error, sources }) => error !== undefined && sources.every(({ opened }) => opened === 0),
+    );
+    if (neverFed) await this.#dispatchers[0]?.dispatcher[Symbol.asyncDispose]();
   }
 
   async #run(feed: FeedRun): Promise<void> {
@@ -264,11 +270,12 @@ class Life {
     const { pipeline, controller, state } = feed;
     try {
       feed.report = await pipeline.run({ signal: controller.signal });
-      world.note(`pipeline ${state.index} ${feed.report.outcome}`);
+      const { outcome } = feed.report;
+      world.note(() => `pipeline ${state.index} ${outcome}`);
       world.count(`run ${feed.report.outcome}`);
     } catch (error) {
       feed.error = error;
-      world.note(`pipeline ${state.index} failed: ${describe(error)}`);
+      world.note(() => `pipeline ${state.index} failed: ${describe(error)}`);
       world.count('run failed');
       if (isStreamWeldError(error)) {
         if (error.code === 'SW_DRAIN_TIMEOUT') world.count('drain deadline missed');
@@ -339,9 +346,12 @@ class Life {
           leaf: branch.node,
           sink: undefined,
           subscription: undefined,
+          sat: [],
           isBusy: false,
-          counted: false,
         };
+        const { sat } = seat;
+        branch.node.mayHaveLost = () =>
+          sat.some(({ subscription: { status } }) => status.state === 'detached' || status.failed > 0);
         this.#seats.push(seat);
         if (!branch.plan.isVisitor) await this.#join(seat);
       } else {
@@ -390,10 +400,11 @@ class Life {
             child.policies.deadLetter,
             this.#process,
             `letters of ${sink.name}`,
+            (token) => this.#isAbandoned(token),
           );
     const options = optionsOf(child, letters);
     seat.sink = sink;
-    seat.counted = false;
+    this.#widen(plan, child);
     try {
       seat.subscription = await dispatcher.subscribeSink(sink, child.partition as never, {
         ...options,
@@ -406,10 +417,30 @@ class Life {
               },
             }),
       });
+      seat.sat.push({ subscription: seat.subscription, sink });
     } catch (error) {
       seat.sink = undefined;
       throw error;
+    } finally {
+      this.#widen(plan, child);
     }
+  }
+
+  /** The buffer of a partition is from now on as large as this child wants it, or still as it was. */
+  #widen(plan: DispatcherPlan, { partition, bufferSize = plan.bufferSize }: ChildPlan): void {
+    if (partition === undefined) return;
+    const bounds = this.#boundsOf(plan);
+    const before = bounds.get(partition) ?? { now: plan.bufferSize, ever: plan.bufferSize };
+    bounds.set(partition, { now: Math.max(before.now, bufferSize), ever: Math.max(before.ever, bufferSize) });
+  }
+
+  #boundsOf(plan: DispatcherPlan): Map<string | number, { now: number; ever: number }> {
+    let bounds = this.#bounds.get(plan);
+    if (bounds === undefined) {
+      bounds = new Map();
+      this.#bounds.set(plan, bounds);
+    }
+    return bounds;
   }
 
   #createFeed(state: FeedState, sink: Sink<Token>): FeedRun {
@@ -461,6 +492,7 @@ class Life {
           policies.deadLetter,
           this.#process,
           `letters ${state.index}`,
+          (token) => this.#isAbandoned(token),
         ),
       );
     }
@@ -580,7 +612,10 @@ class Life {
       for (const { buffer } of pipeline.snapshot().edges) {
         if (buffer === undefined) continue;
         const { capacity, queued, inFlight } = buffer;
-        world.check(queued + inFlight <= capacity, `a buffer of ${capacity} holds ${queued} + ${inFlight}`);
+        world.check(
+          queued + inFlight <= capacity,
+          () => `a buffer of ${capacity} holds ${queued} + ${inFlight}`,
+        );
       }
     }
     for (const { dispatcher, plan } of this.#dispatchers) {
@@ -592,14 +627,39 @@ class Life {
         highWaterMark,
         bufferSize,
         demand,
+        partition,
       } of dispatcher.sinks()) {
-        if (state !== 'open') continue;
-        // The buffer of a partition was another sink's before, or is two sinks', and may have been larger.
-        const most = plan.names.length > 0 ? Number.POSITIVE_INFINITY : bufferSize;
-        const isIn = buffered + inFlight <= most && highWaterMark <= most && demand >= 0;
-        world.check(isIn, `${name}: ${buffered} + ${inFlight}, at most ${highWaterMark}, of ${bufferSize}`);
+        world.check(demand >= 0, () => `${name}: a demand of ${demand}`);
+        if (state !== 'open' || partition !== undefined) continue;
+        const isIn = buffered + inFlight <= bufferSize && highWaterMark <= bufferSize;
+        world.check(
+          isIn,
+          () => `${name}: ${buffered} + ${inFlight}, at most ${highWaterMark}, of ${bufferSize}`,
+        );
       }
+      for (const partition of plan.names) this.#watchPartition(dispatcher, plan, partition);
     }
+  }
+
+  /**
+   * The buffer of a partition is its sinks' together, and was another's before, which may have wanted a larger one: what is
+   * in it then goes, and nothing comes until it is below what it may hold now.
+   */
+  #watchPartition(dispatcher: AnyDispatcher, plan: DispatcherPlan, partition: string | number): void {
+    const statuses = dispatcher
+      .sinks()
+      .filter(({ partition: of, state }) => of === partition && (state === 'open' || state === 'draining'));
+    const [first] = statuses;
+    const bound = this.#boundsOf(plan).get(partition);
+    if (first === undefined || bound === undefined) return;
+    const { buffered, bufferSize, highWaterMark } = first;
+    const held = buffered + statuses.reduce((sum, { inFlight }) => sum + inFlight, 0);
+    this.#world.check(
+      held <= bound.now && highWaterMark <= bound.ever,
+      () =>
+        `partition ${partition}: ${held} items of ${bound.now}, at most ${highWaterMark} of ${bound.ever}`,
+    );
+    bound.now = Math.max(bufferSize, held);
   }
 
   #promise(what: string, promise: Promise<unknown>): void {
@@ -717,7 +777,7 @@ class Life {
   #resume(feed: FeedRun): void {
     if (!feed.isPaused) return;
     feed.isPaused = false;
-    this.#world.note(`resume ${feed.state.index}`);
+    this.#world.note(() => `resume ${feed.state.index}`);
     feed.pipeline.resume();
   }
 
@@ -740,61 +800,74 @@ class Life {
 
   async #enter(seat: Seat): Promise<void> {
     this.#world.strike('join');
-    this.#note(seat);
     try {
       await this.#join(seat);
     } catch (error) {
-      this.#world.note(`could not join: ${describe(error)}`);
+      this.#world.note(() => `could not join: ${describe(error)}`);
     }
   }
 
   async #leave(seat: Seat): Promise<void> {
     const world = this.#world;
-    const { subscription, branch, plan } = seat;
-    if (subscription === undefined) return;
+    const { subscription, sink, branch, plan, dispatcher } = seat;
+    if (subscription === undefined || sink === undefined) return;
     world.strike('leave');
     const before = subscription.status;
     const waiting = plan.kind === 'broadcast' ? before.buffered : 0;
-    // What is written in parts is in flight as a whole, and the parts that were accepted are counted already.
-    const { names, isAtomic } = branch.plan.node as LeafPlan;
-    const isInParts = names || isAtomic || branch.plan.policies.halve;
-    const mode = waiting + (isInParts ? 0 : before.inFlight);
     try {
       await subscription.unsubscribe();
       if (this.#process.isDead) return;
       const after = subscription.status;
       const got = after.delivered + after.deadLettered + after.failed + after.dropped;
-      const had = before.delivered + before.deadLettered + before.failed + before.dropped + mode;
-      if (after.state === 'closed')
+      const had = before.delivered + before.deadLettered + before.failed + before.dropped + waiting;
+      if (after.state === 'closed') {
         world.check(got >= had, `sink ${seat.leaf.plan.index} left with ${got} items, and owed ${had}`);
+        // What was in the sink's hands may be lost in this moment: of that the dispatcher hears first.
+        world.after(0, () => {
+          if (dispatcher.snapshot().state === 'open') this.#checkGiven(sink, subscription);
+        });
+      }
     } catch (error) {
-      world.note(`left badly: ${describe(error)}`);
+      world.note(() => `left badly: ${describe(error)}`);
     }
     if (branch.plan.isVisitor || this.#feeds.every(({ isOver }) => isOver)) return;
     // Its place must not stay empty, or nothing would drain.
-    this.#note(seat);
     try {
       await world.sleep(world.random.integer(0, 4));
       if (this.#process.isDead) return;
       await this.#join(seat);
       world.count('another sink adopted what one left');
     } catch (error) {
-      world.note(`nobody came instead: ${describe(error)}`);
+      world.note(() => `nobody came instead: ${describe(error)}`);
       if (this.#feeds.some(({ isOver }) => !isOver)) {
         for (const feed of this.#feeds) void feed.pipeline.abort(error).catch(() => {});
       }
     }
   }
 
-  /** Counts what the seat's sink came to, once. */
-  #note(seat: Seat): void {
-    const { subscription, leaf } = seat;
-    if (subscription === undefined || seat.counted) return;
-    seat.counted = true;
-    const { failed, retried, timedOut, deadLettered, breaker, state } = subscription.status;
-    leaf.reportedLost += failed;
-    this.#countPolicies({ retried, timedOut, deadLettered, openings: breaker?.openings ?? 0 });
-    if (state === 'detached') this.#world.count('detached');
+  /** What left well has got all that it was given, whatever became of its writes on the way, or said what it lost. */
+  #checkGiven({ leaf, name, given }: SimulatedSink, { status }: Subscription): void {
+    const missing = [...given.values()].filter(
+      (token) => !leaf.has(token) && leaf.letters?.given.has(token.id) !== true,
+    );
+    this.#world.check(
+      missing.length <= status.failed,
+      () =>
+        `${name} left without ${missing.map(nameOf).join(' ')}, which it was given; lost: ${status.failed}`,
+    );
+  }
+
+  /** Counts what the sinks of a seat came to: at the end, because what was in a sink's hands is lost only when that is closed. */
+  #countSubscriptions({ sat, leaf, branch }: Seat): void {
+    const world = this.#world;
+    for (const { subscription, sink } of sat) {
+      const { failed, retried, timedOut, deadLettered, breaker, state, highWaterMark } = subscription.status;
+      leaf.reportedLost += failed;
+      const most = sink.given.size + (branch.plan.partition === undefined ? highWaterMark : 0);
+      world.check(failed <= most, `${sink.name} lost ${failed} items, and was given ${most} at most`);
+      this.#countPolicies({ retried, timedOut, deadLettered, openings: breaker?.openings ?? 0 });
+      if (state === 'detached') world.count('detached');
+    }
   }
 
   #countPolicies(counts: {
@@ -842,7 +915,7 @@ class Life {
       const { retried, timedOut, deadLettered, breaker } = pipeline.snapshot();
       this.#countPolicies({ retried, timedOut, deadLettered, openings: breaker?.openings ?? 0 });
     }
-    for (const seat of this.#seats) this.#note(seat);
+    for (const seat of this.#seats) this.#countSubscriptions(seat);
     const left = this.#clock.activeTimers - world.pending;
     world.check(left === 0, `${left} timers are left`);
   }
@@ -851,7 +924,7 @@ class Life {
     const world = this.#world;
     if (report === undefined) {
       if (this.#feeds.length > 0 && this.#isCalmTold && error !== undefined && world.incarnation === 0)
-        world.note('failed');
+        world.note(() => 'failed');
       return;
     }
     const { plan } = state;

@@ -28,6 +28,9 @@ export interface SinkHost {
   readonly feed: FeedState | undefined;
 }
 
+/** How long a sink without a flush takes to make durable what it accepted: less than any run of a plan waits (K7). */
+const SOON_MS = 3;
+
 interface Pending {
   /** A write that was given up is waited for by nobody. */
   readonly isOwed: boolean;
@@ -55,7 +58,10 @@ export class SimulatedSink implements Sink<Token> {
   /** Items that were accepted. */
   accepted = 0;
   #isFlushing = false;
+  #hasFlushFailed = false;
   hasNamed = false;
+  /** What it was given, once or several times. */
+  readonly given: Map<number, Token> = new Map();
 
   constructor(model: Model, leaf: LeafState, host: SinkHost, name: string) {
     const { plan } = leaf;
@@ -80,7 +86,7 @@ export class SimulatedSink implements Sink<Token> {
   async open(context: SinkContext): Promise<void> {
     const world = this.#world;
     await this.#host.process.alive();
-    world.note(`${this.name} open`);
+    world.note(() => `${this.name} open`);
     world.check(++this.opened === 1, 'K1 open twice');
     this.context = context;
     if (world.strikes('sink open', this.#host.edgeRate / 2)) throw someError(world, 'unset');
@@ -95,7 +101,7 @@ export class SimulatedSink implements Sink<Token> {
     const world = this.#world;
     await world.sleep(1);
     await this.#host.process.alive();
-    world.note(`${this.name} keep ${JSON.stringify([...positions])}`);
+    world.note(() => `${this.name} keep ${JSON.stringify([...positions])}`);
     world.count('kept positions without items');
     this.#keep(positions);
   }
@@ -106,13 +112,16 @@ export class SimulatedSink implements Sink<Token> {
     const host = this.#host;
     if (host.process.isDead) return never();
     const isFirst = context.attempt === 1;
-    world.note(`${this.name} write ${namesOf(batch)} attempt ${context.attempt}`);
+    world.note(() => `${this.name} write ${namesOf(batch)} attempt ${context.attempt}`);
     world.check(this.opened === 1 && this.closed === 0, 'K8 write after close');
     world.check(batch.length > 0, 'K3 an empty batch');
     world.check(!host.isPaused(), 'write while paused');
     world.check(!this.#isFlushing || plan.mode === 'keeps', 'K7 write while it flushes');
-    world.check(this.outstanding < host.concurrency, `K2 more than ${host.concurrency} writes at once`);
-    world.check(batch.length <= host.mostItems, `a write of ${batch.length} items, above ${host.mostItems}`);
+    world.check(this.outstanding < host.concurrency, () => `K2 more than ${host.concurrency} writes at once`);
+    world.check(
+      batch.length <= host.mostItems,
+      () => `a write of ${batch.length} items, above ${host.mostItems}`,
+    );
     if (!isFirst) world.count('written again');
     this.#begin(batch);
     if (world.strikes('write throws', plan.failRate / 2)) {
@@ -249,7 +258,10 @@ export class SimulatedSink implements Sink<Token> {
   }
 
   #begin(batch: readonly Token[]): void {
-    for (const { id } of batch) this.leaf.given.add(id);
+    for (const token of batch) {
+      this.leaf.given.add(token.id);
+      this.given.set(token.id, token);
+    }
     const { domain } = this.leaf;
     if (domain === undefined) return;
     for (const token of batch) {
@@ -272,15 +284,15 @@ export class SimulatedSink implements Sink<Token> {
     for (const token of batch) {
       const before = leaf.landed.get(token.id);
       const isRepeated = before === world.incarnation && !this.#model.mayRepeat.has(token.id);
-      world.check(!isRepeated, `${this.name} has ${nameOf(token)} twice without a reason`);
+      world.check(!isRepeated, () => `${this.name} has ${nameOf(token)} twice without a reason`);
       world.check(
         before === undefined || !this.#model.isExact,
-        `${this.name} has ${nameOf(token)} twice, and keeps positions`,
+        () => `${this.name} has ${nameOf(token)} twice, and keeps positions`,
       );
-      world.check(leaf.wants(token), `${this.name} has ${nameOf(token)}, which is not for it`);
+      world.check(leaf.wants(token), () => `${this.name} has ${nameOf(token)}, which is not for it`);
       for (const other of leaf.exclusive) {
         const has = other.landed.get(token.id) === world.incarnation && !this.#model.mayRepeat.has(token.id);
-        world.check(!has, `${this.name} and sink ${other.plan.index} both have ${nameOf(token)}`);
+        world.check(!has, () => `${this.name} and sink ${other.plan.index} both have ${nameOf(token)}`);
       }
       leaf.landed.set(token.id, world.incarnation);
       if (
@@ -295,7 +307,7 @@ export class SimulatedSink implements Sink<Token> {
       // What landed of a write that failed comes again, with all that was before it.
       const key = domain.of(token);
       const last = domain.landed.get(key) ?? -1;
-      world.check(token.id > last, `${this.name} wrote ${nameOf(token)} after a later one`);
+      world.check(token.id > last, () => `${this.name} wrote ${nameOf(token)} after a later one`);
       domain.landed.set(key, Math.max(last, token.id));
     }
     if (context?.positions !== undefined) this.#keep(context.positions);
@@ -308,7 +320,10 @@ export class SimulatedSink implements Sink<Token> {
       const found = feed === undefined ? undefined : this.#model.find(feed, label);
       if (found === undefined) continue;
       const before = leaf.positions.get(label) ?? 0;
-      this.#world.check((position as number) >= before, `${this.name} keeps ${label} back from ${before}`);
+      this.#world.check(
+        (position as number) >= before,
+        () => `${this.name} keeps ${label} back from ${before}`,
+      );
       this.#model.checkKept(leaf, found.source, found.lane, label, position as number);
       leaf.positions.set(label, position as number);
     }
@@ -371,24 +386,26 @@ export class SimulatedSink implements Sink<Token> {
       },
     };
     this.#pending.add(pending);
-    if (maxUncommitted !== undefined && this.leaf.plan.mode === 'durable') {
+    // After a flush that failed nothing more comes than what is buffered, and it need not wait.
+    if (maxUncommitted !== undefined && this.leaf.plan.mode === 'durable' && !this.#hasFlushFailed) {
       const items = [...this.#pending].reduce((sum, { batch: { length } }) => sum + length, 0);
       const most = maxUncommitted + concurrency * mostItems;
-      world.check(items <= most, `${items} items accepted and not durable, above ${most}`);
+      world.check(items <= most, () => `${items} items accepted and not durable, above ${most}`);
     }
     // Without a flush it has to be soon: at the end nobody waits longer than an abort would.
-    world.after(world.random.integer(1, hasFlush ? durableMs : 3), pending.finish);
+    world.after(world.random.integer(1, hasFlush ? durableMs : SOON_MS), pending.finish);
   }
 
   async #flush(): Promise<void> {
     const world = this.#world;
     await this.#host.process.alive();
-    world.note(`${this.name} flush`);
+    world.note(() => `${this.name} flush`);
     world.check(this.opened === 1 && this.closed === 0, 'K8 flush after close');
     world.check(this.outstanding === 0, 'K7 flush while a write is outstanding');
     this.#isFlushing = true;
     try {
       if (world.strikes('flush rejects', this.#host.edgeRate)) {
+        this.#hasFlushFailed = true;
         this.leaf.hasFailed = true;
         throw someError(world, 'unset');
       }
@@ -404,7 +421,7 @@ export class SimulatedSink implements Sink<Token> {
     const world = this.#world;
     const host = this.#host;
     await host.process.alive();
-    world.note(`${this.name} close ${reason === undefined ? 'well' : 'with a reason'}`);
+    world.note(() => `${this.name} close ${reason === undefined ? 'well' : 'with a reason'}`);
     world.check(++this.closed === 1, 'K8 close twice');
     world.check(this.opened === 1, 'K8 close of a sink that was not opened');
     // What is closed with a reason leaves nothing half-visible: what was not durable never will be.
@@ -425,36 +442,63 @@ export class SimulatedSink implements Sink<Token> {
 /** A dead letter that outlives crashes: it sees that nothing good comes to it, and nothing twice. */
 export class SimulatedLetters implements Sink<DeadLetter> {
   readonly name: string;
+  flush?: () => Promise<void>;
   readonly #model: Model;
   readonly #state: LetterState;
   readonly #plan: LetterPlan;
   readonly #process: Process;
+  readonly #isAbandoned: (token: Token) => boolean;
+  /** Accepted and not yet durable. */
+  readonly #pending: Map<() => void, readonly Token[]> = new Map();
   #isWriting = false;
+  #isFlushing = false;
+  opened = 0;
+  closed = 0;
 
-  constructor(model: Model, state: LetterState, plan: LetterPlan, process: Process, name: string) {
+  /** @param isAbandoned whether the run that an item came from was aborted: nobody waits for it any more. */
+  constructor(
+    model: Model,
+    state: LetterState,
+    plan: LetterPlan,
+    process: Process,
+    name: string,
+    isAbandoned: (token: Token) => boolean,
+  ) {
+    this.#isAbandoned = isAbandoned;
     this.name = name;
     this.#model = model;
     this.#state = state;
     this.#plan = plan;
     this.#process = process;
+    if (plan.hasFlush) this.flush = () => this.#flush();
+  }
+
+  async open({ isDeadLetter }: SinkContext): Promise<void> {
+    const { world } = this.#model;
+    await this.#process.alive();
+    world.check(++this.opened === 1, 'K1 a dead letter is opened twice');
+    world.check(isDeadLetter === true, 'a dead letter is not told what it is');
+    if (world.strikes('dead letter open', this.#plan.failRate / 2)) throw someError(world, 'unset');
   }
 
   async write(batch: readonly DeadLetter[]): Promise<void | Accepted> {
     const { world } = this.#model;
-    const { delayMs, durableMs, failRate } = this.#plan;
-    await this.#process.alive();
+    const { delayMs, durableMs, failRate, hasFlush } = this.#plan;
+    if (this.#process.isDead) return never();
     const tokens = batch.map(({ item }) => item as Token);
-    world.note(`${this.name} letters ${namesOf(tokens)}`);
+    world.note(() => `${this.name} letters ${namesOf(tokens)}`);
+    world.check(this.opened === 1 && this.closed === 0, 'K8 letters after close');
     world.check(!this.#isWriting, 'two writes of letters at once');
+    world.check(!this.#isFlushing, 'K7 letters while it flushes');
     for (const { item, error } of batch) {
       const { id } = item as Token;
       const token = item as Token;
       world.check(
         this.#state.blamed.has(id) || this.#state.consents,
-        `${nameOf(token)} is dead-lettered for '${error.message}', and nobody blamed it`,
+        () => `${nameOf(token)} is dead-lettered for '${error.message}', and nobody blamed it`,
       );
       const again = this.#state.given.has(id) && !this.#model.mayRepeat.has(id);
-      world.check(!again, `${nameOf(token)} is dead-lettered twice`);
+      world.check(!again, () => `${nameOf(token)} is dead-lettered twice`);
       this.#state.given.add(id);
     }
     this.#state.put += batch.length;
@@ -469,16 +513,48 @@ export class SimulatedLetters implements Sink<DeadLetter> {
       }
       world.count('a letter durable later');
       const durable = new Promise<void>((resolve) => {
-        world.after(world.random.integer(1, durableMs), () => {
-          if (this.#process.isDead) return;
+        const finish = (): void => {
+          if (this.#process.isDead || !this.#pending.delete(finish)) return;
           this.#land(tokens);
           resolve();
-        });
+        };
+        this.#pending.set(finish, tokens);
+        // Without a flush it has to be soon: at the end nobody waits longer than an abort would.
+        world.after(world.random.integer(1, hasFlush ? durableMs : Math.min(durableMs, SOON_MS)), finish);
       });
       return { durable };
     } finally {
       this.#isWriting = false;
     }
+  }
+
+  async #flush(): Promise<void> {
+    const { world } = this.#model;
+    await this.#process.alive();
+    world.note(() => `${this.name} flush`);
+    world.check(this.opened === 1 && this.closed === 0, 'K8 a dead letter is flushed after close');
+    world.check(!this.#isWriting, 'K7 a dead letter is flushed while it writes');
+    world.count('letters flushed');
+    this.#isFlushing = true;
+    try {
+      if (world.strikes('dead letter flush', this.#plan.failRate)) throw someError(world, 'unset');
+      await world.sleep(world.random.integer(0, 2));
+      await this.#process.alive();
+      for (const finish of [...this.#pending.keys()]) finish();
+    } finally {
+      this.#isFlushing = false;
+    }
+  }
+
+  async close(reason?: unknown): Promise<void> {
+    const { world } = this.#model;
+    await this.#process.alive();
+    world.note(() => `${this.name} close ${reason === undefined ? 'well' : 'with a reason'}`);
+    world.check(++this.closed === 1, 'K8 a dead letter is closed twice');
+    if (reason !== undefined) this.#pending.clear();
+    const isOwed = [...this.#pending.values()].flat().some((token) => !this.#isAbandoned(token));
+    world.check(!isOwed, 'K7 a dead letter is closed well with letters pending');
+    if (world.strikes('dead letter close', this.#plan.failRate / 2)) throw someError(world, 'unset');
   }
 
   #land(tokens: readonly Token[]): void {

@@ -68,7 +68,7 @@ export class SimulatedSource implements Source<Token, number> {
     await this.#host.process.alive();
     world.check(++this.opened === 1, 'S1 open');
     this.context = context;
-    world.note(`${this.name} open ${JSON.stringify([...context.positions])}`);
+    world.note(() => `${this.name} open ${JSON.stringify([...context.positions])}`);
     if (world.strikes('source open', this.#host.edgeRate)) {
       await world.sleep(1);
       throw someError(world, 'unset');
@@ -98,13 +98,16 @@ export class SimulatedSource implements Source<Token, number> {
     const host = this.#host;
     const { plan } = this.#state;
     if (host.process.isDead) return never();
-    world.note(`${this.name} pull ${demand}`);
+    world.note(() => `${this.name} pull ${demand}`);
     world.check(this.opened === 1 && this.closed === 0, 'S10 pull after close');
     world.check(!this.#isPulling, 'S2 pull while a pull is outstanding');
     world.check(!this.#hasEnded, 'S5 pull after the end');
     world.check(!this.#isStopped, 'S9 pull after stop');
     world.check(!host.isPaused(), 'pull while paused');
-    world.check(Number.isInteger(demand) && demand >= 1 && demand <= host.mostDemand, `S3 demand ${demand}`);
+    world.check(
+      Number.isInteger(demand) && demand >= 1 && demand <= host.mostDemand,
+      () => `S3 demand ${demand}`,
+    );
     host.watch();
     if (world.strikes('pull throws', host.sourceRate / 2)) throw someError(world, 'unset');
     const hangs = world.strikes('pull hangs', host.hangRate / 2);
@@ -144,7 +147,7 @@ export class SimulatedSource implements Source<Token, number> {
     const open = this.next.flatMap((next, lane) => (next < plan.length && !this.ended[lane] ? [lane] : []));
     if (open.length === 0 || (this.#isStopped && world.random.chance(0.5))) {
       this.#hasEnded = true;
-      world.note(`${this.name} ends`);
+      world.note(() => `${this.name} ends`);
       return undefined;
     }
     const lane = world.random.pick(open);
@@ -158,7 +161,7 @@ export class SimulatedSource implements Source<Token, number> {
     this.next[lane] = to;
     this.emitted += count;
     handedOut[lane] = Math.max(handedOut[lane] as number, to);
-    world.note(`${this.name}/${lane} answers ${from}..${to}`);
+    world.note(() => `${this.name}/${lane} answers ${from}..${to}`);
     const items = Array.from({ length: count }, (_, at) => createToken(plan.index, lane, from + at));
     if (plan.hasPositions) return { items, position: to, lane: laneName(plan, lane) };
     return items;
@@ -187,7 +190,7 @@ export class SimulatedSource implements Source<Token, number> {
 
   stop(): void {
     if (this.#host.process.isDead) return;
-    this.#world.note(`${this.name} stop`);
+    this.#world.note(() => `${this.name} stop`);
     this.#isStopped = true;
     this.#release?.();
   }
@@ -196,7 +199,7 @@ export class SimulatedSource implements Source<Token, number> {
     const world = this.#world;
     const host = this.#host;
     if (host.process.isDead) return never();
-    world.note(`${this.name} commit ${JSON.stringify([...positions])}`);
+    world.note(() => `${this.name} commit ${JSON.stringify([...positions])}`);
     world.check(this.closed === 0, 'S10 commit after close');
     world.check(!this.#isCommitting, 'S8 two commits at once');
     world.check(positions.size > 0, 'S8 an empty commit');
@@ -243,7 +246,7 @@ export class SimulatedSource implements Source<Token, number> {
   async close(reason?: unknown): Promise<void> {
     const world = this.#world;
     await this.#host.process.alive();
-    world.note(`${this.name} close ${reason === undefined ? 'well' : 'with a reason'}`);
+    world.note(() => `${this.name} close ${reason === undefined ? 'well' : 'with a reason'}`);
     world.check(++this.closed === 1, 'S10 close twice');
     if (world.strikes('source close', this.#host.edgeRate)) throw someError(world, 'unset');
   }

@@ -30,7 +30,7 @@ export class SimulatedStore implements CheckpointStore {
   async save(_name: string, positions: ReadonlyMap<string, unknown>): Promise<void> {
     const { world } = this.#model;
     await this.#process.alive();
-    world.note(`store save ${JSON.stringify([...positions])}`);
+    world.note(() => `store save ${JSON.stringify([...positions])}`);
     world.check(!this.#model.isExact, 'a store is written where the sink keeps the positions');
     world.check(!this.#isSaving || this.#feed.sources.length > 1, 'two saves at once');
     this.#isSaving = true;

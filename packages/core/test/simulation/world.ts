@@ -23,9 +23,11 @@ export class World {
   pending = 0;
   #offset = 0;
   readonly #seed: number;
+  readonly #isTraced: boolean;
 
-  constructor(seed: number) {
+  constructor(seed: number, isTraced: boolean) {
     this.#seed = seed;
+    this.#isTraced = isTraced;
     this.random = new Random(seed ^ 0x51ed_270b);
     this.clock = new VirtualClock({ seed });
   }
@@ -43,8 +45,8 @@ export class World {
     return this.#offset + this.clock.elapsed;
   }
 
-  note(text: string): void {
-    this.trace.push(`${this.now.toFixed(2)} ${text}`);
+  note(text: () => string): void {
+    if (this.#isTraced) this.trace.push(`${this.now.toFixed(2)} ${text()}`);
   }
 
   count(name: string, times: number = 1): void {
@@ -61,15 +63,16 @@ export class World {
   strike(kind: string): void {
     this.faults += 1;
     this.count(`fault: ${kind}`);
-    this.note(`fault: ${kind}`);
+    this.note(() => `fault: ${kind}`);
   }
 
-  check(holds: boolean, rule: string): void {
-    if (!holds) this.break(rule);
+  /** @param rule as a function where it is asked for each item, or often: what holds is not to cost a text. */
+  check(holds: boolean, rule: string | (() => string)): void {
+    if (!holds) this.break(typeof rule === 'string' ? rule : rule());
   }
 
   break(rule: string): void {
-    this.note(`BREACH ${rule}`);
+    this.note(() => `BREACH ${rule}`);
     if (this.breach !== undefined) return;
     this.breach = rule;
     this.onBreach();

@@ -1,0 +1,5 @@
+/** A quarter of the worlds that every run of the tests plays. */
+
+import { testShard } from './storm.ts';
+
+testShard(4);
