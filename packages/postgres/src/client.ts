@@ -309,13 +309,13 @@ export class Session {
   }
 
   /**
-   * COPY … FROM STDIN with such text, which is made while what was made before is on its way.
+   * COPY … FROM STDIN with such messages, each made when the one before it was handed on: it may take its place.
    * @throws what making it throws; and where the server took another number of rows than was sent.
    */
-  async copyIn(sql: string, texts: Iterable<string>, rows: number): Promise<void> {
+  async copyIn(sql: string, messages: Iterable<Uint8Array>, rows: number): Promise<void> {
     const copy = new CopyIn(sql);
     (this.#connection.query as (query: unknown) => unknown)(copy);
-    const taken = await this.#orLost(copy.send(texts));
+    const taken = await this.#orLost(copy.send(messages));
     if (taken !== rows) throw new Error(`COPY took ${taken} of ${rows} rows.`);
   }
 

@@ -4,20 +4,16 @@
  *     Query ──► CopyInResponse ──► CopyData … ──► CopyDone ──► CommandComplete, ReadyForQuery
  *                                  CopyFail where the text could not be made
  *
- * Text is made and handed to the socket piece by piece: the server reads one while the next is made.
+ * A message is made when the one before it was handed to the system: the server reads it meanwhile.
  */
 
 import { Deferred } from '@streamweld/core/connector';
-
-const COPY_DATA = 0x64;
-const HEAD = 5;
 
 /** What we use of the connection under a `pg.Client`. */
 interface RawConnection {
   readonly stream: {
     readonly writable: boolean;
-    write(chunk: Uint8Array): boolean;
-    once(event: 'drain', listener: () => void): unknown;
+    write(chunk: Uint8Array, onWritten: () => void): unknown;
   };
   query(text: string): void;
   endCopyFrom(): void;
@@ -38,18 +34,17 @@ export class CopyIn {
   }
 
   /** Resolves to the number of rows that the server took. */
-  async send(texts: Iterable<string>): Promise<number> {
+  async send(messages: Iterable<Uint8Array>): Promise<number> {
     await this.#ready.promise;
     const connection = this.#connection as RawConnection;
     try {
-      for (const text of texts) {
+      for (const message of messages) {
         if (this.#failure !== undefined) break;
-        if (!connection.stream.write(copyData(text)) && connection.stream.writable) {
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-            connection.stream.once('drain', resolve);
-          });
-        }
+        // The next message takes the place of this one.
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+          connection.stream.write(message, () => resolve());
+        });
       }
     } catch (error) {
       if (this.#failure === undefined) connection.sendCopyFail('a row could not be made');
@@ -90,14 +85,4 @@ export class CopyIn {
     this.#done.reject(error);
     this.#wake?.();
   }
-}
-
-/** A message of the protocol: its letter, its length, and the text. */
-function copyData(text: string): Uint8Array {
-  // No character takes more than three bytes for each of its units.
-  const message = Buffer.allocUnsafe(HEAD + text.length * 3);
-  const length = message.write(text, HEAD, 'utf8');
-  message[0] = COPY_DATA;
-  message.writeInt32BE(length + 4, 1);
-  return message.subarray(0, HEAD + length);
 }

@@ -3,15 +3,13 @@
 import type { Session } from './client.ts';
 import { quoteIdentifier } from './identifiers.ts';
 import type { CheckedSinkOptions } from './options.ts';
+import { CopyText } from './sink-copy-text.ts';
 import { type Group, type Indexed, indexOf, Rows } from './sink-rows.ts';
 import type { Table, TableColumn } from './sink-table.ts';
-import { copyField, quoted } from './sink-values.ts';
+import { quoted } from './sink-values.ts';
 
 /** Sends itself, on a session that may be in a transaction. */
 export type Statement = (session: Session) => Promise<void>;
-
-/** Text is sent in pieces of this many characters. */
-const CHUNK = 1 << 16;
 
 /** The parameters of a statement hold about so many characters. A text of JavaScript holds some 500 million. */
 const MOST_CHARACTERS = 1 << 25;
@@ -48,22 +46,13 @@ export class Statements<T> {
     return (session) => session.copyIn(sql, this.#lines(group), to - from);
   }
 
-  *#lines(group: Group<T>): Generator<string> {
-    const { shape, from, to } = group;
-    const width = shape.columns.length;
-    let text = '';
-    for (let index = from; index < to; index++) {
-      for (let column = 0; column < width; column++) {
-        if (column > 0) text += '\t';
-        text += copyField(this.#rows.field(group, index, column));
-      }
-      text += '\n';
-      if (text.length >= CHUNK) {
-        yield text;
-        text = '';
-      }
+  *#lines(group: Group<T>): Generator<Uint8Array> {
+    const text = new CopyText();
+    for (let index = group.from; index < group.to; index++) {
+      this.#rows.putRow(group, index, text);
+      if (text.isFull) yield text.take();
     }
-    if (text !== '') yield text;
+    if (!text.isEmpty) yield text.take();
   }
 
   #insert(group: Group<T>, onConflict: string): readonly Statement[] {

@@ -31,10 +31,11 @@ export function encoderOf({ kind }: TableColumn, json: JsonMode): Encode {
   }
 }
 
-function encodePlain(value: unknown): string | null {
+export function encodePlain(value: unknown): string | null {
   switch (typeof value) {
     case 'string':
-      return checked(value);
+      checkText(value);
+      return value;
     case 'number':
     case 'bigint':
     case 'boolean':
@@ -51,24 +52,30 @@ function encodePlain(value: unknown): string | null {
   throw new Refusal(`${describe(value)} cannot be written to it`);
 }
 
-function checked(text: string): string {
-  if (text.includes('\0')) throw new Refusal('its text holds NUL, which Postgres cannot store');
-  if (!text.isWellFormed()) {
-    throw new Refusal(
-      'its text holds half of a surrogate pair, which Postgres would replace by another character',
-    );
-  }
-  return text;
+/** @throws Refusal for a text that Postgres would not store as it is. */
+export function checkText(text: string): void {
+  if (text.includes('\0')) refuseNul();
+  if (!text.isWellFormed()) refuseSurrogate();
+}
+
+export function refuseNul(): never {
+  throw new Refusal('its text holds NUL, which Postgres cannot store');
+}
+
+export function refuseSurrogate(): never {
+  throw new Refusal(
+    'its text holds half of a surrogate pair, which Postgres would replace by another character',
+  );
 }
 
 function encodeDate(date: Date): string {
   if (Number.isNaN(date.getTime())) throw new Refusal('its date is invalid');
   const year = date.getUTCFullYear();
   const text = date.toISOString();
+  if (year > 0 && year <= 9999) return text;
   // JavaScript writes such years with a sign and six digits, Postgres with as many as it takes, and an era.
   const rest = text.slice(text.indexOf('-', 1));
-  if (year > 9999) return `${year}${rest}`;
-  return year > 0 ? text : `${String(1 - year).padStart(4, '0')}${rest} BC`;
+  return year > 0 ? `${year}${rest}` : `${String(1 - year).padStart(4, '0')}${rest} BC`;
 }
 
 function encodeBytes(value: unknown): string | null {
@@ -140,13 +147,3 @@ export function rowError(error: unknown, index: number, column: string, stage: s
     { stage, column },
   );
 }
-
-/** A line of COPY's text format. */
-export function copyField(text: string | null): string {
-  if (text === null) return '\\N';
-  return /[\\\t\n\r]/.test(text)
-    ? text.replace(/[\\\t\n\r]/g, (character) => ESCAPES[character] as string)
-    : text;
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };

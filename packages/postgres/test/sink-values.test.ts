@@ -1,6 +1,7 @@
 /** Values, names and shapes that a sink has to write as they are, or refuse by row and column. */
 
 import { collect, ConcurrentPipeline, type DeadLetter } from '@streamweld/core';
+import { Random } from '@streamweld/testing';
 import { expect, it } from 'vitest';
 import type { PostgresSinkOptions } from '../src/options.ts';
 import { PostgresSink } from '../src/sink.ts';
@@ -217,6 +218,95 @@ describeWithPostgres('values of a PostgresSink', (database) => {
       { at: '12026-01-02 AD', n },
       { at: '0044-03-15 BC', n },
     ]);
+  });
+
+  it('writes by copy what insert writes: texts of every length and alphabet, numbers, dates and nulls', async () => {
+    const random = new Random(11);
+    const pick = <V>(values: readonly V[]): V => values[random.integer(0, values.length - 1)] as V;
+    const letters = [
+      'a',
+      'Z',
+      ' ',
+      '\\',
+      '\t',
+      '\n',
+      '\r',
+      '"',
+      '\b',
+      '\x7f',
+      '\x80',
+      'ü',
+      '\u07ff',
+      '\u0800',
+      '漢',
+      '\ud7ff',
+      '\ue000',
+      '\uffff',
+      '🙂',
+      '\u{10ffff}',
+    ];
+    const numbers = [
+      0,
+      -0,
+      9,
+      10,
+      99,
+      100,
+      2 ** 31 - 1,
+      -(2 ** 31),
+      2 ** 31,
+      -(2 ** 31) - 1,
+      1e21,
+      5e-324,
+      0.1,
+      -1.5,
+    ];
+    // Some longer than what is encoded by hand, some longer than a message.
+    const lengths = [0, 1, 2, 5, 20, 47, 48, 49, 100, 1000, 70_000];
+    const items = Array.from({ length: 600 }, (_, id) => ({
+      id,
+      t: Array.from({ length: id % 60 === 0 ? pick(lengths) : random.integer(0, 59) }, () =>
+        random.chance(0.5) ? pick(letters) : 'x',
+      ).join(''),
+      f: random.chance(0.5) ? pick(numbers) : random.integer(0, 2 ** 32 - 1) - 2 ** 31,
+      as: pick(numbers),
+      flag: random.chance(0.5),
+      at: random.chance(0.2) ? null : new Date(random.integer(0, 2 ** 32 - 1) * 1000),
+      j: random.chance(0.5) ? { [pick(letters)]: pick(letters) } : undefined,
+    }));
+    for (const mode of ['copy', 'insert'] as const) {
+      await database().query(
+        `create table same_${mode} (id int, t text, f float8, "as" text, flag boolean, at timestamptz, j jsonb)`,
+      );
+      await write(items, { table: `same_${mode}`, mode }).run();
+    }
+    expect(
+      await database().query(
+        '(select * from same_copy except select * from same_insert) union all (select * from same_insert except select * from same_copy)',
+      ),
+    ).toEqual([]);
+    const rows = await database().query('select id, t, f, flag, "as" from same_copy order by id');
+    // -0 is written as JavaScript writes it.
+    expect(rows).toEqual(
+      items.map(({ id, t, f, flag, as }) => ({ id, t, f: f === 0 ? 0 : f, flag, as: String(as) })),
+    );
+  });
+
+  it('refuses NUL and halves of pairs by copy in texts of every length', async () => {
+    await database().query('create table halves (id int, t text)');
+    const bad = ['\0', '\ud800', '\udc00', '\udc00\ud800', '\ud800\ud800\udc00'].flatMap((half) =>
+      ['', 'x', 'x'.repeat(100)].flatMap((other) => [half + other, other + half, other + half + other]),
+    );
+    const letters = collect<DeadLetter<Row>>();
+    const report = await write(
+      bad.map((t, id) => ({ id, t })),
+      { table: 'halves' },
+    )
+      .deadLetter(letters)
+      .run();
+    expect([report.written, report.deadLettered]).toEqual([0, bad.length]);
+    // By the sink: the server would blame the text of the whole batch.
+    expect(letters.items.every(({ error }) => error.message.startsWith('Row '))).toBe(true);
   });
 
   it('blames no row for what a trigger cannot help, and the right one for what it refuses', async () => {
