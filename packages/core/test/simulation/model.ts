@@ -66,7 +66,7 @@ export class LeafState {
   /** As many as the reports told of. */
   reportedLost = 0;
   hasFailed = false;
-  /** Whether a sink of it was detached, or reported a loss, in the process that lives: otherwise nothing may be lost. */
+  /** Whether a sink of it was detached, or reported a loss as it left, in the process that lives: otherwise nothing may be lost. */
   mayHaveLost: () => boolean = () => false;
   domain: Domain | undefined;
   /** Others that must not have an item which it has. */

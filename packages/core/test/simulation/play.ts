@@ -157,7 +157,7 @@ interface Seat {
   sink: SimulatedSink | undefined;
   subscription: Subscription | undefined;
   /** Of each sink that sat there in this process, the subscription that is there now last. */
-  readonly sat: { readonly subscription: Subscription; readonly sink: SimulatedSink }[];
+  readonly sat: { readonly subscription: Subscription; readonly sink: SimulatedSink; hasLeft: boolean }[];
   isBusy: boolean;
 }
 
@@ -351,7 +351,10 @@ class Life {
         };
         const { sat } = seat;
         branch.node.mayHaveLost = () =>
-          sat.some(({ subscription: { status } }) => status.state === 'detached' || status.failed > 0);
+          sat.some(
+            ({ subscription: { status }, hasLeft }) =>
+              status.state === 'detached' || (hasLeft && status.failed > 0),
+          );
         this.#seats.push(seat);
         if (!branch.plan.isVisitor) await this.#join(seat);
       } else {
@@ -417,7 +420,7 @@ class Life {
               },
             }),
       });
-      seat.sat.push({ subscription: seat.subscription, sink });
+      seat.sat.push({ subscription: seat.subscription, sink, hasLeft: false });
     } catch (error) {
       seat.sink = undefined;
       throw error;
@@ -821,6 +824,8 @@ class Life {
       const got = after.delivered + after.deadLettered + after.failed + after.dropped;
       const had = before.delivered + before.deadLettered + before.failed + before.dropped + waiting;
       if (after.state === 'closed') {
+        const last = seat.sat.at(-1);
+        if (last !== undefined) last.hasLeft = true;
         world.check(got >= had, `sink ${seat.leaf.plan.index} left with ${got} items, and owed ${had}`);
         // What was in the sink's hands may be lost in this moment: of that the dispatcher hears first.
         world.after(0, () => {
