@@ -91,14 +91,15 @@ export class Statements<T> {
   #query(sql: string, group: Group<T>): readonly Statement[] {
     const width = group.shape.columns.length;
     const statements: Statement[] = [];
-    let arrays: string[] = [];
+    const empty = (): string[][] => group.shape.columns.map(() => []);
+    let arrays = empty();
     let length = 0;
     const send = (): void => {
-      const values = arrays.map((array) => `{${array}}`);
+      const values = arrays.map((array) => `{${array.join(',')}}`);
       statements.push(async (session) => {
         await session.query(sql, values);
       });
-      arrays = [];
+      arrays = empty();
       length = 0;
     };
     for (let index = group.from; index < group.to; index++) {
@@ -106,8 +107,7 @@ export class Statements<T> {
       for (let column = 0; column < width; column++) {
         const text = this.#rows.field(group, index, column);
         const element = text === null ? 'NULL' : quoted(text);
-        const before = arrays[column];
-        arrays[column] = before === undefined ? element : `${before},${element}`;
+        (arrays[column] as string[]).push(element);
         length += element.length + 1;
       }
     }
@@ -152,9 +152,12 @@ function listOf(columns: readonly TableColumn[]): string {
   return columns.map(({ name }) => quoteIdentifier(name)).join(', ');
 }
 
-/** Texts, a column each, which `castOf` reads as what they are: an array of arrays would be unnested to one level. */
+/**
+ * Values, a column each. Those of an array's column are texts, which `castOf` reads: an array of arrays would be unnested to
+ * one level.
+ */
 function unnest(columns: readonly TableColumn[], isNumbered = false): string {
-  const parameters = columns.map((_, at) => `$${at + 1}::text[]`);
+  const parameters = columns.map(({ element }, at) => `$${at + 1}::${element}[]`);
   const names = columns.map((_, at) => `c${at}`);
   return isNumbered
     ? `unnest(${parameters.join(', ')}) with ordinality as u(${names.join(', ')}, at)`

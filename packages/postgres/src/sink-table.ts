@@ -13,6 +13,8 @@ export interface TableColumn {
    */
   readonly type: string;
   readonly kind: ColumnKind;
+  /** The type in whose arrays its values are sent: its own, or `text` where an array of it is written in another way. */
+  readonly element: string;
 }
 
 /** How a value becomes the column's text. */
@@ -35,7 +37,7 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
   // `b`, the base of a domain, decides how a value is written; `e` is the element of an array.
   const { rows } = await session.query(
     `select a.attname as name, pg_catalog.format_type(b.oid, -1) as type,
-            b.typcategory as category, b.typname as base, e.typname as element
+            b.typcategory as category, b.typdelim as delimiter, b.typname as base, e.typname as element
        from pg_catalog.pg_attribute a
        join pg_catalog.pg_type t on t.oid = a.atttypid
        join pg_catalog.pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
@@ -54,7 +56,12 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
   }
   const columns = new Map<string, TableColumn>();
   for (const row of rows as unknown as DescribedColumn[]) {
-    columns.set(row.name, { name: row.name, type: row.type, kind: kindOf(row) });
+    columns.set(row.name, {
+      name: row.name,
+      type: row.type,
+      kind: kindOf(row),
+      element: row.category === 'A' || row.delimiter !== ',' ? 'text' : row.type,
+    });
   }
   for (const column of [...options.key, ...(options.columns?.keys() ?? [])]) {
     if (!columns.has(column)) throw columnUnknown(column, options);
@@ -66,6 +73,7 @@ interface DescribedColumn {
   readonly name: string;
   readonly type: string;
   readonly category: string;
+  readonly delimiter: string;
   readonly base: string;
   readonly element: string | null;
 }

@@ -135,7 +135,7 @@ function encodeArray(values: readonly unknown[], encode: Encode): string {
 
 /** An element of an array's text. */
 export function quoted(text: string): string {
-  return `"${text.replace(/[\\"]/g, '\\$&')}"`;
+  return /[\\"]/.test(text) ? `"${text.replace(/[\\"]/g, '\\$&')}"` : `"${text}"`;
 }
 
 /** Turns what an encoder threw into an error that names row and column, and holds no value. */
