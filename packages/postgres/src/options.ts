@@ -23,8 +23,9 @@ export interface ReachOptions {
   /** Shown in errors, reports and drawings. Default: `postgres` and what is read or written. */
   readonly name?: string | undefined;
   /**
-   * Whether errors quote the server's own words, which may hold data: `Key (email)=(…) already exists`. Default `false`:
-   * they name the SQLSTATE, the table, the column and the constraint.
+   * Whether errors quote the server's own words, which may hold data: `invalid input syntax for type integer: "…"`. Default
+   * `false`: they name the SQLSTATE, the table, the column and the constraint. Of several rows that are refused for one
+   * reason the words are never quoted: they are about the first alone.
    */
   readonly errorDetails?: boolean | undefined;
 }

@@ -213,7 +213,10 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
       await session.query('rollback');
       const found = await findRefused(session, batch, this.#statements as Statements<T>, error);
       await this.#giveUp(session);
-      return toWriteError(found.error, found.failed, this.#sessions.translation('write to Postgres'));
+      const translation = this.#sessions.translation('write to Postgres');
+      // The server's words are of the first row: in the dead letter of another they would be another's data.
+      const errorDetails = translation.errorDetails && found.failed?.length === 1;
+      return toWriteError(found.error, found.failed, { ...translation, errorDetails });
     } catch (later) {
       session.destroy();
       return later;

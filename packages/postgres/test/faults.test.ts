@@ -10,7 +10,7 @@ import {
 } from '@streamweld/core';
 import { openFaultProxy } from '@streamweld/testing';
 import pg from 'pg';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import {
   type PostgresService,
   PostgresUnavailable,
@@ -290,6 +290,23 @@ describeWithPostgres('faults', (database) => {
     },
   );
 
+  it('82 with errorDetails: a letter quotes no other row', async () => {
+    await query('create table quoted (id int, n int check (n < 1000))');
+    const bad: Readonly<Record<number, unknown>> = { 10: 'one-of-two', 20: 'two-of-two', 25: 9_999_999_999 };
+    const items = from(range(0, 30)).map((id) => ({ id, n: bad[id] ?? 1 }));
+    const letters = collect<DeadLetter<{ id: number }>>();
+    const target = new PostgresSink({ connection: database().url, table: 'quoted', errorDetails: true });
+    const report = await new ConcurrentPipeline(items, target).deadLetter(letters).run();
+    expect([report.written, report.deadLettered]).toEqual([27, 3]);
+    const messages = new Map(letters.items.map(({ item, error }) => [item.id, error.message]));
+    // Refused for one reason, so one error speaks of both.
+    for (const id of [10, 20]) {
+      expect(messages.get(id)).toContain('22P02');
+      expect(messages.get(id)).not.toContain('of-two');
+    }
+    expect(messages.get(25)).toContain('9999999999');
+  });
+
   it('86 timeouts, no connection left, a read-only server: named, and tried again where that helps', async () => {
     await query('create table slowly (id int, t text)');
     const options = (setting: string) => `${database().url}?options=${encodeURIComponent(`-c ${setting}`)}`;
@@ -503,6 +520,8 @@ const server = await startPostgres({ from: ['local', 'embedded'] }).catch((error
 });
 
 describe.skipIf(server === undefined)('79 the server is killed, frozen, and started again', () => {
+  afterAll(() => server?.stop());
+
   it('resolves every outcome by what was kept: each row once', { timeout: 60_000 }, async () => {
     const service = server as PostgresService;
     const admin = async (text: string): Promise<Record<string, unknown>[]> => {
@@ -552,6 +571,5 @@ describe.skipIf(server === undefined)('79 the server is killed, frozen, and star
     expect(await admin('select count(*)::int as n, count(distinct id)::int as d from survived')).toEqual([
       { n: 40_000, d: 40_000 },
     ]);
-    await service.stop();
   });
 });
