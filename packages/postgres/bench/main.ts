@@ -1,5 +1,5 @@
 /**
- * What Postgres costs: `node --expose-gc --conditions=@streamweld/source --import tsx packages/postgres/bench/main.ts`.
+ * What Postgres costs: `pnpm bench:postgres`.
  * Rivals take turns on one server with the same settings; medians of the rounds are printed: rows a second by the clock on
  * the wall, and the processor time of the client (psql's too) and, on Linux, of the machine's servers.
  * `ROUNDS=1 ROWS=100000 ONLY=insert` shortens it.
