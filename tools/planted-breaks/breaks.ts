@@ -472,8 +472,8 @@ export const BREAKS: readonly Break[] = [
     name: 'what became durable settles nothing',
     rule: 'K5',
     file: 'task/sink-task.ts',
-    find: '      claims.settle();\n      this.pump();',
-    replace: '      this.pump();',
+    find: 'if (isDurable) claims.settle();\n      else',
+    replace: 'if (!isDurable)',
     tests: ['rules/sink-rules.test.ts'],
   },
   {
