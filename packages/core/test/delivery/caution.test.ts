@@ -14,6 +14,15 @@ describe('Caution', () => {
     expect(caution.covers('a', 4)).toBe(false);
   });
 
+  it('compares no positions of a lane that it does not know', () => {
+    const caution = new Caution(new Map([['a', 5]]), (lane, a, b) => {
+      if (lane !== 'a') throw new Error('not asked for');
+      return compare(lane, a, b);
+    });
+    expect(caution.covers('b', 1)).toBe(false);
+    expect(() => caution.passed('b', 1)).not.toThrow();
+  });
+
   it('is needed until each lane has come up to the furthest position', () => {
     const caution = new Caution(
       new Map([

@@ -39,6 +39,27 @@ describe('Lane', () => {
     expect(book.positions().get('')).toBe(1);
   });
 
+  it('begins with nothing lost, ended or moved, and knows no position that it was not given', () => {
+    const { book } = bookWithLog();
+    const { lane } = book.issue('a', 1, 1);
+    expect([lane.hasLost, lane.isEnded, lane.hasMoved, book.hasEnded]).toEqual([false, false, false, false]);
+    expect(book.takeMoved()).toEqual(new Map());
+    book.giveBack(new Map([['unknown', 1]]));
+    expect(book.takeMoved()).toEqual(new Map());
+    book.endLane('a');
+    expect([...book.positions()]).toEqual([]);
+    expect(book.hasEnded).toBe(true);
+  });
+
+  it('counts a piece that failed as one less', () => {
+    const receipt = bookWithLog().book.issue('', 1, 2);
+    receipt.retain(1);
+    receipt.fail();
+    expect(receipt.pieces).toBe(1);
+    receipt.settle();
+    expect(() => receipt.settle()).toThrow(expect.objectContaining({ code: 'SW_RECEIPT_SETTLED' }));
+  });
+
   it('never passes a batch of which a piece failed', () => {
     const { book } = bookWithLog();
     const [a, b, c] = [1, 2, 3].map((position) => book.issue('', position, 1));

@@ -43,6 +43,21 @@ describe('Parcel.split', () => {
     ]);
   });
 
+  it('leaves parts without items with the only one that has any, and with the last of many', () => {
+    for (const count of [1, 3]) {
+      const parts = Array.from({ length: count }, () => part(b, 1));
+      const parcel = new Parcel(
+        parts.map(() => 'x'),
+        null,
+        [...parts, part(c, 0)],
+      );
+      expect(parcel.split().map((piece) => piece.parts?.length)).toEqual([
+        ...Array.from({ length: count - 1 }, () => 1),
+        2,
+      ]);
+    }
+  });
+
   it('answers the parcel itself where there is nothing to tell apart', () => {
     const whole = new Parcel(['1', '2'], a, null);
     const empty = new Parcel<string>([], null, [part(c, 0)]);
@@ -61,6 +76,15 @@ describe('concatItems', () => {
 });
 
 describe('joinParcels', () => {
+  it('is a parcel of one claim where all are pieces of it, also without any item', () => {
+    for (const items of [['1'], []]) {
+      const claim = lanes.issue('e', 1, 2);
+      claim.retain(1);
+      const joined = joinParcels([new Parcel(items, claim, null), new Parcel(items, claim, null)]);
+      expect([joined.receipt, joined.parts, claim.pieces]).toEqual([claim, null, 1]);
+    }
+  });
+
   it('keeps a part without items apart from the claim before it, and joins pieces of one claim', () => {
     const claim = lanes.issue('d', 1, 3);
     claim.retain(2);

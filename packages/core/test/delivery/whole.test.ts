@@ -43,6 +43,19 @@ describe('WholeBatches', () => {
     expect(chosenBy(whole, [a4])).toEqual({ chosen: ['a4'], positions: { a: 4 } });
   });
 
+  it('moves no position where it chooses nothing, although something before is done', () => {
+    const lanes = book();
+    const whole = new WholeBatches();
+    const [a1, a2] = [batch(lanes, 'a', 1), batch(lanes, 'a', 2)];
+    const claim = lanes.issue('a', 3, 2);
+    claim.retain(1);
+    const [one, other] = [new Parcel(['a3'], claim, null), new Parcel(['a3, too'], claim, null)];
+    chosenBy(whole, [a1]);
+    a2.settle();
+    expect(chosenBy(whole, [one])).toEqual({ chosen: [], positions: {} });
+    expect(chosenBy(whole, [one, other])).toEqual({ chosen: ['a3', 'a3, too'], positions: { a: 3 } });
+  });
+
   it('chooses nothing of a batch of which a piece is elsewhere, and nothing of its lane behind it', () => {
     const lanes = book();
     const whole = new WholeBatches();
