@@ -34,14 +34,20 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
     const columns = [...options.create].map(([column, type]) => `${quoteIdentifier(column)} ${type}`);
     await session.query(`create table if not exists ${name} (${columns.join(', ')})`);
   }
-  // `b`, the base of a domain, decides how a value is written; `e` is the element of an array.
+  // `b` decides how a value is written, `e` is the element of an array: each what a domain stands for in the end.
   const { rows } = await session.query(
-    `select a.attname as name, pg_catalog.format_type(b.oid, -1) as type,
+    `with recursive steps(type, oid) as (
+       select oid, oid from pg_catalog.pg_type
+       union all
+       select s.type, t.typbasetype
+         from steps s join pg_catalog.pg_type t on t.oid = s.oid and t.typtype = 'd'),
+     bases as (
+       select s.type, t.* from steps s join pg_catalog.pg_type t on t.oid = s.oid and t.typtype <> 'd')
+     select a.attname as name, pg_catalog.format_type(b.oid, -1) as type,
             b.typcategory as category, b.typdelim as delimiter, b.typname as base, e.typname as element
        from pg_catalog.pg_attribute a
-       join pg_catalog.pg_type t on t.oid = a.atttypid
-       join pg_catalog.pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
-       left join pg_catalog.pg_type e on e.oid = b.typelem and b.typcategory = 'A'
+       join bases b on b.type = a.atttypid
+       left join bases e on e.type = b.typelem and b.typcategory = 'A'
       where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped
         and a.attgenerated = '' and a.attidentity <> 'a'
       order by a.attnum`,

@@ -70,7 +70,7 @@ function arrayOf(parse: Parser): Parser {
   return (text) => BINARY_ARRAYS.arrayParser.create(text, parse).parse();
 }
 
-/** The parsers of a session: those of every server, and arrays of the types that this database defines. */
+/** The parsers of a session: those of every server, domains of this database, and arrays of its enums and domains. */
 export async function loadParsers(session: Session, json: JsonMode): Promise<TypeParsers> {
   const parsers = new Map<number, Parser>();
   const parseJson: Parser = json === 'value' ? (text) => JSON.parse(text) as unknown : asIs;
@@ -81,14 +81,27 @@ export async function loadParsers(session: Session, json: JsonMode): Promise<Typ
     parsers.set(oid, parse);
     parsers.set(array, arrayOf(parse));
   }
-  // An array of a type of one's own, an enum or a domain, has an oid of its own; its elements are text.
+  // An enum is text. A domain is what it stands for, which may be another domain; a query says so itself, a stream of
+  // changes names the domain. An array of either has an oid of its own.
   const { rows } = await session.query(
-    `select t.oid::int8 as array, coalesce(nullif(e.typbasetype, 0), e.oid)::int8 as element
-       from pg_catalog.pg_type t join pg_catalog.pg_type e on e.oid = t.typelem
-      where t.typcategory = 'A' and t.typlen = -1 and t.oid >= 16384 and e.typtype in ('e', 'd')`,
+    `select t.oid::int8 as type, t.typbasetype::int8 as base, t.typelem::int8 as element
+       from pg_catalog.pg_type t left join pg_catalog.pg_type e on e.oid = t.typelem
+      where t.oid >= 16384
+        and (t.typtype = 'd' or (t.typcategory = 'A' and t.typlen = -1 and e.typtype in ('e', 'd')))`,
   );
-  for (const { array, element } of rows as { array: string; element: string }[]) {
-    parsers.set(Number(array), arrayOf(parsers.get(Number(element)) ?? asIs));
-  }
-  return { getTypeParser: (oid) => parsers.get(oid) ?? asIs };
+  const own = new Map(
+    (rows as { type: string; base: string; element: string }[]).map(({ type, base, element }) => [
+      Number(type),
+      { base: Number(base), element: Number(element) },
+    ]),
+  );
+  const parserOf = (oid: number): Parser => {
+    const known = parsers.get(oid);
+    const type = own.get(oid);
+    if (known !== undefined || type === undefined) return known ?? asIs;
+    const parse = type.base === 0 ? arrayOf(parserOf(type.element)) : parserOf(type.base);
+    parsers.set(oid, parse);
+    return parse;
+  };
+  return { getTypeParser: parserOf };
 }
