@@ -171,7 +171,8 @@ describe('what is to be written whole', () => {
 });
 
 describe('several source batches as one item', () => {
-  it('K12 is looked at again when a letter of it is durable, and the rest of it can be written whole', async () => {
+  /** Two source batches of one item each as one, of which the odd item goes to the dead letter. */
+  const pairs = (letters: Sink<DeadLetter>) => {
     const source = new CountingSource(4, { size: () => 1 });
     const written: number[] = [];
     const sink: Sink<number> = {
@@ -179,7 +180,6 @@ describe('several source batches as one item', () => {
       positions: () => new Map(),
       write: (batch) => void written.push(...batch),
     };
-    const letters: Sink<DeadLetter> = { write: () => ({ durable: time().sleep(5) }) };
     const flow = from({
       name: source.name,
       pull: (demand: number) => source.pull(demand),
@@ -195,6 +195,12 @@ describe('several source batches as one item', () => {
         { onError: 'deadLetter' },
       );
     const pipeline = new ConcurrentPipeline(flow as never, sink).deadLetter(letters);
+    return { pipeline, written };
+  };
+
+  it('K12 is looked at again when a letter of it is durable, and the rest of it can be written whole', async () => {
+    const letters: Sink<DeadLetter> = { write: () => ({ durable: time().sleep(5) }) };
+    const { pipeline, written } = pairs(letters);
     const run = pipeline.checkpoint(new MemoryCheckpointStore(), 'job').run();
     await time().advance(100);
     expect(written).toEqual([0, 2]);
@@ -202,34 +208,13 @@ describe('several source batches as one item', () => {
   });
 
   it('K12 is not looked at again when a letter of it is lost: the rest of it is not to be written', async () => {
-    const source = new CountingSource(4, { size: () => 1 });
-    const written: number[] = [];
-    const sink: Sink<number> = {
-      keepsPositions: true,
-      positions: () => new Map(),
-      write: (batch) => void written.push(...batch),
-    };
     const letters: Sink<DeadLetter> = {
       write: async () => {
         await time().sleep(5);
         throw new Error('full');
       },
     };
-    const flow = from({
-      name: source.name,
-      pull: (demand: number) => source.pull(demand),
-      comparePositions: (a: unknown, b: unknown) => Number(a) - Number(b),
-    })
-      .batch(2)
-      .flatMap((pair) => pair)
-      .map(
-        (n) => {
-          if (n % 2 === 1) throw new Error('odd');
-          return n;
-        },
-        { onError: 'deadLetter' },
-      );
-    const pipeline = new ConcurrentPipeline(flow as never, sink).deadLetter(letters);
+    const { pipeline, written } = pairs(letters);
     const run = rejection(pipeline.checkpoint(new MemoryCheckpointStore(), 'job').run());
     expect(await time().run(run)).toMatchObject({ code: 'SW_DEAD_LETTER_FAILED' });
     expect(written).toEqual([]);
