@@ -126,9 +126,9 @@ export class Lane {
     return this.#ended;
   }
 
-  /** The batch that comes after this one; the oldest that is not done, where it is none or was passed. */
+  /** The batch after this one; the oldest that is not done, where it is none or was passed; none in a lane that ended. */
   after(receipt: Receipt | undefined): Receipt | undefined {
-    return receipt === undefined || receipt.isPassed ? this.#head : receipt.next;
+    return receipt === undefined || receipt.isPassed || this.#ended ? this.#head : receipt.next;
   }
 
   /** The next batch of the lane goes on its way. */

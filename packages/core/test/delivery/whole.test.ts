@@ -119,6 +119,15 @@ describe('WholeBatches', () => {
     expect(chosenBy(whole, [a3])).toEqual({ chosen: [], positions: {} });
   });
 
+  it('chooses what comes before that which is lost, also behind what is still on its way', () => {
+    const lanes = book();
+    const whole = new WholeBatches();
+    const [a1, a2, a3] = [batch(lanes, 'a', 1), batch(lanes, 'a', 2), batch(lanes, 'a', 3)];
+    chosenBy(whole, [a1]);
+    a3.fail();
+    expect(chosenBy(whole, [a2])).toEqual({ chosen: ['a2'], positions: { a: 2 } });
+  });
+
   it('chooses nothing behind what was chosen and then lost', () => {
     const lanes = book();
     const whole = new WholeBatches();
@@ -157,6 +166,17 @@ describe('WholeBatches', () => {
     lanes.endLane('a');
     expect(chosenBy(new WholeBatches(), [a1])).toEqual({ chosen: [], positions: {} });
   });
+
+  it.each(['done', 'lost', 'on its way'])('gives none where one before it was chosen, and is %s', (fate) => {
+    const lanes = book();
+    const whole = new WholeBatches();
+    const [a1, a2] = [batch(lanes, 'a', 1), batch(lanes, 'a', 2)];
+    chosenBy(whole, [a1]);
+    if (fate === 'lost') a1.fail();
+    lanes.endLane('a');
+    if (fate === 'done') a1.settle();
+    expect(chosenBy(whole, [a2])).toEqual({ chosen: [], positions: {} });
+  });
 });
 
 describe('Holdings', () => {
@@ -190,6 +210,15 @@ describe('Holdings', () => {
     holdings.add(joined);
     expect(holdings.isPromising).toBe(true);
     holdings.remove(joined);
+    expect(holdings.isPromising).toBe(false);
+  });
+
+  it('promises nothing of a parcel of several batches of each of which a piece is elsewhere', () => {
+    const lanes = book();
+    const holdings = new Holdings();
+    const claims = [lanes.issue('a', 1, 2), lanes.issue('b', 1, 2)];
+    for (const claim of claims) claim.retain(1);
+    holdings.add(joinParcels(claims.map((claim) => new Parcel(['one'], claim, null))));
     expect(holdings.isPromising).toBe(false);
   });
 
