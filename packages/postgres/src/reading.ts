@@ -2,8 +2,11 @@
 
 import type { Session } from './client.ts';
 
-/** How values are written as text, whatever the server's settings are. */
-export const SETTINGS = `set datestyle to 'ISO, YMD'; set intervalstyle to 'postgres'; set timezone to 'UTC';
+/**
+ * How values are written as text, whatever the server's settings are. Whether a day or a month comes first in a query's own
+ * dates stays as it was set.
+ */
+export const SETTINGS = `set datestyle to 'ISO'; set intervalstyle to 'postgres'; set timezone to 'UTC';
   set bytea_output to 'hex'; set extra_float_digits to 1`;
 
 /** @param snapshot the state that another transaction exported; a new one if not given. */

@@ -3,6 +3,7 @@
 import type { Session } from './client.ts';
 import { PostgresError } from './errors.ts';
 import { quoteIdentifier, quoteTable, type TableName } from './identifiers.ts';
+import { SETTINGS } from './reading.ts';
 
 export interface SlotState {
   /** Everything before was confirmed: the server may have forgotten it. */
@@ -86,6 +87,8 @@ export async function publishedTables(
   session: Session,
   publication: string,
 ): Promise<readonly PublishedTable[]> {
+  // The server writes the dates and intervals of a filter as it is set to, and they are read with these settings.
+  await session.query(SETTINGS);
   const { rows } = await session.query(
     `select p.schemaname as schema, p.tablename as table, p.rowfilter as filter, p.attnames::text[] as columns,
             coalesce((select array_agg(a.attname::text order by k.at)
