@@ -13,7 +13,10 @@ export interface TableColumn {
    */
   readonly type: string;
   readonly kind: ColumnKind;
-  /** The type in whose arrays its values are sent: its own, or `text` where an array of it is written in another way. */
+  /**
+   * The type in whose arrays its values are sent: its own, or `text` where an array of it is written in another way, or is
+   * unnested to more than one column.
+   */
   readonly element: string;
 }
 
@@ -66,7 +69,7 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
       name: row.name,
       type: row.type,
       kind: kindOf(row),
-      element: row.category === 'A' || row.delimiter !== ',' ? 'text' : row.type,
+      element: 'AC'.includes(row.category) || row.delimiter !== ',' ? 'text' : row.type,
     });
   }
   for (const column of [...options.key, ...(options.columns?.keys() ?? [])]) {
@@ -78,6 +81,7 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
 interface DescribedColumn {
   readonly name: string;
   readonly type: string;
+  /** `A`: an array; `C`: composed of columns, as a row is. */
   readonly category: string;
   readonly delimiter: string;
   readonly base: string;

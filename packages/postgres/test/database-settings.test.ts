@@ -2,7 +2,7 @@
 
 import { collect, ConcurrentPipeline, MemoryCheckpointStore } from '@streamweld/core';
 import pg from 'pg';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Change } from '../src/changes.ts';
 import { PostgresSink } from '../src/sink.ts';
 import { PostgresChangeSource } from '../src/source-changes.ts';
@@ -34,7 +34,8 @@ const SETTINGS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 const COLUMNS = `id int primary key, day date, at timestamptz, plain timestamp, clock timetz, gap interval, f8 float8, f4 float4,
-  raw bytea, words text, days date[], times timestamptz[], gaps interval[], raws bytea[], floats float8[], doc jsonb, span tstzrange`;
+  raw bytea, words text, days date[], times timestamptz[], gaps interval[], raws bytea[], floats float8[], doc jsonb, span tstzrange,
+  pair day_and_bytes`;
 
 /** As a server that nobody set anything for writes them, but for the time zone: UTC. */
 const ROWS: readonly Row[] = [
@@ -56,6 +57,7 @@ const ROWS: readonly Row[] = [
     floats: [1 / 3, 5e-324, null],
     doc: { t: '\\ 漢' },
     span: '["2026-02-01 00:00:00+00","2026-03-02 00:00:00+00")',
+    pair: '(2026-02-01,"\\\\x00ff")',
   },
   {
     id: 2,
@@ -75,8 +77,12 @@ const ROWS: readonly Row[] = [
     floats: [],
     doc: null,
     span: 'empty',
+    pair: '(,)',
   },
-  { ...Object.fromEntries(COLUMNS.split(', ').map((column) => [column.trim().split(' ')[0], null])), id: 3 },
+  {
+    ...Object.fromEntries(COLUMNS.split(/,\s+/).map((column) => [column.trim().split(' ')[0], null])),
+    id: 3,
+  },
 ].map(({ f4, ...row }: Row) => ({ ...row, f4: typeof f4 === 'number' ? Math.fround(f4) : f4 }));
 
 /** Bytes as numbers, so that they can be compared wherever they are. */
@@ -101,6 +107,7 @@ describeWithPostgres('settings of a database', (database) => {
     await new ConcurrentPipeline(items, sink).run();
   };
 
+  beforeAll(() => query('create type day_and_bytes as (day date, bytes bytea)'));
   afterEach(() => set({}));
 
   describe.each(Object.entries(SETTINGS))('[fault 87] %s', (name, settings) => {

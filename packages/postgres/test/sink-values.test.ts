@@ -309,12 +309,24 @@ describeWithPostgres('values of a PostgresSink', (database) => {
     expect(letters.items.every(({ error }) => error.message.startsWith('Row '))).toBe(true);
   });
 
-  it('inserts types whose arrays are written in another way, or whose name is short for a length', async () => {
-    await database().query('create table odd (id int, bx box, p point, b3 bit(3), vb varbit, c "char")');
-    const row = { id: 1, bx: '(3,4),(1,2)', p: '(1,2)', b3: '101', vb: '10110', c: 'x' };
+  it('inserts types whose arrays are written in another way, or become columns, or whose name is short for a length', async () => {
+    await database().query(`create type pair as (a int, b text);
+      create table odd (id int, bx box, p point, b3 bit(3), vb varbit, c "char", pr pair, prs pair[])`);
+    const row = {
+      id: 1,
+      bx: '(3,4),(1,2)',
+      p: '(1,2)',
+      b3: '101',
+      vb: '10110',
+      c: 'x',
+      pr: '(1,"a,b")',
+      prs: '{"(1,x)",NULL}',
+    };
     await write([row, { ...row, id: 2, bx: null }], { table: 'odd', mode: 'insert' }).run();
     expect(
-      await database().query('select id, bx::text, p::text, b3::text, vb::text, c from odd order by id'),
+      await database().query(
+        'select id, bx::text, p::text, b3::text, vb::text, c, pr::text, prs::text from odd order by id',
+      ),
     ).toEqual([row, { ...row, id: 2, bx: null }]);
   });
 
