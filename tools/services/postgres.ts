@@ -24,8 +24,8 @@ export interface PostgresService {
   readonly port: number;
   /** Kills the postmaster with SIGKILL, as a power loss would end it. */
   crash(): Promise<void>;
-  /** Starts it again on the same data, and resolves when it answers. */
-  restart(): Promise<void>;
+  /** Starts it again on the same data, and resolves when it answers. It may present another certificate from then on. */
+  restart(tls?: PostgresTls): Promise<void>;
   /** Stops it where it is, with SIGSTOP; `thaw` lets it go on. */
   freeze(): void;
   thaw(): void;
@@ -36,8 +36,21 @@ export interface PostgresService {
 export interface PostgresServiceOptions {
   /** Settings of the server, beside those that make it fast and let it replicate. */
   readonly settings?: Readonly<Record<string, string | number>> | undefined;
-  /** Only from there: a test that crashes the server cannot use one that was given. */
+  /** Only from there: a test that crashes the server, or says how it is set up, cannot use one that was given. */
   readonly from?: readonly PostgresService['kind'][] | undefined;
+  /** Makes it speak TLS. Whether a client must is for `access` to say. */
+  readonly tls?: PostgresTls | undefined;
+  /** The lines of its `pg_hba.conf`. Default: everyone on this machine is let in as whom they say they are. */
+  readonly access?: readonly string[] | undefined;
+}
+
+/** All of it as PEM. */
+export interface PostgresTls {
+  /** What the server presents: its certificate, and those that lead to the authority behind it. */
+  readonly certificate: string;
+  readonly key: string;
+  /** Whoever presents a certificate must have it from there. */
+  readonly clientAuthority?: string | undefined;
 }
 
 /** No server could be had; `message` says why, for each place that was tried. */
@@ -65,7 +78,7 @@ export async function startPostgres(options: PostgresServiceOptions = {}): Promi
       continue;
     }
     try {
-      return await startOwn(kind, bin, options.settings ?? {});
+      return await startOwn(kind, bin, options);
     } catch (error) {
       reasons.push(`${kind}: ${(error as Error).message}`);
     }
@@ -145,7 +158,7 @@ const START_MS = 60_000;
 async function startOwn(
   kind: 'local' | 'embedded',
   found: string,
-  settings: Readonly<Record<string, string | number>>,
+  { settings, tls, access }: PostgresServiceOptions,
 ): Promise<PostgresService> {
   const user = otherUser();
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'streamweld-postgres-'));
@@ -162,6 +175,23 @@ async function startOwn(
       { ...user, cwd: folder, env, encoding: 'utf8' },
     );
     if (made.status !== 0) throw new Error(`initdb: ${made.error?.message ?? made.stderr}`);
+    const lay = (files: Readonly<Record<string, string | undefined>>): void => {
+      for (const [name, text] of Object.entries(files)) {
+        if (text === undefined) continue;
+        const file = path.join(data, name);
+        // A key that others may read is not taken.
+        fs.writeFileSync(file, text, { mode: 0o600 });
+        if (user !== undefined) fs.chownSync(file, user.uid, user.gid);
+      }
+    };
+    const layTls = (given: PostgresTls | undefined): void =>
+      lay({
+        'server.crt': given?.certificate,
+        'server.key': given?.key,
+        'clients.crt': given?.clientAuthority,
+      });
+    layTls(tls);
+    lay({ 'pg_hba.conf': access?.map((line) => `${line}\n`).join('') });
     const port = await freePort();
     const args = Object.entries({
       listen_addresses: '127.0.0.1',
@@ -175,6 +205,8 @@ async function startOwn(
       fsync: 'off',
       full_page_writes: 'off',
       synchronous_commit: 'off',
+      ...(tls === undefined ? undefined : { ssl: 'on' }),
+      ...(tls?.clientAuthority === undefined ? undefined : { ssl_ca_file: 'clients.crt' }),
       ...settings,
     }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const log = path.join(folder, 'log');
@@ -217,7 +249,8 @@ async function startOwn(
       url: `postgres://postgres@127.0.0.1:${port}/postgres`,
       port,
       crash: () => end('SIGKILL'),
-      async restart() {
+      async restart(another) {
+        layTls(another);
         // Its backends outlive a killed postmaster for a moment, and hold its shared memory.
         for (let attempt = 1; ; attempt++) {
           try {
@@ -280,7 +313,10 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Whether it answers a StartupMessage with 'R', authentication: while it recovers it answers 'E'. */
+/**
+ * Whether it answers a StartupMessage with 'R', authentication: while it recovers it answers 'E'. One that wants TLS does too,
+ * but with 28000: it looks at who is there only when it is up.
+ */
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1', () => {
@@ -294,7 +330,7 @@ function answers(port: number): Promise<boolean> {
     socket.on('error', () => resolve(false));
     socket.on('close', () => resolve(false));
     socket.once('data', (answer) => {
-      resolve(answer[0] === 0x52);
+      resolve(answer[0] === 0x52 || (answer[0] === 0x45 && answer.includes('C28000\0')));
       // Terminate: 'X' and its length.
       socket.end(Buffer.from([0x58, 0, 0, 0, 4]));
     });

@@ -21,7 +21,10 @@ export interface ConnectionOptions {
   /** Or a function that answers it, asked anew for each connection: for passwords that expire. */
   readonly password?: string | (() => string | Promise<string>) | undefined;
   readonly database?: string | undefined;
-  /** TLS: `true` checks the server's certificate; options are those of `tls.connect`. Default: what a URL says, else none. */
+  /**
+   * TLS. `true` checks the server's certificate against the authorities that Node knows; options are those of `tls.connect`,
+   * such as `ca`, `cert` and `key` as PEM. Default: what `PGSSLMODE` says, else none.
+   */
   readonly ssl?: boolean | TlsOptions | undefined;
   /** Shown in `pg_stat_activity`. Default: `streamweld` and the name of the stage. */
   readonly applicationName?: string | undefined;
@@ -400,12 +403,18 @@ export function toPgConfig(
   if (typeof connection === 'string') {
     return { connectionString: connection, fallback_application_name: name, connectionTimeoutMillis: 30_000 };
   }
-  const { applicationName, connectTimeoutMs, ...rest } = connection ?? {};
+  const { applicationName, connectTimeoutMs, ssl, ...rest } = connection ?? {};
   return {
     ...rest,
+    ...(ssl === undefined ? undefined : { ssl: typeof ssl === 'object' ? copyTls(ssl) : ssl }),
     connectionTimeoutMillis: connectTimeoutMs ?? 30_000,
     ...(applicationName === undefined
       ? { fallback_application_name: name }
       : { application_name: applicationName }),
   };
+}
+
+/** A copy, since `pg` hides the key of the one it is given; where it did already, the key is not among what is spread. */
+function copyTls(ssl: TlsOptions): TlsOptions {
+  return 'key' in ssl ? { ...ssl, key: ssl.key } : { ...ssl };
 }

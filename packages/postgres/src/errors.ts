@@ -8,6 +8,7 @@
  */
 
 import { isStreamWeldError, StreamWeldError, WriteError } from '@streamweld/core/connector';
+import { tlsFailure, tlsRefusal } from './tls-failure.ts';
 
 /** The one table of codes of this package. */
 export const POSTGRES_ERROR_CODES = {
@@ -203,6 +204,12 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
     isTransient: false,
     words: 'the server did not let this user in. Check user and password',
   },
+  '28000': {
+    code: 'SW_POSTGRES_DENIED',
+    isTransient: false,
+    words:
+      'the server did not let this user in, or not from here. Check the user, and whether it asks for TLS or a certificate',
+  },
   '3D000': {
     code: 'SW_POSTGRES_DENIED',
     isTransient: false,
@@ -296,6 +303,9 @@ const UNREACHABLE: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'the host did not answer in time',
 };
 
+const NO_SOCKET = 'there is no such socket. Is the server running, and the folder right?';
+const FILES = new Set(['ENOENT', 'EACCES', 'EISDIR']);
+
 const LOST = new Set([
   'ECONNRESET',
   'EPIPE',
@@ -356,34 +366,44 @@ export function isOfData(error: unknown): boolean {
 function judge(error: unknown): Verdict {
   const sqlState = sqlStateOf(error);
   if (sqlState !== undefined) {
+    const refusal = sqlState === '28000' || sqlState === '08P01' ? tlsRefusal(messageOf(error)) : undefined;
+    if (refusal !== undefined) return { code: 'SW_POSTGRES_DENIED', isTransient: false, words: refusal };
     const known = VERDICTS[sqlState] ?? VERDICTS[sqlState.slice(0, 3)] ?? VERDICTS[sqlState.slice(0, 2)];
     return known ?? { code: 'SW_POSTGRES_FAILED', isTransient: false, words: 'the server failed' };
   }
   const code = codeOf(error) ?? '';
-  const unreachable = UNREACHABLE[code];
+  const message = messageOf(error);
+  const call = (error as { syscall?: unknown } | null | undefined)?.syscall;
+  const unreachable = code === 'ENOENT' && call === 'connect' ? NO_SOCKET : UNREACHABLE[code];
   if (unreachable !== undefined)
     return { code: 'SW_POSTGRES_UNREACHABLE', isTransient: true, words: unreachable };
-  const message = messageOf(error);
-  if (/timeout exceeded when trying to connect|timeout expired/i.test(message)) {
+  if (call === 'open' || call === 'read') {
+    const words = 'a file that the URL names as sslrootcert, sslcert or sslkey cannot be read';
+    if (FILES.has(code)) return { code: 'SW_POSTGRES_DENIED', isTransient: false, words };
+  }
+  if (/timeout exceeded when trying to connect|timeout expired|due to connection timeout/i.test(message)) {
     return {
       code: 'SW_POSTGRES_UNREACHABLE',
       isTransient: true,
       words: 'no connection was to be had in time. Is the pool too small, or the server too busy?',
     };
   }
-  if (/SSL|TLS|certificate/i.test(message) || code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL')) {
+  if (/error establishing an SSL connection/.test(message)) {
     return {
-      code: 'SW_POSTGRES_DENIED',
-      isTransient: false,
-      words: 'TLS could not be agreed on. Check the ssl options',
+      code: 'SW_POSTGRES_UNREACHABLE',
+      isTransient: true,
+      words: 'what listens there did not answer as Postgres does. Is it Postgres, and the port right?',
     };
   }
+  // Before TLS: a connection that ends while TLS is agreed on is one that ended.
   if (
     LOST.has(code) ||
     /connection terminated|client was closed|not queryable|connection error/i.test(message)
   ) {
     return { code: 'SW_POSTGRES_CONNECTION_LOST', isTransient: true, words: 'the connection ended' };
   }
+  const tls = tlsFailure(code, message);
+  if (tls !== undefined) return { code: 'SW_POSTGRES_DENIED', isTransient: false, words: tls };
   return { code: 'SW_POSTGRES_FAILED', isTransient: false, words: 'it failed without a code of the server' };
 }
 
@@ -394,9 +414,12 @@ function sentence(error: unknown, verdict: Verdict, { action, errorDetails }: Tr
     column === undefined ? undefined : `column ${JSON.stringify(column)}`,
     constraint === undefined ? undefined : `constraint ${JSON.stringify(constraint)}`,
     sqlState === undefined ? undefined : `SQLSTATE ${sqlState}`,
+    // What Node calls it: whoever looks it up finds more by it.
+    sqlState === undefined && verdict.code === 'SW_POSTGRES_DENIED' ? codeOf(error) : undefined,
   ].filter((place) => place !== undefined);
   const where = places.length === 0 ? '' : ` (${places.join(', ')})`;
-  const quoted = errorDetails || NAMES_ONLY.has(sqlState ?? '') ? ` The server: ${messageOf(error)}.` : '';
+  const quoted =
+    errorDetails || NAMES_ONLY.has(sqlState ?? '') ? ` The server: ${messageOf(error).trim()}.` : '';
   return `Could not ${action}: ${verdict.words}${where}.${quoted}`;
 }
 

@@ -140,7 +140,10 @@ export function checkReach(given: ReachOptions, what: string): CheckedReach {
 function checkConnection(connection: unknown): void {
   if (typeof connection === 'string') {
     // The error of `new URL` holds what it was given.
-    if (/^postgres(ql)?:\/\//.test(connection) && URL.canParse(connection)) return;
+    if (/^postgres(ql)?:\/\//.test(connection) && URL.canParse(connection)) {
+      checkTlsWords(new URL(connection).searchParams.getAll('ssl'));
+      return;
+    }
     throw new OptionError(
       'connection',
       'a URL that begins with postgres://',
@@ -165,10 +168,29 @@ function checkConnection(connection: unknown): void {
   for (const name of ['host', 'user', 'database', 'applicationName'] as const) {
     if (options[name] !== undefined) checkText(`connection.${name}`, options[name]);
   }
-  const { password } = options;
+  const { password, ssl } = options;
+  if (ssl !== undefined && typeof ssl !== 'boolean' && (typeof ssl !== 'object' || ssl === null)) {
+    // It is not shown: it may be a key.
+    throw new OptionError(
+      'connection.ssl',
+      'true, false, or an object of options of tls.connect',
+      typeof ssl,
+    );
+  }
   if (password !== undefined && typeof password !== 'string') {
     checkFunction('connection.password', password);
   }
+}
+
+/** The client takes any other word for an object of options, and the process ends when it looks into it. */
+function checkTlsWords(words: readonly string[]): void {
+  if (words.every((word) => ['true', '1', '0', 'no-verify'].includes(word))) return;
+  throw new OptionError(
+    'connection',
+    'a URL with ssl=true, ssl=0, ssl=no-verify or no ssl',
+    'another word',
+    'sslmode=verify-full turns TLS on, sslmode=disable turns it off. What was given is not shown, as it may hold a password.',
+  );
 }
 
 export function checkTable(table: unknown, schema: unknown): TableName {
