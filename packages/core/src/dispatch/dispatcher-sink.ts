@@ -1,6 +1,7 @@
 /** The way into a dispatcher: an ordinary sink, so that any pipeline, or another dispatcher, can feed it. */
 
 import { onAbort } from '../abort.ts';
+import { AwaitedSink } from '../awaited-sink.ts';
 import { Deferred } from '../deferred.ts';
 import { StreamWeldError } from '../errors.ts';
 import type { Accepted, DeferredReceipt, Sink, SinkContext, WriteContext } from '../sink.ts';
@@ -33,7 +34,7 @@ export interface ExactHost {
   ahead(): ReadonlyMap<string, unknown>;
 }
 
-export class DispatcherSink<T> implements Sink<T> {
+export class DispatcherSink<T> extends AwaitedSink implements Sink<T> {
   readonly name: string;
   readonly concurrency = 1;
   readonly batching: { readonly maxItems: number };
@@ -50,6 +51,7 @@ export class DispatcherSink<T> implements Sink<T> {
 
   /** Made by `dispatcher.createSink()`. @internal */
   constructor(host: FeedHost<T>, batchSize: number) {
+    super();
     this.host = host;
     this.name = host.name;
     this.batching = { maxItems: batchSize };
@@ -65,7 +67,7 @@ export class DispatcherSink<T> implements Sink<T> {
    * sinks keep positions, and something is missing for that.
    */
   open(context: SinkContext): void {
-    if (this.#context !== undefined) {
+    if (this.#context !== undefined || this.#ended) {
       this.#refusedOpens += 1;
       throw new StreamWeldError(
         'SW_DISPATCHER_CLOSED',
@@ -104,6 +106,10 @@ export class DispatcherSink<T> implements Sink<T> {
     this.#ended = true;
     this.#stopListening?.();
     await this.host.end(this, reason);
+  }
+
+  async giveUp(reason: unknown): Promise<void> {
+    if (this.#context === undefined) await this.close(reason);
   }
 
   /** How long its run waits for what is outstanding, where that is known. */

@@ -10,6 +10,7 @@
  */
 
 import { onAbort } from '../abort.ts';
+import { AwaitedSink } from '../awaited-sink.ts';
 import { BatchChannel } from '../channel/batch-channel.ts';
 import { Deferred } from '../deferred.ts';
 import type { Committer, CommitPolicy } from '../delivery/committer.ts';
@@ -407,6 +408,9 @@ export class Run<T> {
     if (this.#isSinkOpen) {
       this.#isSinkOpen = false;
       await this.#attempt(`closing the sink '${this.#sinkName}'`, () => this.#sink.close?.(reason));
+    } else if (this.#sink instanceof AwaitedSink) {
+      const sink = this.#sink;
+      await this.#attempt(`closing the sink '${this.#sinkName}'`, () => sink.giveUp(reason));
     }
     await this.#closeDeadLetter(reason);
     await this.#closeStages(() => reason);

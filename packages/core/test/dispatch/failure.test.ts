@@ -6,6 +6,8 @@ import { range } from '../../src/builtin/sources.ts';
 import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import { isStreamWeldError } from '../../src/errors.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
+import type { DeadLetter } from '../../src/policy/dead-letter.ts';
+import type { Sink } from '../../src/sink.ts';
 import type { Positioned } from '../../src/source.ts';
 import { listenersOf, useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock } from '../clock.ts';
@@ -589,5 +591,77 @@ describe('A source of many batches behind a failing broadcast', () => {
       expect(Math.max(0, ...commits)).toBeLessThanOrEqual(failAt);
       expect(commits).toEqual(commits.toSorted((a, b) => a - b));
     }
+  });
+});
+
+describe('A run that fails before it comes to open the dispatcher', () => {
+  const error = new Error('enough');
+  const REASONS: readonly [what: string, run: (sink: Sink<number>) => Promise<unknown>][] = [
+    [
+      'a signal that is aborted',
+      (sink) => new ConcurrentPipeline(range(0, 9), sink).run({ signal: AbortSignal.abort(error) }),
+    ],
+    [
+      'a dead letter that cannot be opened',
+      (sink) => {
+        const deadLetter = new Recorder<DeadLetter>({ name: 'letters' });
+        deadLetter.open = () => Promise.reject(error);
+        return new ConcurrentPipeline(range(0, 9), sink).deadLetter(deadLetter).run();
+      },
+    ],
+  ];
+
+  it.each(REASONS)('ends it, for %s: its sinks are closed with the reason', async (_, run) => {
+    const inner = builder<number>().demand();
+    const far = new Recorder<number>();
+    await inner.subscribeSink(far);
+    const dispatcher = builder<number>().broadcast();
+    const near = new Recorder<number>();
+    await dispatcher.subscribeSink(near);
+    await dispatcher.subscribeSink(inner.createSink());
+    const failure = await time().run(rejection(run(dispatcher.createSink())));
+    expect([near.calls, far.calls]).toEqual([
+      ['open', 'close: reason'],
+      ['open', 'close: reason'],
+    ]);
+    expect([near.reason, far.reason]).toEqual([failure, failure]);
+    expect([dispatcher.snapshot().state, inner.snapshot().state]).toEqual(['closed', 'closed']);
+    expect(time().activeTimers).toBe(0);
+  });
+
+  it('leaves it to another run, which goes on', async () => {
+    const dispatcher = builder<number>().broadcast();
+    const sink = new Recorder<number>();
+    await dispatcher.subscribeSink(sink);
+    const [first, second] = [dispatcher.createSink(), dispatcher.createSink()];
+    const aborted = AbortSignal.abort(error);
+    expect(await rejection(new ConcurrentPipeline(range(0, 9), first).run({ signal: aborted }))).toBe(error);
+    await time().run(new ConcurrentPipeline(range(0, 9), second).run());
+    expect([sink.items, sink.calls.at(-1)]).toEqual([numbers(9), 'close']);
+  });
+
+  it('does not end what another run has opened by the same sink', async () => {
+    const dispatcher = builder<number>().broadcast();
+    const sink = new Recorder<number>({ delayMs: 1, clock: time(), maxItems: 1 });
+    await dispatcher.subscribeSink(sink);
+    const feed = dispatcher.createSink();
+    const running = new ConcurrentPipeline(range(0, 9), feed).run();
+    await time().advance(3);
+    const aborted = AbortSignal.abort(error);
+    expect(await rejection(new ConcurrentPipeline(range(0, 9), feed).run({ signal: aborted }))).toBe(error);
+    await time().run(running);
+    expect([sink.items, sink.calls.at(-1)]).toEqual([numbers(9), 'close']);
+  });
+
+  it('has used up its sink: another run needs one of its own', async () => {
+    const dispatcher = builder<number>().broadcast();
+    await dispatcher.subscribeSink(new Recorder<number>());
+    const [feed, other] = [dispatcher.createSink(), dispatcher.createSink()];
+    const aborted = AbortSignal.abort(error);
+    expect(await rejection(new ConcurrentPipeline(range(0, 9), feed).run({ signal: aborted }))).toBe(error);
+    expect(await time().run(rejection(new ConcurrentPipeline(range(0, 9), feed).run()))).toMatchObject({
+      code: 'SW_DISPATCHER_CLOSED',
+    });
+    await time().run(new ConcurrentPipeline(range(0, 9), other).run());
   });
 });

@@ -258,11 +258,6 @@ class Life {
     }
     if (!world.isCalm) this.#scheduleControl();
     await Promise.all(this.#feeds.map((feed) => this.#run(feed)));
-    // A run that failed before it came to open its sink never fed it: whoever made the dispatcher ends it.
-    const neverFed = this.#feeds.some(
-      ({ error, sources }) => error !== undefined && sources.every(({ opened }) => opened === 0),
-    );
-    if (neverFed) await this.#dispatchers[0]?.dispatcher[Symbol.asyncDispose]();
   }
 
   async #run(feed: FeedRun): Promise<void> {
