@@ -12,7 +12,13 @@ export interface TableColumn {
    * off what is too long without a word, where writing it to the column is an error.
    */
   readonly type: string;
+  /** Of an array that of its elements, of an array of arrays that of theirs. */
   readonly kind: ColumnKind;
+  /**
+   * How many arrays are around that: 0 where it is none, 1 for an array of however many dimensions, 2 for an array of a
+   * domain over arrays.
+   */
+  readonly arrays: number;
   /**
    * The type in whose arrays its values are sent: its own, or `text` where an array of it is written in another way, or is
    * unnested to more than one column.
@@ -20,8 +26,8 @@ export interface TableColumn {
   readonly element: string;
 }
 
-/** How a value becomes the column's text. */
-type ColumnKind = 'plain' | 'json' | 'bytes' | 'array' | 'array of json';
+/** How a value becomes text. */
+type ColumnKind = 'plain' | 'json' | 'bytes';
 
 export interface Table {
   /** Quoted, with its schema. */
@@ -37,7 +43,7 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
     const columns = [...options.create].map(([column, type]) => `${quoteIdentifier(column)} ${type}`);
     await session.query(`create table if not exists ${name} (${columns.join(', ')})`);
   }
-  // `b` decides how a value is written, `e` is the element of an array: each what a domain stands for in the end.
+  // What a domain stands for in the end decides how a value is written; `layers` are a column's type, its elements, theirs …
   const { rows } = await session.query(
     `with recursive steps(type, oid) as (
        select oid, oid from pg_catalog.pg_type
@@ -45,12 +51,17 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
        select s.type, t.typbasetype
          from steps s join pg_catalog.pg_type t on t.oid = s.oid and t.typtype = 'd'),
      bases as (
-       select s.type, t.* from steps s join pg_catalog.pg_type t on t.oid = s.oid and t.typtype <> 'd')
-     select a.attname as name, pg_catalog.format_type(b.oid, -1) as type,
-            b.typcategory as category, b.typdelim as delimiter, b.typname as base, e.typname as element
+       select s.type, t.* from steps s join pg_catalog.pg_type t on t.oid = s.oid and t.typtype <> 'd'),
+     layers(type, depth, name, category, element) as (
+       select type, 0, typname, typcategory, typelem from bases
+       union all
+       select l.type, l.depth + 1, e.typname, e.typcategory, e.typelem
+         from layers l join bases e on e.type = l.element and l.category = 'A')
+     select a.attname as name, pg_catalog.format_type(b.oid, -1) as type, b.typcategory as category, b.typdelim as delimiter,
+            coalesce(l.depth, 0) as arrays, coalesce(l.name, '') as innermost
        from pg_catalog.pg_attribute a
        join bases b on b.type = a.atttypid
-       left join bases e on e.type = b.typelem and b.typcategory = 'A'
+       left join layers l on l.type = b.type and l.category <> 'A'
       where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped
         and a.attgenerated = '' and a.attidentity <> 'a'
       order by a.attnum`,
@@ -69,6 +80,7 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
       name: row.name,
       type: row.type,
       kind: kindOf(row),
+      arrays: row.arrays,
       element: 'AC'.includes(row.category) || row.delimiter !== ',' ? 'text' : row.type,
     });
   }
@@ -84,15 +96,13 @@ interface DescribedColumn {
   /** `A`: an array; `C`: composed of columns, as a row is. */
   readonly category: string;
   readonly delimiter: string;
-  readonly base: string;
-  readonly element: string | null;
+  readonly arrays: number;
+  readonly innermost: string;
 }
 
-function kindOf({ category, base, element }: DescribedColumn): ColumnKind {
-  if (base === 'json' || base === 'jsonb') return 'json';
-  if (base === 'bytea') return 'bytes';
-  if (category === 'A') return element === 'json' || element === 'jsonb' ? 'array of json' : 'array';
-  return 'plain';
+function kindOf({ innermost }: DescribedColumn): ColumnKind {
+  if (innermost === 'json' || innermost === 'jsonb') return 'json';
+  return innermost === 'bytea' ? 'bytes' : 'plain';
 }
 
 function columnUnknown<T>(column: string, options: CheckedSinkOptions<T>): PostgresError {

@@ -14,21 +14,19 @@ export type Encode = (value: unknown) => string | null;
 /** Why a value cannot be written: without the value. */
 class Refusal extends Error {}
 
-export function encoderOf({ kind }: TableColumn, json: JsonMode): Encode {
-  switch (kind) {
-    case 'json':
-      return json === 'text' ? encodePlain : encodeJson;
-    case 'array':
-      return (value) => (Array.isArray(value) ? encodeArray(value, encodePlain) : encodePlain(value));
-    case 'array of json': {
-      const element = json === 'text' ? encodePlain : encodeJson;
-      return (value) => (Array.isArray(value) ? encodeArray(value, element) : encodePlain(value));
-    }
-    case 'bytes':
-      return encodeBytes;
-    case 'plain':
-      return encodePlain;
-  }
+export function encoderOf({ kind, arrays }: TableColumn, json: JsonMode): Encode {
+  if (arrays > 0) return arrayEncoder(innermostOf(kind, json), arrays);
+  return kind === 'bytes' ? encodeBytes : innermostOf(kind, json);
+}
+
+function innermostOf(kind: TableColumn['kind'], json: JsonMode): Encode {
+  return kind === 'json' && json === 'value' ? encodeJson : encodePlain;
+}
+
+/** Arrays in an array are its dimensions; where an element is an array itself, they are elements. */
+function arrayEncoder(innermost: Encode, arrays: number): Encode {
+  const encode = arrays === 1 ? innermost : arrayEncoder(innermost, arrays - 1);
+  return (value) => (Array.isArray(value) ? encodeArray(value, encode, arrays === 1) : encodePlain(value));
 }
 
 export function encodePlain(value: unknown): string | null {
@@ -120,10 +118,10 @@ function holdsUnstorable(text: string): boolean {
   return false;
 }
 
-/** `{1,NULL,"a\"b"}`; arrays within are dimensions. */
-function encodeArray(values: readonly unknown[], encode: Encode): string {
+/** `{1,NULL,"a\"b"}`, with dimensions `{{1,2},{3,4}}`. */
+function encodeArray(values: readonly unknown[], encode: Encode, hasDimensions: boolean): string {
   const parts = values.map((value) => {
-    if (Array.isArray(value)) return encodeArray(value, encode);
+    if (hasDimensions && Array.isArray(value)) return encodeArray(value, encode, true);
     const text = encode(value);
     if (text === null) return 'NULL';
     return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'

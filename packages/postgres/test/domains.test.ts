@@ -18,7 +18,10 @@ describeWithPostgres('domains', (database) => {
       create domain raw as bytea;
       create domain blob as raw;
       create domain numbers as tiny[];
-      create table domains (id int primary key, d doc, p paper, ps paper[], ds doc[], t tiny, ts tiny[], n numbers, b blob, i8 int8)`);
+      create domain papers as paper[];
+      create domain tables as numbers[];
+      create table domains (id int primary key, d doc, p paper, ps paper[], ds doc[], t tiny, ts tiny[], n numbers, b blob, i8 int8,
+        ns numbers[], pss papers[], ms int[][], tt tables[])`);
     const row = {
       d: { a: 1 },
       p: { b: [1, null] },
@@ -29,6 +32,13 @@ describeWithPostgres('domains', (database) => {
       n: [3, 4],
       b: new Uint8Array([0, 255]),
       i8: '9223372036854775807',
+      ns: [[1, 2], [3], [], null],
+      pss: [[{ e: '"\\' }, null], null],
+      ms: [
+        [1, 2],
+        [3, 4],
+      ],
+      tt: [[[5, 6], [7]], null, [[8]]],
     };
     const plain = ({ b, ...others }: Record<string, unknown>): object => ({
       ...others,
