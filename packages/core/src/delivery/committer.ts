@@ -52,13 +52,14 @@ export class Committer {
   /** No more commits by themselves. */
   stop(): void {
     this.#stopped = true;
-    this.#clearTimer();
+    if (this.#timer !== undefined) runtime.clearTimer(this.#timer);
+    this.#timer = undefined;
   }
 
   /** After the one under way, commits what moved since. */
   async last(): Promise<void> {
     this.stop();
-    if (this.#running !== undefined) await this.#running;
+    await this.#running;
     const moved = this.#book.takeMoved();
     if (moved.size > 0) await this.#commit(moved);
   }
@@ -101,11 +102,5 @@ export class Committer {
     if (this.#stopped) return;
     if (this.#pending >= this.#policy.items) this.#start();
     else if (this.#timer === undefined) this.#onTimer();
-  }
-
-  #clearTimer(): void {
-    if (this.#timer === undefined) return;
-    runtime.clearTimer(this.#timer);
-    this.#timer = undefined;
   }
 }

@@ -86,7 +86,8 @@ export class Lane {
   /** Batches that were handed out, and those of them the position has passed. */
   #issued = 0;
   #passed = 0;
-  #waiting: { upTo: number; deferred: Deferred }[] | undefined;
+  /** In the order of what they wait for. */
+  readonly #waiting: { upTo: number; deferred: Deferred }[] = [];
   #ended = false;
   /** The position of the batch that was handed out last. */
   #latest: unknown;
@@ -160,7 +161,7 @@ export class Lane {
     this.#head = head;
     if (head === undefined) this.#tail = undefined;
     this.hasMoved = true;
-    if (this.#waiting !== undefined) this.#wake();
+    this.#wake();
     this.book.onMoved(items);
   }
 
@@ -168,7 +169,6 @@ export class Lane {
   settled(): Promise<void> {
     if (this.isEmpty) return Promise.resolve();
     const deferred = new Deferred();
-    this.#waiting ??= [];
     this.#waiting.push({ upTo: this.#issued, deferred });
     return deferred.promise;
   }
@@ -182,11 +182,12 @@ export class Lane {
   }
 
   #wake(): void {
-    this.#waiting = this.#waiting?.filter(({ upTo, deferred }) => {
-      if (!this.#ended && this.#passed < upTo) return true;
-      deferred.resolve();
-      return false;
-    });
+    const waiting = this.#waiting;
+    for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
+      if (!this.#ended && this.#passed < first.upTo) return;
+      waiting.shift();
+      first.deferred.resolve();
+    }
   }
 }
 

@@ -163,7 +163,7 @@ export class Parcel<T> implements Batch {
     const length = this.items.length;
     if (from === 0 && to === length) return this;
     const items = this.items.slice(from, to);
-    if (this.parts !== null) return this.#cutParts(from, to, items);
+    if (this.parts !== null) return this.#cutParts(this.parts, from, to, items);
     if (to < length) this.receipt?.retain(1);
     return new Parcel(items, this.receipt, null) as this;
   }
@@ -173,25 +173,26 @@ export class Parcel<T> implements Batch {
     if (this.parts === null) return [this];
     const pieces: Parcel<T>[] = [];
     let own: Part[] = [];
+    let last: Part[] | undefined;
     let from = 0;
     for (const part of this.parts) {
       own.push(part);
       if (part.items === 0) continue;
       pieces.push(new Parcel(this.items.slice(from, from + part.items), null, own));
+      last = own;
       own = [];
       from += part.items;
     }
-    const last = pieces.at(-1);
     if (last === undefined) return [this];
     // Parts without items go with the item after them, or with the last.
-    if (own.length > 0) last.parts = [...(last.parts ?? []), ...own];
+    for (const part of own) last.push(part);
     return pieces;
   }
 
-  #cutParts(from: number, to: number, items: readonly T[]): this {
+  #cutParts(parts: readonly Part[], from: number, to: number, items: readonly T[]): this {
     const pieces: Part[] = [];
     let start = 0;
-    for (const part of this.parts ?? []) {
+    for (const part of parts) {
       const end = start + part.items;
       // A part without items goes with the item after it; those after the last item go with the last piece.
       const isEmpty = part.items === 0;

@@ -59,12 +59,13 @@ describe('Committer', () => {
     committer.stop();
   });
 
-  it('counts the time from the first item behind a commit by count', async () => {
+  // The timer that was set for what that commit held goes off so long before the time.
+  it.each([1, 700])('counts the time from the first item behind a commit by count: %i ms', async (ms) => {
     const { settle, committed, committer } = setUp({ items: 10, ms: 1000 }, 'sync');
     settle(6);
-    await time().advance(600);
+    await time().advance(ms - 1);
     settle(4);
-    await time().advance(100);
+    await time().advance(1);
     settle(1);
     expect(committed()).toEqual([10]);
     await time().advance(999);
@@ -123,6 +124,50 @@ describe('Committer', () => {
     commits[1]?.done();
     await time().settle();
     expect(committed()).toEqual([1, 3]);
+  });
+
+  it('begins no commit beside another, also where its time comes meanwhile', async () => {
+    const { settle, committed, commits, committer } = setUp({ items: 10, ms: 1000 });
+    settle(6);
+    settle(4);
+    settle(1);
+    await time().advance(1000);
+    expect(committed()).toEqual([10]);
+    commits[0]?.done();
+    await time().settle();
+    expect(committed()).toEqual([10, 11]);
+    committer.stop();
+    commits[1]?.done();
+  });
+
+  it('commits at once, behind the one under way, when just so many items became done meanwhile', async () => {
+    const { settle, committed, commits } = setUp({ items: 2, ms: 1000 });
+    settle(2);
+    settle(2);
+    commits[0]?.done();
+    await time().settle();
+    expect(committed()).toEqual([2, 4]);
+    commits[1]?.done();
+  });
+
+  it('keeps to one timer, and takes it back, where it was set before a commit by count', async () => {
+    const { settle, commits, committer } = setUp({ items: 10, ms: 1000 });
+    settle(6);
+    settle(4);
+    settle(1);
+    commits[0]?.done();
+    await time().settle();
+    expect(time().activeTimers).toBe(1);
+    committer.stop();
+    expect(time().activeTimers).toBe(0);
+  });
+
+  it('commits nothing where the only lane that moved was ended since', async () => {
+    const { settle, commits, book } = setUp({ items: 10, ms: 1000 }, 'sync');
+    settle(1);
+    book.endLane('');
+    await time().advance(1000);
+    expect(commits).toEqual([]);
   });
 
   it('waits with the last commit for the one under way', async () => {

@@ -193,6 +193,15 @@ describe('LaneBook.endLane', () => {
     expect(moved).toEqual([1]);
   });
 
+  it('still knows where the lane stood: a store that keeps all positions is not to forget it', () => {
+    const { book } = bookWithLog();
+    book.resume(new Map([['b', 7]]));
+    book.issue('a', 1, 1).settle();
+    book.endLane('a');
+    book.endLane('b');
+    expect(Object.fromEntries(book.positions())).toEqual({ a: 1, b: 7 });
+  });
+
   it('begins anew when the lane comes back: what is left of the old one does not move it', () => {
     const { book } = bookWithLog();
     const old = book.issue('a', 100, 1);

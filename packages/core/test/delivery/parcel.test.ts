@@ -81,6 +81,14 @@ describe('items of a source without positions, between those of one that has the
     expect(narrowed.parts?.filter(({ items }) => items > 0)).toEqual([{ receipt: claim, items: 1 }]);
   });
 
+  it('leave no part behind where all of them are filtered out, and keep no pieces of a batch apart', () => {
+    const { parcel, claim } = parcelOf(1, 2);
+    const free = new Parcel<Item>([{ of: 0, n: 0 }], null, null).narrow([false], []);
+    const joined = joinParcels([parcel.cut(0, 1), free, parcel.cut(1, 2)]);
+    expect(joined).toMatchObject({ receipt: claim, parts: null });
+    expect(claim.pieces).toBe(1);
+  });
+
   it('are joined to a parcel without claims', () => {
     const free = (): Parcel<Item> => new Parcel([{ of: 0, n: 0 }], null, null);
     expect(joinParcels([free(), free()])).toMatchObject({ receipt: null, parts: null });
