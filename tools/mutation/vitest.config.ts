@@ -34,7 +34,6 @@ const SLOW_TESTS: readonly string[] = [
   '[fault 6] cancels many waiters',
   'gathers more pieces than a call takes arguments',
   'spreads keys evenly',
-  'commits that fail at the end as well',
 ];
 
 const MOST_RUNS = 20;

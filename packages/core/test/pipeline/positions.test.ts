@@ -307,7 +307,10 @@ describe('ConcurrentPipeline, commits', () => {
       pull: () => ({ items: [1], position: 1 }),
       commit: () => Promise.reject(new Error('broker')),
     };
-    const run = new ConcurrentPipeline(source, () => time().sleep(1)).commitEvery({ items: 1 }).run();
+    const run = new ConcurrentPipeline(source, () => time().sleep(100))
+      .bufferSize(1)
+      .commitEvery({ items: 1 })
+      .run();
     const error = (await time().run(rejection(run))) as StreamWeldError;
     expect(error.code).toBe('SW_COMMIT_FAILED');
     expect(error.suppressed).toEqual([expect.objectContaining({ code: 'SW_COMMIT_FAILED', stage: 'topic' })]);
