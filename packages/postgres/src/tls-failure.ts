@@ -31,7 +31,7 @@ const BY_WORDS: readonly (readonly [RegExp, string])[] = [
     'the server does not speak TLS, which over a Unix socket it never does. Turn it on there, or leave ssl and sslmode away',
   ],
   [
-    /ALERT_(UNKNOWN_CA|\w*CERTIFICATE)/,
+    /alert[ _](unknown[ _]ca|[\w ]*certificate)/i,
     'the server does not take the certificate of this client. Check ssl.cert, with what leads to an authority that the server knows',
   ],
   [/^ERR_OSSL_/, UNREADABLE],
