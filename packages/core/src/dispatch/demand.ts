@@ -5,13 +5,7 @@
  * (GenStage's DemandDispatcher re-inserts an asker after those that ask as much). With `shuffle` chance decides.
  */
 
-import {
-  type Delivery,
-  type Dispatch,
-  type DispatchStrategy,
-  NOTHING_TAKEN,
-  type OutletState,
-} from './strategy.ts';
+import type { Delivery, Dispatch, DispatchStrategy, OutletState } from './strategy.ts';
 
 export class DemandStrategy<T> implements DispatchStrategy<T> {
   readonly name = 'demand';
@@ -38,14 +32,14 @@ export class DemandStrategy<T> implements DispatchStrategy<T> {
     while (at < items.length) {
       const outlet = this.#choose(outlets, demands);
       if (outlet < 0) break;
-      const demand = demands[outlet] as number;
-      const end = Math.min(items.length, at + demand);
+      const end = Math.min(items.length, at + (demands[outlet] as number));
       deliveries.push({ outlet, items: at === 0 && end === items.length ? items : items.slice(at, end) });
-      demands[outlet] = demand - (end - at);
+      // It has taken all that it could, or all there is.
+      demands[outlet] = 0;
       this.#turns.set(outlets[outlet] as OutletState<T>, ++this.#turn);
       at = end;
     }
-    return at === from ? NOTHING_TAKEN : { taken: at - from, deliveries };
+    return { taken: at - from, deliveries };
   }
 
   #choose(outlets: readonly OutletState<T>[], demands: readonly number[]): number {

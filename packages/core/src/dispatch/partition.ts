@@ -93,8 +93,7 @@ export class PartitionStrategy<T> implements DispatchStrategy<T> {
         this.#sort(sorting);
         return sorting.at;
       } catch (error) {
-        // Only a route may throw: anything else would throw again and again.
-        if (sorting.at >= sorting.items.length) throw error;
+        // Only the route of the next item can have thrown.
         this.#thrown ??= { error };
         sorting.unrouted.push(sorting.items[sorting.at] as T);
         sorting.at += 1;

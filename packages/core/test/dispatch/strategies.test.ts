@@ -107,6 +107,17 @@ describe('BroadcastStrategy.dispatch', () => {
     expect(strategy.demand([unlimited, outlet('a', 7)])).toBe(7);
   });
 
+  it('asks a selector for what it may take, and for nothing beyond', () => {
+    const asked: unknown[] = [];
+    const selective = outlet<number>('a', 9, (n) => {
+      asked.push(n);
+      return true;
+    });
+    new BroadcastStrategy<number>().dispatch([1, 2, 3], 0, [selective, outlet('b', 2)]);
+    new BroadcastStrategy<number>().dispatch([4], 0, [selective]);
+    expect(asked).toEqual([1, 2, 4]);
+  });
+
   it('passes on what a selector throws', () => {
     const error = new Error('no');
     const outlets = [
@@ -165,6 +176,18 @@ describe('DemandStrategy.dispatch', () => {
       counts[at] = (counts[at] as number) + 1;
     }
     for (const count of counts) expect(Math.abs(count - 1000)).toBeLessThan(120);
+  });
+
+  it('with chance keeps the second of two with a chance of one half, and no more', () => {
+    for (const [random, chosen] of [
+      [0.499, 1],
+      [0.5, 0],
+    ] as const) {
+      const strategy = new DemandStrategy<number>(() => random);
+      expect(strategy.dispatch([1], 0, [outlet('a', 2), outlet('b', 2)]).deliveries).toEqual([
+        { outlet: chosen, items: [1] },
+      ]);
+    }
   });
 
   it('with chance still gives to the most demand first, and the same for the same seed', () => {
@@ -269,6 +292,7 @@ describe('routeByName', () => {
     ['many names', Array.from({ length: 30 }, (_, i) => `p${i}`)],
     ['numbers in order', [0, 1, 2]],
     ['numbers in another order', [2, 0, 1]],
+    ['numbers with a gap', [0, 5]],
     ['numbers and strings', [1, '1', 'x']],
   ])('finds each of %s, and nothing else', (_, names) => {
     const strangers = ['nobody', 77, -1, 0.5, Number.NaN, undefined, null, {}, 'toString', '0'];
@@ -279,6 +303,7 @@ describe('routeByName', () => {
       ...names.map((name, index) => ({ outlet: index, items: [name] })),
       { outlet: UNROUTED, items: strangers },
     ]);
+    expect(strategy.thrown).toBeUndefined();
   });
 
   it.each([1, 2, 3, 4, 6, 8])('hashes keys onto %i partitions by the remainder of the hash', (count) => {
