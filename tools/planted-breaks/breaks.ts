@@ -1210,7 +1210,7 @@ export const BREAKS: readonly Break[] = [
   {
     name: 'demand that was used up counts again',
     file: 'dispatch/demand.ts',
-    find: '      demands[outlet] = demand - (end - at);\n',
+    find: '      demands[outlet] = 0;\n',
     replace: '',
     tests: ['small-worlds/dispatcher.test.ts'],
   },
