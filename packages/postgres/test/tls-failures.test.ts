@@ -11,7 +11,7 @@ import { inspect } from 'node:util';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { PostgresCheckpointStore } from '../src/checkpoint-store.ts';
 import type { ConnectionOptions } from '../src/client.ts';
-import { PostgresError } from '../src/errors.ts';
+import { PostgresError, toPostgresError } from '../src/errors.ts';
 import { PostgresSink } from '../src/sink.ts';
 import { PostgresChangeSource } from '../src/source-changes.ts';
 import { PostgresNotificationSource } from '../src/source-notifications.ts';
@@ -137,6 +137,13 @@ describe.skipIf(found === undefined)('TLS that cannot be had', () => {
       );
     });
 
+    it('says that it is not valid yet', async () => {
+      await present('early.pem', 'intermediate.pem');
+      expect(await failure(options({ ca: pem('root.pem') }))).toMatchObject(
+        denied('is not valid yet. Check the clocks here and there (CERT_NOT_YET_VALID)'),
+      );
+    });
+
     it('ends a run whose server comes back with such a one, however often a write may be tried again', async () => {
       await present('server.pem', 'intermediate.pem');
       const sink = new PostgresSink<{ n: number }>({
@@ -188,6 +195,20 @@ describe.skipIf(found === undefined)('TLS that cannot be had', () => {
       expect(error).toMatchObject(denied('in without TLS. Give ssl, or sslmode in the URL (SQLSTATE 28000)'));
       expect(error.sqlState).toBe('28000');
     }
+  });
+
+  it('says so likewise where it is told in other words: of old servers, of Azure, of PgBouncer', () => {
+    const translation = { action: 'connect', stage: 's', errorDetails: false };
+    for (const [code, words] of [
+      ['28000', 'no pg_hba.conf entry for host "10.0.0.1", user "u", database "d", SSL off'],
+      ['28000', 'SSL connection is required. Please specify SSL options and retry.'],
+      ['08P01', 'SSL required'],
+    ] as const) {
+      const said = Object.assign(new Error(words), { code, severity: 'FATAL' });
+      expect(toPostgresError(said, translation), words).toMatchObject(denied('without TLS. Give ssl'));
+    }
+    const other = Object.assign(new Error('unsupported'), { code: '08P01', severity: 'FATAL' });
+    expect(toPostgresError(other, translation)).toMatchObject({ code: 'SW_POSTGRES_FAILED' });
   });
 
   it('says that the server speaks no TLS, as over its socket', async () => {

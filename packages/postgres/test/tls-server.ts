@@ -16,6 +16,7 @@ export type PemName =
   | 'server.pem'
   | 'server.key'
   | 'expired.pem'
+  | 'early.pem'
   | 'elsewhere.pem'
   | 'self-signed.pem'
   | 'client.pem'

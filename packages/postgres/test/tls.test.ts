@@ -263,11 +263,9 @@ describe.skipIf(found === undefined)('TLS', () => {
   });
 
   /** What the words of a URL do: `encrypted`, or why there is no connection. */
-  const outcome = async (words: Readonly<Record<string, string>>): Promise<unknown> => {
+  const outcome = async (connection: Connection): Promise<unknown> => {
     try {
-      const [row] = await read(
-        new PostgresSource({ connection: url(words), query: 'select session() as seen' }),
-      );
+      const [row] = await read(new PostgresSource({ connection, query: 'select session() as seen' }));
       return row?.['seen'];
     } catch (error) {
       return /\((?:SQLSTATE )?(\w+)\)/.exec((error as Error).message)?.[1] ?? error;
@@ -279,12 +277,32 @@ describe.skipIf(found === undefined)('TLS', () => {
   const UNKNOWN = 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY';
   const ELSEWHERE = 'ERR_TLS_CERT_ALTNAME_INVALID';
 
+  it('is what PGSSLMODE says where neither URL nor options do', async () => {
+    try {
+      for (const [mode, expected] of [
+        ['disable', REFUSED],
+        ['require', UNKNOWN],
+        ['no-verify', 'encrypted'],
+      ] as const) {
+        vi.stubEnv('PGSSLMODE', mode);
+        expect(await outcome(url({}))).toBe(expected);
+        expect(await outcome(options(undefined))).toBe(expected);
+        expect(await outcome(options(false))).toBe(REFUSED);
+        expect(await outcome(options({ ca: pem('root.pem') }))).toBe('encrypted');
+        expect(await outcome(url({ sslmode: 'disable' }))).toBe(REFUSED);
+      }
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
   it('is what the words of a URL say, as the README has it', async () => {
+    vi.stubEnv('PGSSLMODE', undefined);
     // The client warns of words that will mean something else, once.
     const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const table = async (rows: readonly (readonly [Readonly<Record<string, string>>, string])[]) => {
       for (const [words, expected] of rows) {
-        expect(await outcome(words), JSON.stringify(words)).toBe(expected);
+        expect(await outcome(url(words)), JSON.stringify(words)).toBe(expected);
       }
     };
     try {
@@ -327,6 +345,7 @@ describe.skipIf(found === undefined)('TLS', () => {
       ]);
     } finally {
       warn.mockRestore();
+      vi.unstubAllEnvs();
       await service.crash();
       await service.restart(presenting('server.pem', 'intermediate.pem'));
     }
