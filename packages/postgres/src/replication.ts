@@ -30,6 +30,7 @@ interface RawConnection {
   endCopyFrom(): void;
   on(event: 'copyData', listener: (message: { readonly chunk: Buffer }) => void): unknown;
   once(event: 'replicationStart', listener: () => void): unknown;
+  off(event: 'replicationStart', listener: () => void): unknown;
   sendCopyFromChunk(chunk: Buffer): void;
 }
 
@@ -96,10 +97,11 @@ export class Replication {
     const connection = this.#raw;
     if (this.#handlers === undefined) connection.on('copyData', ({ chunk }) => this.#receive(chunk));
     this.#handlers = handlers;
-    connection.once('replicationStart', () => {
+    const onStart = (): void => {
       this.#isStarted = true;
       started.resolve();
-    });
+    };
+    connection.once('replicationStart', onStart);
     const names = quoteIdentifier(publication).replaceAll("'", "''");
     this.#copying = this.#client
       .query(
@@ -108,6 +110,7 @@ export class Replication {
       .then(
         () => this.#end(new Error('Connection terminated: the server ended the replication')),
         (error: unknown) => {
+          connection.off('replicationStart', onStart);
           started.reject(error);
           if (this.#isStarted) this.#end(error);
         },

@@ -345,6 +345,7 @@ describe('what is given as ssl', () => {
     const table = 't';
     for (const connection of [
       { host: 'h', ssl: KEY as never },
+      { host: 'h', ssl: PASSWORD as never },
       { host: 'h', ssl: 1 as never },
       { host: 'h', ssl: null as never },
       ...['false', 'require', '', `${KEY}`].map((word) => `postgres://h/d?ssl=${encodeURIComponent(word)}`),
@@ -358,6 +359,7 @@ describe('what is given as ssl', () => {
       }
       expect(error, inspect(connection)).toMatchObject({ code: 'SW_OPTION_INVALID' });
       expect(inspect(error)).not.toContain(KEY);
+      expect(inspect(error)).not.toContain(PASSWORD);
     }
     for (const connection of [
       { host: 'h', ssl: true },
