@@ -304,10 +304,18 @@ export class Session {
   cursor(text: string, values: readonly unknown[], types: TypeParsers): SessionCursor {
     const cursor = new Cursor<Record<string, unknown>>(text, [...values], { types } as never);
     (this.#connection.query as (query: unknown) => unknown)(cursor);
+    let hasFailed = false;
     return {
-      read: (count) => this.#orLost(cursor.read(count)),
-      // Its answer never comes when the connection is lost.
-      close: () => this.#orLost(cursor.close()),
+      read: (count) => {
+        const reading = this.#orLost(cursor.read(count));
+        reading.catch(() => {
+          hasFailed = true;
+        });
+        return reading;
+      },
+      // Its answer never comes when the connection is lost; nor where it failed: the portal is gone, and the client would
+      // wait for an answer that it has had.
+      close: () => (hasFailed ? Promise.resolve() : this.#orLost(cursor.close())),
     };
   }
 

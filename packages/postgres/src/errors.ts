@@ -199,6 +199,11 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
     isTransient: true,
     words: 'the server ended a transaction that was idle too long',
   },
+  '25P04': {
+    code: 'SW_POSTGRES_CONNECTION_LOST',
+    isTransient: true,
+    words: 'the server ended a transaction that took too long (transaction_timeout)',
+  },
   '28': {
     code: 'SW_POSTGRES_DENIED',
     isTransient: false,
