@@ -84,6 +84,9 @@ export interface SessionsOptions {
   readonly idleMs?: number | undefined;
 }
 
+/** How long a session that was told to stop may take before it is told again. */
+const AGAIN_MS = 100;
+
 /** How long a connection may take to end in order before it is cut off. */
 const END_MS = 2000;
 
@@ -144,7 +147,17 @@ export class Sessions {
   /** Stops what a session is doing, through another one, as far as that is possible in so many milliseconds. */
   async cancel(session: Session, ms: number): Promise<void> {
     const { processId } = session;
-    if (processId !== undefined && !session.isLost) await this.cancelProcess(processId, ms);
+    if (processId === undefined) return;
+    let isLate = false;
+    const stopping = (async () => {
+      // Where the server has read the query of a cursor, and not yet that it is to be carried out, it takes no notice.
+      while (session.isBusy && !isLate) {
+        await this.cancelProcess(processId, ms);
+        await within(AGAIN_MS, session.idle());
+      }
+    })();
+    await within(ms, stopping);
+    isLate = true;
   }
 
   /** Likewise, for one that is known by the number of its process on the server. */
@@ -229,6 +242,8 @@ export class Session {
   #isOver = false;
   #tell: (() => void) | undefined;
   readonly #waiting = new Set<(error: unknown) => void>();
+  /** Of those that wait now. */
+  #idle = new Deferred();
 
   constructor(connection: PostgresConnection, sessions: Sessions) {
     this.#connection = connection;
@@ -242,6 +257,7 @@ export class Session {
     this.#lost ??= error;
     for (const reject of this.#waiting) reject(this.#lost);
     this.#waiting.clear();
+    this.#idle.resolve();
     const tell = this.#tell;
     this.#tell = undefined;
     tell?.();
@@ -258,6 +274,11 @@ export class Session {
   /** Whether something that was asked of it has not been answered. */
   get isBusy(): boolean {
     return this.#waiting.size > 0;
+  }
+
+  /** Resolves once all that was asked of it is answered. */
+  idle(): Promise<void> {
+    return this.isBusy ? this.#idle.promise : Promise.resolve();
   }
 
   /** The number of its process on the server, where the client knows it. */
@@ -338,8 +359,12 @@ export class Session {
       return Promise.reject(this.#lost);
     }
     return new Promise<T>((resolve, reject) => {
+      if (!this.isBusy) this.#idle = new Deferred();
       this.#waiting.add(reject);
-      const settled = (): void => void this.#waiting.delete(reject);
+      const settled = (): void => {
+        this.#waiting.delete(reject);
+        if (!this.isBusy) this.#idle.resolve();
+      };
       promise.then(resolve, reject).then(settled, settled);
     });
   }
