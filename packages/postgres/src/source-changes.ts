@@ -155,6 +155,8 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
       all = await publishedTables(session, publication);
       this.#decoder = new ChangeDecoder(await loadParsers(session, 'value'));
       const state = isTemporary ? undefined : await readSlot(session, slot, name);
+      // Whoever left has closed what there was: what is opened from here on would stay open.
+      signal.throwIfAborted();
       const replication = new Replication(connection, name);
       this.#replication = replication;
       await replication.connect();

@@ -7,7 +7,7 @@
 
 import type { Change } from './changes.ts';
 import type { Session, Sessions, TypeParsers } from './client.ts';
-import { PostgresError } from './errors.ts';
+import { PostgresError, sqlStateOf } from './errors.ts';
 import { quoteIdentifier, quoteTable } from './identifiers.ts';
 import type { KeyValue } from './options.ts';
 import { beginReading } from './reading.ts';
@@ -15,6 +15,9 @@ import type { PublishedTable } from './slot.ts';
 import { ResumeKey } from './source-key.ts';
 import { LaneReader } from './source-reader.ts';
 import { loadParsers } from './types.ts';
+
+/** What the server says of a snapshot that is not there any more, which differs by its version and by the moment. */
+const GONE = new Set(['22023', '42704', '55000']);
 
 export interface SnapshotPlace {
   readonly schema: string;
@@ -61,9 +64,21 @@ export class SnapshotReader {
   async open(sessions: Sessions, snapshot: string | undefined, signal: AbortSignal): Promise<void> {
     const session = await sessions.acquire(signal);
     this.#session = session;
-    await beginReading(session, snapshot);
+    try {
+      await beginReading(session, snapshot);
+    } catch (error) {
+      throw snapshot !== undefined && GONE.has(sqlStateOf(error) ?? '') ? this.#gone(error) : error;
+    }
     this.#types = await loadParsers(session, 'value');
     await this.#next();
+  }
+
+  #gone(error: unknown): PostgresError {
+    return new PostgresError(
+      'SW_POSTGRES_CONNECTION_LOST',
+      `${this.#stage} cannot read what was there: the connection that kept it ended. Run it again.`,
+      { stage: this.#stage, isTransient: true, sqlState: sqlStateOf(error) },
+    );
   }
 
   async #next(): Promise<void> {
@@ -132,6 +147,7 @@ export class SnapshotReader {
 
   async close(): Promise<void> {
     const session = this.#session;
+    const reader = this.#reader;
     this.#session = undefined;
     this.#reader = undefined;
     if (session === undefined) return;
@@ -140,6 +156,8 @@ export class SnapshotReader {
       return;
     }
     try {
+      // What is asked of a session with an open cursor waits for the cursor.
+      await reader?.close();
       await session.query('rollback');
       session.release();
     } catch {
