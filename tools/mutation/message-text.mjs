@@ -18,6 +18,8 @@ function shouldIgnore(path) {
     if (type === 'CallExpression' && callee?.name === 'describe') return 'the wording of an error';
     if (type === 'CallExpression' && /^check[A-Z]/.test(callee?.name ?? '') && given?.[0] === child.node)
       return 'the name of an option';
+    if (type === 'CallExpression' && /^refuse[A-Z]/.test(callee?.name ?? ''))
+      return 'the wording of a refusal';
     if (type.endsWith('Statement') || type.includes('Function') || type === 'ClassBody') return undefined;
   }
   return undefined;

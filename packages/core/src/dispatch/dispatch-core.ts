@@ -121,10 +121,6 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     this.#exchange = new Exchange<T>(config, this.#roster, this, this.#exact);
   }
 
-  get hasEnded(): boolean {
-    return this.#state === 'closed';
-  }
-
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

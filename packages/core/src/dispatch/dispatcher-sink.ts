@@ -119,6 +119,6 @@ export class DispatcherSink<T> extends AwaitedSink implements Sink<T> {
 
   /** The dispatcher failed: so does the run that feeds it. */
   fail(error: unknown): void {
-    if (!this.#ended) this.#context?.fail(error);
+    this.#context?.fail(error);
   }
 }

@@ -66,8 +66,8 @@ export class Dispatcher<T, P extends string | number = never> {
     return this.#core.abort(reason);
   }
 
-  /** Aborts it, if it has not come to its end. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#core.hasEnded) await this.#core.abort(undefined);
+  /** Aborts it, which does nothing where it has come to its end. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#core.abort(undefined);
   }
 }

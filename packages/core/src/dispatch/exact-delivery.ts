@@ -122,7 +122,7 @@ export class ExactDelivery<T> {
         if (!furthest.has(lane) || this.#compared(lane, position, furthest.get(lane)) > 0)
           furthest.set(lane, position);
       }
-      if (ahead.size > 0) member.ahead = new Caution(ahead, this.#compared);
+      member.ahead = new Caution(ahead, this.#compared);
     }
     return furthest;
   }
@@ -212,12 +212,16 @@ export class ExactDelivery<T> {
 /** Whether two positions, of whatever kind a source has, are the same value: it needs nobody to compare those. */
 function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (!isPlain(a) || !isPlain(b) || Array.isArray(a) !== Array.isArray(b)) return false;
   const [left, right] = [Object.entries(a), new Map(Object.entries(b))];
   return (
-    Object.getPrototypeOf(a) === Object.getPrototypeOf(b) &&
-    (Array.isArray(a) || Object.getPrototypeOf(a) === Object.prototype) &&
     left.length === right.size &&
     left.every(([key, value]) => right.has(key) && isSame(value, right.get(key)))
   );
+}
+
+/** An array, or an object of no class: all that it says lies in its entries. */
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  return Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
 }

@@ -55,6 +55,7 @@ describe('ExactDelivery', () => {
     ],
     ['a lane missing in one', [{ a: 3, b: 9 }, { a: 3 }], { a: 3 }, { b: 9 }],
     ['one with nothing', [{ a: 3 }, {}], {}, { a: 3 }],
+    ['ever further', [{ a: 3 }, { a: 5 }, { a: 9 }], { a: 3 }, { a: 9 }],
   ])('resumes from the least, and is careful up to the furthest: %s', (_, held, least, furthest) => {
     const { exact } = begin(...held);
     expect(Object.fromEntries(exact.positions())).toEqual(least);
@@ -133,15 +134,71 @@ describe('ExactDelivery', () => {
     expect(outlets.map((one) => exact.skips(one))).toEqual([false, false]);
   });
 
-  it('knows positions that are the same value without asking, and no others', () => {
-    const same = new ExactDelivery<number>('all', 'job');
-    same.join(outlet('a'), 'a', new Map([['', { offset: 1, at: [2n, 'x'] }]]));
-    same.join(outlet('b'), 'b', new Map([['', { offset: 1, at: [2n, 'x'] }]]));
-    expect(same.ahead()).toEqual(new Map());
-    const other = new ExactDelivery<number>('all', 'job');
-    other.join(outlet('a'), 'a', new Map([['', new Date(1)]]));
-    other.join(outlet('b'), 'b', new Map([['', new Date(2)]]));
-    expect(() => other.positions()).toThrow('hold different positions');
+  it('has nothing of a sink that left, and nothing more for it', () => {
+    const { exact, outlets } = begin({ a: 1 });
+    const [own] = outlets as [Outlet<number>];
+    exact.offer(new Map([['a', 2]]), () => [receipt('a', 2)]);
+    const share = exact.createShare(own, receipt('a', 2));
+    expect([exact.shareOf(own), exact.skips(own), exact.leave(own)]).toEqual([share, false, share]);
+    expect([exact.shareOf(own), exact.skips(own), exact.leave(own)]).toEqual([undefined, true, undefined]);
+  });
+
+  it('gives of an offer that is under way to a sink that joins', () => {
+    const { exact } = begin({ a: 1 });
+    exact.offer(new Map([['a', 2]]), () => [receipt('a', 2)]);
+    const late = outlet('late');
+    exact.join(late, 'late', new Map());
+    expect(exact.skips(late)).toBe(false);
+  });
+
+  it.each([
+    ['none is subscribed', [], [] as string[]],
+    ["nobody is subscribed to 'b', 'c'", ['a'], ["'b'", "'c'"]],
+  ])('does not begin where %s', (words, sinks, missing) => {
+    const exact = new ExactDelivery<number>('all', 'job');
+    for (const name of sinks) exact.join(outlet(name), name, new Map());
+    const context = { signal: new AbortController().signal, checkpoint: 'job', fail: () => {} };
+    expect(() => exact.begin(context, missing)).toThrow(
+      expect.objectContaining({
+        code: 'SW_EXACTLY_ONCE_IMPOSSIBLE',
+        stage: 'all',
+        message: expect.stringContaining(words),
+      }),
+    );
+    expect(exact.hasBegun).toBe(false);
+  });
+
+  class Place {
+    readonly offset = 1;
+  }
+
+  it.each<[isSame: boolean, one: unknown, other: unknown]>([
+    [true, { offset: 1, at: [2n, 'x'] }, { offset: 1, at: [2n, 'x'] }],
+    [true, [Number.NaN, { a: null }], [Number.NaN, { a: null }]],
+    [true, { a: 1, b: 2 }, { b: 2, a: 1 }],
+    [false, 1, 2],
+    [false, 1, {}],
+    [false, {}, 1],
+    [false, null, {}],
+    [false, {}, null],
+    [false, undefined, []],
+    [false, [], undefined],
+    [false, [], {}],
+    [false, { offset: 1, at: 1 }, { offset: 1, at: 2 }],
+    [false, { offset: 1 }, { offset: 1, at: 2 }],
+    [false, { offset: 1, at: 2 }, { offset: 1 }],
+    [false, { a: undefined }, { b: undefined }],
+    [false, new Date(1), new Date(1)],
+    [false, new Date(1), {}],
+    [false, {}, new Date(1)],
+    [false, new Place(), new Place()],
+  ])('takes positions for the same, without asking: %s, %o and %o', (isKnown, one, other) => {
+    const exact = new ExactDelivery<number>('all', 'job');
+    exact.join(outlet('a'), 'a', new Map([['', one]]));
+    exact.join(outlet('b'), 'b', new Map([['', other]]));
+    exact.begin({ signal: new AbortController().signal, checkpoint: 'job', fail: () => {} }, []);
+    if (isKnown) expect([exact.positions(), exact.ahead()]).toEqual([new Map([['', one]]), new Map()]);
+    else expect(() => exact.positions()).toThrow("hold different positions of the lane ''");
   });
 });
 

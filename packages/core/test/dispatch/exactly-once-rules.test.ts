@@ -96,10 +96,24 @@ describe('DispatchedPipelineBuilder.checkpoint', () => {
     expect(sink.calls).toEqual([]);
   });
 
+  it.each([
+    ['says that it keeps positions, and cannot read them', { keepsPositions: true }],
+    ['can read positions, and does not say that it keeps them', { positions: () => new Map() }],
+  ])('refuses a sink that %s', async (_, capabilities) => {
+    const sink: Sink<number> = { write: () => {}, ...capabilities };
+    expect(await rejection(exactly().broadcast().subscribeSink(sink))).toMatchObject(IMPOSSIBLE);
+  });
+
+  it('leaves what its other options mean as it is', async () => {
+    const partition = exactly().partition(['a'], () => 'a' as const, { onUnknown: 'drop' });
+    await partition.subscribeSink(keeper(new Table()), 'a', { overflow: 'wait' });
+    expect(partition.createSink()).toMatchObject({ keepsPositions: true });
+  });
+
   it('refuses a dispatcher behind it', async () => {
     const inner = new DispatchedPipelineBuilder<number>({ checkpoint: 'inner' }).broadcast();
     const error = await rejection(exactly().broadcast().subscribeSink(inner.createSink()));
-    expect(error).toMatchObject(IMPOSSIBLE);
+    expect(error).toMatchObject({ ...IMPOSSIBLE, stage: 'broadcast' });
     expect(String(error)).toContain('selectors');
   });
 
