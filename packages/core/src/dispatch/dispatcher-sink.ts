@@ -102,7 +102,6 @@ export class DispatcherSink<T> extends AwaitedSink implements Sink<T> {
       this.#refusedOpens -= 1;
       return;
     }
-    if (this.#ended) return;
     this.#ended = true;
     this.#stopListening?.();
     await this.host.end(this, reason);
