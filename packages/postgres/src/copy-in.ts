@@ -4,7 +4,8 @@
  *     Query ──► CopyInResponse ──► CopyData … ──► CopyDone ──► CommandComplete, ReadyForQuery
  *                                  CopyFail where the text could not be made
  *
- * A message is made when the one before it was handed to the system: the server reads it meanwhile.
+ * A message is made when the one before it was handed to the system: the server reads it meanwhile; the first, while the
+ * server takes up the statement.
  */
 
 import { Deferred } from '@streamweld/core/connector';
@@ -22,9 +23,8 @@ interface RawConnection {
 
 export class CopyIn {
   readonly #sql: string;
-  readonly #ready = new Deferred();
+  readonly #ready = new Deferred<RawConnection>();
   readonly #done = new Deferred<number>();
-  #connection: RawConnection | undefined;
   #failure: { readonly error: unknown } | undefined;
   #wake: (() => void) | undefined;
   #rows = 0;
@@ -35,38 +35,39 @@ export class CopyIn {
 
   /** Resolves to the number of rows that the server took. */
   async send(messages: Iterable<Uint8Array>): Promise<number> {
-    await this.#ready.promise;
-    const connection = this.#connection as RawConnection;
     try {
       for (const message of messages) {
-        if (this.#failure !== undefined) break;
+        const { stream } = await this.#ready.promise;
         // The next message takes the place of this one.
         await new Promise<void>((resolve) => {
           this.#wake = resolve;
-          connection.stream.write(message, () => resolve());
+          stream.write(message, () => resolve());
         });
+        // Then it may not have been handed on yet, and nothing must take its place.
+        if (this.#failure !== undefined) break;
       }
+      const connection = await this.#ready.promise;
+      if (this.#failure === undefined) connection.endCopyFrom();
     } catch (error) {
-      if (this.#failure === undefined) connection.sendCopyFail('a row could not be made');
+      const connection = await this.#ready.promise.catch(() => undefined);
+      if (this.#failure === undefined) connection?.sendCopyFail('a row could not be made');
       await this.#done.promise.catch(() => {});
       throw error;
     }
-    if (this.#failure === undefined) connection.endCopyFrom();
     return this.#done.promise;
   }
 
   // What follows is called by `pg`.
 
   submit(connection: RawConnection): void {
-    this.#connection = connection;
     connection.query(this.#sql);
   }
 
   /** `pg` puts its own function here, for its option query_timeout, and wants it called at the end. */
   callback: () => void = () => {};
 
-  handleCopyInResponse(): void {
-    this.#ready.resolve();
+  handleCopyInResponse(connection: RawConnection): void {
+    this.#ready.resolve(connection);
   }
 
   handleCommandComplete(message: { readonly text?: string }): void {

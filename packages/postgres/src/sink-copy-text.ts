@@ -7,10 +7,13 @@
  * and encoding it, and leaves nothing to be collected. On the way each text is checked and escaped.
  */
 
+import { putDate, putNumber } from './copy-bytes.ts';
 import { checkText, type Encode, encodePlain, refuseNul, refuseSurrogate } from './sink-values.ts';
 
 /** A message holds about so many bytes. */
 const MESSAGE = 1 << 16;
+/** With room for the row that fills it. */
+const SIZE: number = MESSAGE + (MESSAGE >> 2);
 const COPY_DATA = 0x64;
 const HEAD = 5;
 
@@ -20,23 +23,26 @@ const LONG = 48;
 const TAB = 0x09;
 const NEWLINE = 0x0a;
 const BACKSLASH = 0x5c;
-const MINUS = 0x2d;
-const ZERO = 0x30;
 
 /** What stands behind a backslash for a character that COPY would take for something else. */
 const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
 const ESCAPED: Uint8Array = new Uint8Array(128);
 for (const [character, escape] of Object.entries(ESCAPES))
   ESCAPED[character.charCodeAt(0)] = escape.charCodeAt(1);
-const UNSAFE = /[\\\t\n\r]/;
+const SPECIAL = /[\0\\\t\n\r\ud800-\udfff]/;
 const EVERY_UNSAFE = /[\\\t\n\r]/g;
 
 export class CopyText {
-  #bytes: Buffer = Buffer.allocUnsafe(MESSAGE + (MESSAGE >> 2));
+  #bytes: Buffer = Buffer.allocUnsafe(SIZE);
   #at: number = HEAD;
 
   get isFull(): boolean {
     return this.#at >= MESSAGE;
+  }
+
+  /** False after a row that was very long. */
+  get isOfUsualSize(): boolean {
+    return this.#bytes.length === SIZE;
   }
 
   get isEmpty(): boolean {
@@ -57,14 +63,12 @@ export class CopyText {
    * @throws Refusal for what cannot be stored as it is.
    */
   put(value: unknown, encode: Encode): void {
-    if (typeof value === 'string' && encode === encodePlain) this.#putText(value);
-    else if (typeof value === 'number' && (value | 0) === value && encode === encodePlain)
-      this.#putInteger(value);
-    else {
-      const text = encode(value);
-      if (text === null) this.#putNull();
-      else this.#putText(text);
-    }
+    if (value === null || value === undefined) this.#putNull();
+    else if (encode !== encodePlain) this.#putEncoded(value, encode);
+    else if (typeof value === 'string') this.#putText(value);
+    else if (typeof value === 'number') this.#putNumber(value);
+    else if (value instanceof Date) this.#putDate(value);
+    else this.#putEncoded(value, encode);
     this.#bytes[this.#at++] = TAB;
   }
 
@@ -79,22 +83,24 @@ export class CopyText {
     this.#bytes[this.#at++] = 0x4e;
   }
 
-  #putInteger(value: number): void {
-    this.#reserve(11);
-    const bytes = this.#bytes;
-    let rest = value;
-    if (rest < 0) {
-      bytes[this.#at++] = MINUS;
-      rest = -rest;
-    }
-    let end = this.#at + 1;
-    for (let limit = 10; limit <= rest; limit *= 10) end += 1;
-    this.#at = end;
-    do {
-      const tenth = Math.floor(rest / 10);
-      bytes[--end] = ZERO + rest - 10 * tenth;
-      rest = tenth;
-    } while (rest > 0);
+  #putNumber(value: number): void {
+    this.#reserve(24);
+    const next = putNumber(this.#bytes, this.#at, value);
+    if (next === this.#at) this.#putEncoded(value, encodePlain);
+    else this.#at = next;
+  }
+
+  #putDate(value: Date): void {
+    this.#reserve(24);
+    const next = putDate(this.#bytes, this.#at, value.getTime());
+    if (next === this.#at) this.#putEncoded(value, encodePlain);
+    else this.#at = next;
+  }
+
+  #putEncoded(value: unknown, encode: Encode): void {
+    const text = encode(value);
+    if (text === null) this.#putNull();
+    else this.#putText(text);
   }
 
   #putText(text: string): void {
@@ -102,10 +108,11 @@ export class CopyText {
     // No character takes more than three bytes for each of its units.
     this.#reserve(3 * length);
     if (length > LONG) {
-      checkText(text);
-      const escaped = UNSAFE.test(text)
-        ? text.replace(EVERY_UNSAFE, (character) => ESCAPES[character] as string)
-        : text;
+      let escaped = text;
+      if (SPECIAL.test(text)) {
+        checkText(text);
+        escaped = text.replace(EVERY_UNSAFE, (character) => ESCAPES[character] as string);
+      }
       this.#at += this.#bytes.write(escaped, this.#at);
       return;
     }

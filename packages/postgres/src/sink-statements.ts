@@ -18,6 +18,8 @@ export class Statements<T> {
   readonly #table: Table;
   readonly #options: CheckedSinkOptions<T>;
   readonly #rows: Rows<T>;
+  /** What copies that are over wrote into: to make it anew for each costs more than many rows. */
+  readonly #spare: CopyText[] = [];
   /** Keys differ as texts that are one to the server (`1.0` and `1.00`): it looks for them itself. */
   areKeysLookedFor = false;
 
@@ -47,12 +49,14 @@ export class Statements<T> {
   }
 
   *#lines(group: Group<T>): Generator<Uint8Array> {
-    const text = new CopyText();
+    const text = this.#spare.pop() ?? new CopyText();
     for (let index = group.from; index < group.to; index++) {
       this.#rows.putRow(group, index, text);
       if (text.isFull) yield text.take();
     }
     if (!text.isEmpty) yield text.take();
+    // Nobody goes on to here unless all of it was handed on.
+    if (text.isOfUsualSize) this.#spare.push(text);
   }
 
   #insert(group: Group<T>, onConflict: string): readonly Statement[] {
