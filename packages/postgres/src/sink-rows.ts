@@ -10,7 +10,7 @@
 import { describe } from '@streamweld/core/connector';
 import { type PostgresErrorCode, PostgresRowError } from './errors.ts';
 import type { CheckedSinkOptions, ColumnValue } from './options.ts';
-import type { CopyText } from './sink-copy-text.ts';
+import type { FieldBytes } from './sink-field-bytes.ts';
 import type { Table, TableColumn } from './sink-table.ts';
 import { type Encode, encoderOf, rowError } from './sink-values.ts';
 
@@ -143,17 +143,17 @@ export class Rows<T> {
   }
 
   /**
-   * One item of the group, as a line of COPY.
+   * One item of the group, each column to one of these.
    * @throws PostgresRowError that names row and column.
    */
-  putRow({ shape, items, at }: Group<T>, index: number, text: CopyText): void {
+  putRow({ shape, items, at }: Group<T>, index: number, into: readonly FieldBytes[]): void {
     const { values, encoders } = shape;
     const item = items[index] as T;
     let column = 0;
     try {
       for (; column < values.length; column++) {
         const value = values[column] as ColumnValue<T>;
-        text.put(
+        (into[column] as FieldBytes).put(
           typeof value === 'string' ? (item as Record<string, unknown>)[value] : value(item),
           encoders[column] as Encode,
         );
@@ -162,7 +162,6 @@ export class Rows<T> {
       const { name } = shape.columns[column] as TableColumn;
       throw rowError(error, indexOf({ at }, index), name, this.#options.name);
     }
-    text.endRow();
   }
 
   /** The key of an item, as a shape of its own. */

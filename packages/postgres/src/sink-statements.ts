@@ -3,23 +3,23 @@
 import type { Session } from './client.ts';
 import { quoteIdentifier } from './identifiers.ts';
 import type { CheckedSinkOptions } from './options.ts';
-import { CopyText } from './sink-copy-text.ts';
+import { FieldBytes } from './sink-field-bytes.ts';
 import { type Group, type Indexed, indexOf, Rows } from './sink-rows.ts';
 import type { Table, TableColumn } from './sink-table.ts';
-import { quoted } from './sink-values.ts';
 
 /** Sends itself, on a session that may be in a transaction. */
 export type Statement = (session: Session) => Promise<void>;
 
-/** The parameters of a statement hold about so many characters. A text of JavaScript holds some 500 million. */
-const MOST_CHARACTERS = 1 << 25;
+/** The parameters of a statement hold about so many bytes. A text of JavaScript holds some 500 million characters. */
+const MOST_BYTES = 1 << 25;
 
 export class Statements<T> {
   readonly #table: Table;
   readonly #options: CheckedSinkOptions<T>;
   readonly #rows: Rows<T>;
   /** What copies that are over wrote into: to make it anew for each costs more than many rows. */
-  readonly #spare: CopyText[] = [];
+  readonly #spare: FieldBytes[] = [];
+  #arrays: readonly FieldBytes[] = [];
   /** Keys differ as texts that are one to the server (`1.0` and `1.00`): it looks for them itself. */
   areKeysLookedFor = false;
 
@@ -49,14 +49,16 @@ export class Statements<T> {
   }
 
   *#lines(group: Group<T>): Generator<Uint8Array> {
-    const text = this.#spare.pop() ?? new CopyText();
+    const text = this.#spare.pop() ?? FieldBytes.ofCopy();
+    const columns = group.shape.columns.map(() => text);
     for (let index = group.from; index < group.to; index++) {
-      this.#rows.putRow(group, index, text);
-      if (text.isFull) yield text.take();
+      this.#rows.putRow(group, index, columns);
+      text.endRow();
+      if (text.isFull) yield text.takeMessage();
     }
-    if (!text.isEmpty) yield text.take();
+    if (!text.isEmpty) yield text.takeMessage();
     // Nobody goes on to here unless all of it was handed on.
-    if (text.isOfUsualSize) this.#spare.push(text);
+    if (!text.isLarge) this.#spare.push(text);
   }
 
   #insert(group: Group<T>, onConflict: string): readonly Statement[] {
@@ -93,30 +95,28 @@ export class Statements<T> {
 
   /** Statements with a parameter for each column: an array of its texts. One, unless the texts are very long. */
   #query(sql: string, group: Group<T>): readonly Statement[] {
-    const width = group.shape.columns.length;
     const statements: Statement[] = [];
-    const empty = (): string[][] => group.shape.columns.map(() => []);
-    let arrays = empty();
-    let length = 0;
+    const arrays = this.#emptyArrays(group.shape.columns.length);
     const send = (): void => {
-      const values = arrays.map((array) => `{${array.join(',')}}`);
+      const values = arrays.map((array) => array.takeArray());
       statements.push(async (session) => {
         await session.query(sql, values);
       });
-      arrays = empty();
-      length = 0;
     };
     for (let index = group.from; index < group.to; index++) {
-      if (length > MOST_CHARACTERS) send();
-      for (let column = 0; column < width; column++) {
-        const text = this.#rows.field(group, index, column);
-        const element = text === null ? 'NULL' : quoted(text);
-        (arrays[column] as string[]).push(element);
-        length += element.length + 1;
-      }
+      this.#rows.putRow(group, index, arrays);
+      if (arrays.reduce((sum, { length }) => sum + length, 0) > MOST_BYTES && index + 1 < group.to) send();
     }
     send();
+    this.#arrays = arrays.filter((array) => !array.isLarge);
     return statements;
+  }
+
+  /** The same for each batch: what they hold is made a text before anything waits. */
+  #emptyArrays(count: number): readonly FieldBytes[] {
+    const arrays = Array.from({ length: count }, (_, at) => this.#arrays[at] ?? FieldBytes.ofArray());
+    for (const array of arrays) array.clear();
+    return arrays;
   }
 
   /** What is left to do of a batch in which keys come again: the last of each wins. */

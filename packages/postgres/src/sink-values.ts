@@ -132,7 +132,7 @@ function encodeArray(values: readonly unknown[], encode: Encode, hasDimensions: 
 }
 
 /** An element of an array's text. */
-export function quoted(text: string): string {
+function quoted(text: string): string {
   return /[\\"]/.test(text) ? `"${text.replace(/[\\"]/g, '\\$&')}"` : `"${text}"`;
 }
 
