@@ -10,7 +10,7 @@ const COLON = 0x3a;
 const BILLION = 1_000_000_000;
 
 /** A whole number that is safe. */
-export function putInteger(bytes: Uint8Array, at: number, value: number): number {
+function putInteger(bytes: Uint8Array, at: number, value: number): number {
   let rest = value;
   let next = at;
   if (rest < 0) {
