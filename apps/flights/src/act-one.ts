@@ -1,19 +1,17 @@
 /** Act 1: the same work done one after the other, and by a pipeline. */
 
-import { join } from 'node:path';
+import type { Database } from './database.ts';
 import { FlightsSource } from './flights-source.ts';
-import { JournalSink } from './journal-sink.ts';
-import { entriesOf, journaling } from './pipeline.ts';
+import { flightsTable, oneByOne, welding } from './pipeline.ts';
 import { slowed } from './slowed-sink.ts';
 import type { Stage } from './stage.ts';
 
 /** How many flights are enough to compare two ways of writing them. */
-const MOST_FLIGHTS = 500_000;
+const MOST_FLIGHTS = 1_000_000;
 
 export interface Timing {
   readonly flights: number;
   readonly ms: number;
-  readonly path: string;
 }
 
 export interface Comparison {
@@ -22,28 +20,33 @@ export interface Comparison {
   readonly concurrent: Timing | undefined;
 }
 
-export async function compare(stage: Stage): Promise<Comparison> {
+export async function compare(stage: Stage, database: Database): Promise<Comparison> {
   const limit = Math.min(stage.limit, MOST_FLIGHTS);
-  const oneByOne = await oneAfterTheOther(stage, limit);
-  const concurrent = stage.stop.isWanted ? undefined : await atTheSameTime(stage, limit);
+  const oneByOne = await oneAfterTheOther(stage, database, limit);
+  const concurrent = stage.stop.isWanted ? undefined : await atTheSameTime(stage, database, limit);
   return { oneByOne, concurrent };
 }
 
 /** Take, write, take, write: while one works, the other waits. */
-async function oneAfterTheOther({ folder, slow, progress, stop }: Stage, limit: number): Promise<Timing> {
-  const path = join(folder, 'one-after-the-other.ndjson.gz');
-  const journal = new JournalSink(path);
-  const sink = slow ? slowed(journal) : journal;
+async function oneAfterTheOther(
+  { slow, progress, stop }: Stage,
+  { url }: Database,
+  limit: number,
+): Promise<Timing> {
+  const table = flightsTable(url, 'one_after_the_other');
+  const sink = slow ? slowed(table) : table;
   const context = { signal: stop.signal, fail: () => {}, attempt: 1, defer: notDeferred };
   const begunAt = performance.now();
   const elapsedMs = () => performance.now() - begunAt;
   const title = 'Act 1, one after the other';
-  const read = () => ({ title, total: limit, items: journal.flights, elapsedMs: elapsedMs() });
+  let flights = 0;
+  const read = () => ({ title, total: limit, items: flights, elapsedMs: elapsedMs() });
   await progress.during(read, async () => {
     await sink.open?.(context);
     try {
-      for await (const entry of entriesOf(new FlightsSource({ limit }))) {
-        await sink.write([entry], context);
+      for await (const batch of oneByOne(new FlightsSource({ limit }))) {
+        await sink.write(batch, context);
+        flights += batch.length;
         if (stop.isWanted) break;
       }
       stop.signal.throwIfAborted();
@@ -53,22 +56,25 @@ async function oneAfterTheOther({ folder, slow, progress, stop }: Stage, limit: 
     }
     await sink.close?.();
   });
-  return { flights: journal.flights, ms: elapsedMs(), path };
+  return { flights, ms: elapsedMs() };
 }
 
-async function atTheSameTime({ folder, slow, progress, stop }: Stage, limit: number): Promise<Timing> {
-  const path = join(folder, 'pipeline.ndjson.gz');
-  const journal = new JournalSink(path);
-  const pipeline = journaling(new FlightsSource({ limit }), slow ? slowed(journal) : journal);
+async function atTheSameTime(
+  { slow, progress, stop }: Stage,
+  { url }: Database,
+  limit: number,
+): Promise<Timing> {
+  const table = flightsTable(url, 'pipeline');
+  const pipeline = welding(new FlightsSource({ limit }), slow ? slowed(table) : table);
   const running = stop.run(pipeline);
   const title = 'Act 1, ConcurrentPipeline';
   const read = () => {
     const snapshot = pipeline.snapshot();
-    const { elapsedMs } = snapshot;
-    return { title, total: limit, items: journal.flights, elapsedMs, pipeline: snapshot };
+    const { written: items, elapsedMs } = snapshot;
+    return { title, total: limit, items, elapsedMs, pipeline: snapshot };
   };
-  const { durationMs } = await progress.during(read, () => running);
-  return { flights: journal.flights, ms: durationMs, path };
+  const { written, durationMs } = await progress.during(read, () => running);
+  return { flights: written, ms: durationMs };
 }
 
 function notDeferred(): never {

@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { SURVIVED_FILE } from './pipeline.ts';
 import type { Stage } from './stage.ts';
 
 /** How often it is killed, if it does not come to its end before. */
@@ -15,18 +16,21 @@ export interface Told {
   readonly isDone: boolean;
 }
 
-/** Where it writes, in its folder. */
-export const SURVIVED_FILE = 'flights.ndjson.gz';
+/** By it the process is told of the database, where there is one: what is in a URL is not for the list of processes. */
+export const DATABASE_VARIABLE = 'STREAMWELD_FLIGHTS_DATABASE';
 
 interface Kill {
   /** The row from which it would have gone on, as it last told. */
   readonly told: number;
+  /** What a database had of it once it was dead: as many rows as the position says, or something was torn. */
+  readonly found: { readonly rows: number; readonly position: number } | undefined;
   /** The row from which it went on. */
   readonly resumed: number;
 }
 
 export interface Survival {
-  readonly path: string;
+  /** The file that it wrote into, where there is no database. */
+  readonly path: string | undefined;
   readonly kills: readonly Kill[];
   /** The row that it came to: all that were asked for, if nobody stopped it. */
   readonly rows: number;
@@ -34,9 +38,9 @@ export interface Survival {
   readonly ms: number;
 }
 
-export async function survive({ limit, folder, progress, stop }: Stage): Promise<Survival> {
+export async function survive({ limit, folder, database, progress, stop }: Stage): Promise<Survival> {
   const home = join(folder, 'survived');
-  // The files of an earlier demo would be gone on with: that is what they are for.
+  // What is left of an earlier demo would be gone on with: that is what it is for. The schema is new.
   await rm(home, { recursive: true, force: true });
   const begunAt = performance.now();
   const elapsedMs = () => performance.now() - begunAt;
@@ -50,23 +54,26 @@ export async function survive({ limit, folder, progress, stop }: Stage): Promise
   });
   await progress.during(read, async () => {
     let isDone = false;
+    let found: Kill['found'];
     for (let lives = 1; !isDone; lives += 1) {
-      const life = new Life(limit, home);
+      const life = new Life(limit, home, database?.url);
       // Somewhere in the first half of what is left: never at a moment that anything was prepared for.
       const killAt = lives > KILLS ? Number.POSITIVE_INFINITY : row + (Math.random() * (limit - row)) / 2;
       let isFirst = true;
       isDone = await stop.while(life, () =>
         life.until((now) => {
-          if (isFirst && lives > 1) kills.push({ told: row, resumed: now });
+          if (isFirst && lives > 1) kills.push({ told: row, found, resumed: now });
           isFirst = false;
           row = now;
           return row > killAt && !stop.isWanted;
         }),
       );
       stop.signal.throwIfAborted();
+      found = isDone ? undefined : await database?.survived();
     }
   });
-  return { path: join(home, SURVIVED_FILE), kills, rows: row, isStopped: stop.isWanted, ms: elapsedMs() };
+  const path = database === undefined ? join(home, SURVIVED_FILE) : undefined;
+  return { path, kills, rows: row, isStopped: stop.isWanted, ms: elapsedMs() };
 }
 
 export function times(count: number): string {
@@ -78,11 +85,12 @@ class Life {
   readonly #child: ChildProcess;
   #killing: NodeJS.Timeout | undefined;
 
-  constructor(limit: number, home: string) {
+  constructor(limit: number, home: string, database: string | undefined) {
     // A group of its own: a Ctrl-C is ours to pass on.
     this.#child = fork(fileURLToPath(new URL('./survivor.ts', import.meta.url)), [String(limit), home], {
       detached: true,
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      env: { ...process.env, [DATABASE_VARIABLE]: database },
     });
   }
 

@@ -3,6 +3,7 @@
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { SCHEMA } from './database.ts';
 import { PROGRESS_MODES, type ProgressMode } from './progress.ts';
 
 export interface Arguments {
@@ -10,6 +11,8 @@ export interface Arguments {
   readonly folder: string;
   readonly act: 'all' | '1' | '2' | '3';
   readonly slow: boolean;
+  /** A server of the user's, or one of the demo's own, or none. */
+  readonly postgres: { readonly url: string } | 'own' | 'none';
   readonly progress: ProgressMode;
   readonly help: boolean;
 }
@@ -21,16 +24,20 @@ const ALL_FLIGHTS = 3_000_000;
 const ACTS = ['all', '1', '2', '3'] as const;
 const DEFAULT_FOLDER = join(tmpdir(), 'streamweld-flights');
 
-export const USAGE = `Three million real flights through one pipeline and three dispatchers, and past kill -9.
+export const USAGE = `Three million real flights through one pipeline and three dispatchers, into files and Postgres, and past kill -9.
 
   npx --yes pnpm@12 demo [options]
 
   --limit N        only the first N flights, from 1 to 3,000,000. Default: all
   --out DIR        where the files go. Default: ${DEFAULT_FOLDER}
   --act WHICH      ${ACTS.join(', ')}. Default: all
-                     1  a pipeline against the same work done one after the other
+                     1  Parquet into Postgres by a pipeline, and one after the other
                      2  the three dispatchers, and the proof
                      3  a run that is killed with kill -9, and goes on
+  --postgres URL   a Postgres of yours: the demo makes its schema ${SCHEMA} anew, and leaves it there.
+                   Default: STREAMWELD_POSTGRES_URL, and if that is not set a server that the demo
+                   brings along and takes away again
+  --no-postgres    without Postgres: no act 1, act 2 broadcasts to the other sinks, and act 3 writes into a file
   --slow           slows one sink down, to see who waits for it
   --progress HOW   ${PROGRESS_MODES.join(', ')}. Default: auto, which is tty in a terminal, else plain
   --help           this text
@@ -39,12 +46,21 @@ Ctrl-C finishes what is on its way and still reports. A second one aborts.`;
 
 /** @throws ArgumentError */
 export function parseArguments(args: readonly string[]): Arguments {
-  const { limit, out, act, slow, progress, help } = parse(args);
+  const { limit, out, act, slow, postgres, progress, help, ...others } = parse(args);
+  const which = checkOneOf('--act', act, ACTS);
+  const isWithout = others['no-postgres'];
+  if (isWithout && postgres !== undefined) {
+    throw new ArgumentError('--no-postgres: expected alone, got it with --postgres.');
+  }
+  if (isWithout && which === '1') {
+    throw new ArgumentError('--no-postgres: expected another act than 1, which writes to Postgres alone.');
+  }
   return {
     limit: limit === undefined ? ALL_FLIGHTS : checkLimit(limit),
     folder: resolve(out === undefined ? DEFAULT_FOLDER : checkFolder(out)),
-    act: checkOneOf('--act', act, ACTS),
+    act: which,
     slow,
+    postgres: isWithout ? 'none' : checkPostgres(postgres),
     progress: checkOneOf('--progress', progress, PROGRESS_MODES),
     help,
   };
@@ -60,6 +76,8 @@ function parse(args: readonly string[]) {
         out: { type: 'string' },
         act: { type: 'string', default: 'all' },
         slow: { type: 'boolean', default: false },
+        postgres: { type: 'string' },
+        'no-postgres': { type: 'boolean', default: false },
         progress: { type: 'string', default: 'auto' },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -78,6 +96,19 @@ function checkLimit(text: string): number {
 function checkFolder(text: string): string {
   if (text !== '') return text;
   throw new ArgumentError('--out: expected the path of a folder, got nothing.');
+}
+
+/** It is not shown: it may hold a password. */
+function checkPostgres(given: string | undefined): { readonly url: string } | 'own' {
+  const [option, url] =
+    given === undefined
+      ? ['STREAMWELD_POSTGRES_URL', process.env['STREAMWELD_POSTGRES_URL'] || undefined]
+      : ['--postgres', given];
+  if (url === undefined) return 'own';
+  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return { url };
+  throw new ArgumentError(
+    `${option}: expected a URL, postgres://user:password@host/database, got something else.`,
+  );
 }
 
 function checkOneOf<const V extends string>(option: string, text: string, values: readonly V[]): V {

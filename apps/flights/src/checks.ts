@@ -1,16 +1,15 @@
 /** What must hold at the end, put to the test: plain functions of what was counted here and there. */
 
+import type { RunReport, SinkStatus } from '@streamweld/core';
 import { type Survival, times } from './act-three.ts';
 import type { Broadcast, Demand, Partition } from './act-two.ts';
-import type { SinkStatus } from '@streamweld/core';
+import type { Tally } from './database.ts';
 import { whole } from './numbers.ts';
 import type { ReadBack } from './read-back.ts';
+import type { AirportFigures } from './statistics.ts';
 
 /** What one airport comes to in the independent count. */
-interface ExpectedAirport {
-  flights: number;
-  late: number;
-  delay: number;
+interface ExpectedAirport extends AirportFigures {
   longestRun: number;
 }
 
@@ -29,25 +28,30 @@ export interface Check {
   readonly text: string;
 }
 
-export function checkCopies(flights: number, hashes: readonly [string, string]): Check {
-  const [first, second] = hashes;
-  const holds = first === second;
+/** What a run through a dispatcher has counted, as far as it is looked at. */
+interface Counted {
+  readonly report: Pick<RunReport, 'read'>;
+  readonly sinks: readonly Pick<SinkStatus, 'delivered'>[];
+}
+
+/** @param differing flights that are not the same in both tables. */
+export function checkCopies(flights: readonly [number, number], differing: number): Check {
+  const [oneByOne, concurrent] = flights;
+  const holds = oneByOne === concurrent && differing === 0;
   const text = holds
-    ? `both files hold the same ${whole(flights)} flights, byte for byte`
-    : 'the two files differ';
+    ? `both tables hold the same ${whole(oneByOne)} flights, column by column`
+    : `the two tables hold ${whole(oneByOne)} and ${whole(concurrent)} flights, of which ${whole(differing)} differ`;
   return { of: 'act 1', holds, text };
 }
 
 export function checkBroadcast(
   { report, sinks, statistics }: Broadcast,
+  table: Tally | undefined,
   expected: IndependentCount,
 ): Check[] {
   const [counted, alerted, written] = sinks.map(({ delivered }) => delivered);
-  const equal = equalAirports(expected, (airport, { flights, late, delay }) => {
-    const figures = statistics.airports.get(airport);
-    return figures?.flights === flights && figures.late === late && figures.delay === delay;
-  });
-  return [
+  const equal = equalFigures(expected, statistics.airports);
+  const checks = [
     {
       of: 'broadcast',
       holds: [report.read, counted, written].every((count) => count === expected.rows),
@@ -62,6 +66,26 @@ export function checkBroadcast(
       of: 'broadcast',
       holds: equal === expected.airports.size && statistics.airports.size === equal,
       text: `flights, late ones and delays equal at ${equal} of ${expected.airports.size} airports`,
+    },
+  ];
+  return table === undefined ? checks : [...checks, ...checkTable('broadcast', report.read, table, expected)];
+}
+
+/** @param read flights that the source has handed out. */
+function checkTable(of: string, read: number, table: Tally, expected: IndependentCount): Check[] {
+  const { rows, lost, doubled, airports } = table;
+  const equal = equalFigures(expected, airports);
+  const all = expected.airports.size;
+  return [
+    {
+      of,
+      holds: read === expected.rows && rows === expected.rows && lost === 0 && doubled === 0,
+      text: `${whole(read)} in, ${whole(rows)} in Postgres, ${whole(lost)} lost, ${whole(doubled)} doubled`,
+    },
+    {
+      of,
+      holds: equal === all && airports.size === all,
+      text: `flights, late ones and delays equal in Postgres at ${equal} of ${all} airports`,
     },
   ];
 }
@@ -80,7 +104,7 @@ export function checkDemand({ report, sinks, ledger }: Demand, rows: number): Ch
 }
 
 export function checkPartition(
-  { report, sinks, longestRuns }: Partition,
+  { report, sinks, longestRuns }: Counted & Pick<Partition, 'longestRuns'>,
   files: number,
   readBack: ReadBack,
   expected: IndependentCount,
@@ -122,7 +146,8 @@ export function checkPartition(
   ];
 }
 
-export function checkSurvival(
+/** Of what survived in a file. */
+export function checkSurvivedFile(
   { kills, rows }: Survival,
   { ledger, flights, outOfOrder }: ReadBack,
   asked: number,
@@ -135,15 +160,37 @@ export function checkSurvival(
       holds: rows === asked && flights === rows && lost === 0 && doubled === 0 && outOfOrder === 0,
       text: `${whole(rows)} in, ${whole(flights)} read back from one file, ${whole(lost)} lost, ${whole(doubled)} doubled, ${whole(outOfOrder)} out of order`,
     },
-    {
-      of: 'kill -9',
-      holds: kills.every(({ told, resumed }) => resumed >= told),
-      text: `killed ${times(kills.length)}, and what it had told of was there each time`,
-    },
+    checkKills(kills),
   ];
 }
 
-function total(sinks: readonly SinkStatus[]): number {
+/** Of what survived in a table. */
+export function checkSurvivedTable(
+  { kills, rows }: Survival,
+  table: Tally,
+  expected: IndependentCount,
+): Check[] {
+  const torn = kills.filter(({ found }) => found === undefined || found.rows !== found.position).length;
+  return [
+    ...checkTable('kill -9', rows, table, expected),
+    {
+      of: 'kill -9',
+      holds: torn === 0,
+      text: `rows and position were one after ${whole(kills.length - torn)} of ${whole(kills.length)} kills`,
+    },
+    checkKills(kills),
+  ];
+}
+
+function checkKills(kills: Survival['kills']): Check {
+  return {
+    of: 'kill -9',
+    holds: kills.every(({ told, resumed }) => resumed >= told),
+    text: `killed ${times(kills.length)}, and what it had told of was there each time`,
+  };
+}
+
+function total(sinks: Counted['sinks']): number {
   return sinks.reduce((sum, { delivered }) => sum + delivered, 0);
 }
 
@@ -152,4 +199,12 @@ function equalAirports(
   isEqual: (airport: string, figures: ExpectedAirport) => boolean,
 ): number {
   return [...airports].filter(([airport, figures]) => isEqual(airport, figures)).length;
+}
+
+/** At how many airports all figures are what was counted independently. */
+function equalFigures(expected: IndependentCount, airports: ReadonlyMap<string, AirportFigures>): number {
+  return equalAirports(expected, (airport, { flights, late, delay }) => {
+    const figures = airports.get(airport);
+    return figures?.flights === flights && figures.late === late && figures.delay === delay;
+  });
 }

@@ -7,10 +7,12 @@ import { survive } from './act-three.ts';
 import { broadcast, demand, partition } from './act-two.ts';
 import { ArgumentError, type Arguments, parseArguments, USAGE } from './arguments.ts';
 import type { Check } from './checks.ts';
+import { Database, type Hour } from './database.ts';
 import { megabytes, seconds, whole } from './numbers.ts';
 import { Progress } from './progress.ts';
 import { type Done, prove } from './proof.ts';
 import * as report from './report.ts';
+import { OwnServer, PostgresUnavailable } from './server.ts';
 import type { Stage } from './stage.ts';
 import { Interrupted, Stop } from './stop.ts';
 
@@ -24,11 +26,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const progress = new Progress(given.progress);
   const stop = new Stop((line) => progress.say(line));
-  const stage: Stage = { ...given, progress, stop };
-  await prepare(stage.folder);
-  print([`StreamWeld · ${whole(stage.limit)} flights, files in ${stage.folder}`]);
-
-  const checks = await perform(stage, given.act).catch((error: unknown) => {
+  const checks = await play(given, progress, stop).catch((error: unknown) => {
     // What an abort makes fail on its way out is not what happened.
     stop.signal.throwIfAborted();
     throw error;
@@ -40,20 +38,48 @@ async function main(args: readonly string[]): Promise<number> {
   return checks.every(({ holds }) => holds) ? 0 : EXIT.wrong;
 }
 
+/** All of it, from the first line to the proof. When it is over, well or not, no server of ours is left. */
+async function play(given: Arguments, progress: Progress, stop: Stop): Promise<Check[]> {
+  const { limit, folder, postgres } = given;
+  await prepare(folder);
+  process.stdout.write(`StreamWeld · ${whole(limit)} flights, files in ${folder}\n`);
+  const begunAt = performance.now();
+  await using server =
+    postgres === 'own'
+      ? await progress.meanwhile('Postgres starts', () => OwnServer.start(stop.signal))
+      : undefined;
+  const url = postgres === 'own' ? server?.url : postgres === 'none' ? undefined : postgres.url;
+  await using database = url === undefined ? undefined : await Database.open(url, stop.signal);
+  print([report.databaseLine(database, server && performance.now() - begunAt)]);
+  return await perform({ ...given, database, progress, stop }, given.act);
+}
+
 /** The acts, one after the other, each with its report. A Ctrl-C leaves out what has not begun, but not the proof. */
 async function perform(stage: Stage, act: Arguments['act']): Promise<Check[]> {
-  const { stop } = stage;
+  const { database, stop } = stage;
   const done: Done = {};
   const isOn = (which: '1' | '2' | '3') => (act === 'all' || act === which) && !stop.isWanted;
-  if (isOn('1')) print(report.comparisonLines((done.comparison = await compare(stage))));
+  if (isOn('1') && database !== undefined) {
+    print(report.comparisonLines((done.comparison = await compare(stage, database))));
+  }
   if (isOn('2')) print(report.broadcastLines((done.broadcast = await broadcast(stage))));
   if (isOn('2')) print(report.demandLines((done.demand = await demand(stage))));
   if (isOn('2')) print(report.partitionLines((done.partition = await partition(stage))));
   if (isOn('3')) print(report.survivalLines((done.survival = await survive(stage))));
   const checks = await prove(stage, done);
-  print(report.checkLines(checks));
-  print(report.answerLines(done.broadcast, done.partition));
+  // Where a Ctrl-C came before anything was begun, there is nothing to prove.
+  if (checks.length > 0) print(report.checkLines(checks));
+  print([
+    ...report.answerLines(done.broadcast, done.partition),
+    ...report.hourLines(await hours(database, done)),
+  ]);
   return checks;
+}
+
+/** An answer that the database gives by itself, of a table that has the flights. */
+async function hours(database: Database | undefined, { broadcast, survival }: Done): Promise<Hour[]> {
+  if (database === undefined || (broadcast ?? survival) === undefined) return [];
+  return database.hours(broadcast === undefined ? 'survived' : 'broadcast');
 }
 
 /** Files of airports that an earlier run has left would be taken for ours. */
@@ -78,6 +104,10 @@ function failed(error: unknown): number {
   if (error instanceof Interrupted) {
     process.stderr.write(`${error.message}\n`);
     return EXIT.interrupted;
+  }
+  if (error instanceof PostgresUnavailable) {
+    process.stderr.write(`${error.code}: ${error.message}\n`);
+    return EXIT.wrong;
   }
   console.error(error);
   return EXIT.wrong;

@@ -7,13 +7,15 @@ import {
   type Dispatcher,
   type Flow,
   from,
+  MemoryCheckpointStore,
   type Sink,
   type Source,
 } from '@streamweld/core';
-import { FileSink } from '@streamweld/file';
+import { FileCheckpointStore, FileSink } from '@streamweld/file';
+import { PostgresSink } from '@streamweld/postgres';
 import { AirportFiles } from './airport-files.ts';
+import type { Database, Table } from './database.ts';
 import type { Flight } from './flight.ts';
-import { type JournalEntry, journalEntry } from './journal-sink.ts';
 import { RowLedger } from './row-ledger.ts';
 import { slowed } from './slowed-sink.ts';
 import { AirportStatistics } from './statistics.ts';
@@ -23,15 +25,22 @@ export const ALERT_MINUTES = 500;
 /** The compression that each worker of the demand dispatcher has been given: the higher, the slower. */
 const WORKER_LEVELS = [1, 6, 8, 9] as const;
 const PARTITIONS = 8;
+/** The file that act 3 writes into where there is no Postgres. */
+export const SURVIVED_FILE = 'flights.ndjson.gz';
 
 const BUFFER_SIZE = 10_000;
 const BATCH_SIZE = 2000;
-const JOURNAL_BATCH = 5000;
+/** Connections that write to Postgres at once, where the order does not matter. */
+const WRITERS = 2;
+/** Rows of one COPY, and of one transaction. */
+const ROWS_AT_ONCE = 10_000;
 
 export interface Plan {
   readonly source: Source<Flight, number>;
   /** The folder that the files go to. */
   readonly folder: string;
+  /** Missing where the demo is run without Postgres. */
+  readonly database: Database | undefined;
   /** Slows one of the sinks. */
   readonly slow: boolean;
 }
@@ -41,26 +50,29 @@ export interface Dispatching {
   readonly dispatcher: Dispatcher<Flight> | Dispatcher<Flight, number>;
 }
 
-/** The work of the first act up to its sink: flights are taken 5,000 at a time, encoded and compressed. */
-export function entriesOf(source: Source<Flight, number>): Flow<JournalEntry> {
-  return from(source).batch(JOURNAL_BATCH).map(journalEntry);
+/** A table that flights are written to by COPY: their properties are its columns. */
+export function flightsTable(connection: string, table: Table): PostgresSink<Flight> {
+  return new PostgresSink<Flight>({ connection, table, name: 'postgres' });
 }
 
-/** The same work at the same time: up to four compressions, the disk, and what comes next. Order is kept. */
-export function journaling(
-  source: Source<Flight, number>,
-  journal: Sink<JournalEntry>,
-): ConcurrentPipeline<JournalEntry> {
-  return new ConcurrentPipeline(entriesOf(source), journal)
-    .name('journaling')
-    .bufferSize(8)
-    .maxConcurrency(4);
+/** Flights as a plain loop takes them: as many at once as the pipeline writes at once. */
+export function oneByOne(source: Source<Flight, number>): Flow<readonly Flight[]> {
+  return from(source).batch(ROWS_AT_ONCE);
 }
 
-/** Every flight to the statistics and the writer; to the alerts those that a selector picks. */
+/** Parquet welded to Postgres: while rows are written, the next are decoded, made and sent. */
+export function welding(source: Source<Flight, number>, table: Sink<Flight>): ConcurrentPipeline<Flight> {
+  return new ConcurrentPipeline(source, table)
+    .name('welding')
+    .maxConcurrency(WRITERS)
+    .bufferSize((WRITERS + 1) * ROWS_AT_ONCE);
+}
+
+/** Every flight to the statistics, the writer and Postgres; to the alerts those that a selector picks. */
 export async function broadcasting({
   source,
   folder,
+  database,
   slow,
 }: Plan): Promise<Dispatching & { readonly statistics: AirportStatistics }> {
   const statistics = new AirportStatistics();
@@ -77,6 +89,12 @@ export async function broadcasting({
     selector: ({ delay }) => delay > ALERT_MINUTES,
   });
   await dispatcher.subscribeSink(slow ? slowed(writer) : writer, undefined, { name: 'writer' });
+  if (database !== undefined) {
+    await dispatcher.subscribeSink(flightsTable(database.url, 'broadcast'), undefined, {
+      name: 'postgres',
+      bufferSize: 2 * BUFFER_SIZE,
+    });
+  }
   return { pipeline: feeding(source, dispatcher.createSink(BATCH_SIZE)), dispatcher, statistics };
 }
 
@@ -131,6 +149,27 @@ export async function partitioning({
     await dispatcher.subscribeSink(slow && index === 0 ? slowed(sink) : sink, index);
   }
   return { pipeline: feeding(source, dispatcher.createSink(BATCH_SIZE)), dispatcher, partitions };
+}
+
+/** A run that may be killed at any moment and goes on where it was: each flight is written exactly once. */
+export function surviving(
+  source: Source<Flight, number>,
+  folder: string,
+  database: string | undefined,
+): ConcurrentPipeline<Flight> {
+  // That is all it takes: a table keeps the position in the transaction of its rows, so a store that forgets will do; and a
+  // file keeps it beside its length, and cuts itself back to it.
+  const [sink, store] =
+    database === undefined
+      ? [
+          new FileSink<Flight>(join(folder, SURVIVED_FILE), { format: 'ndjson', level: 1 }),
+          new FileCheckpointStore(join(folder, 'checkpoints')),
+        ]
+      : [flightsTable(database, 'survived'), new MemoryCheckpointStore()];
+  return new ConcurrentPipeline(source, sink)
+    .name('survivor')
+    .bufferSize(2 * ROWS_AT_ONCE)
+    .checkpoint(store, 'flights');
 }
 
 function feeding(source: Source<Flight, number>, sink: Sink<Flight>): ConcurrentPipeline<Flight> {

@@ -99,7 +99,7 @@ function waiting(now: Reading, before: Reading | undefined): string {
   const sink = pipeline?.stages.at(-1);
   if (source === undefined || sink === undefined || before === undefined) return '';
   if (pipeline?.state === 'closing' || (pipeline?.state === 'draining' && now.items === source.items)) {
-    return 'finishing the files';
+    return 'finishing';
   }
   const forRoom = waitedShare(source.waitedMs, before.pipeline?.stages.at(0)?.waitedMs, now, before);
   const forItems = waitedShare(sink.waitedMs, before.pipeline?.stages.at(-1)?.waitedMs, now, before);

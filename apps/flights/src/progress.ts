@@ -48,6 +48,18 @@ export class Progress {
     }
   }
 
+  /** Says what is waited for, where nobody knows how far it is. */
+  async meanwhile<R>(title: string, task: () => Promise<R>): Promise<R> {
+    const line = `${title} …`;
+    if (this.#mode === 'plain') this.say(line);
+    if (this.#mode === 'tty') this.#lines.draw([line]);
+    try {
+      return await task();
+    } finally {
+      this.#lines.erase();
+    }
+  }
+
   /** A line that stays. */
   say(line: string): void {
     if (this.#mode === 'none') return;

@@ -1,6 +1,5 @@
 /** The proof: the files are read back, and everything is put against a count made without StreamWeld. */
 
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { ConcurrentPipeline } from '@streamweld/core';
@@ -14,9 +13,11 @@ import {
   checkCopies,
   checkDemand,
   checkPartition,
-  checkSurvival,
+  checkSurvivedFile,
+  checkSurvivedTable,
   type IndependentCount,
 } from './checks.ts';
+import type { Table, Tally } from './database.ts';
 import { type Flight, LATE_MINUTES } from './flight.ts';
 import { ALERT_MINUTES } from './pipeline.ts';
 import { ReadBack } from './read-back.ts';
@@ -40,7 +41,9 @@ export async function prove(
   const checks: Check[] = [];
   if (comparison !== undefined) checks.push(...(await proveCopies(stage, comparison)));
   if (broadcast !== undefined) {
-    checks.push(...checkBroadcast(broadcast, await counts.of(rowsOf(broadcast, stage))));
+    const rows = rowsOf(broadcast, stage);
+    const table = await tally(stage, 'broadcast', rows);
+    checks.push(...checkBroadcast(broadcast, table, await counts.of(rows)));
   }
   if (demand !== undefined) checks.push(...checkDemand(demand, rowsOf(demand, stage)));
   if (partition !== undefined) {
@@ -53,13 +56,15 @@ export async function prove(
     checks.push(...checkPartition(partition, files, readBack, await counts.of(rowsOf(partition, stage))));
   }
   if (survival !== undefined) {
-    const { readBack } = await readFlights(
-      stage,
-      survival.path,
-      survival.rows,
-      'Proof, reading the file that survived',
-    );
-    checks.push(...checkSurvival(survival, readBack, survival.isStopped ? survival.rows : stage.limit));
+    // Who has stopped it asked for what it has told of.
+    const rows = survival.isStopped ? survival.rows : stage.limit;
+    const table = await tally(stage, 'survived', rows);
+    if (table !== undefined) checks.push(...checkSurvivedTable(survival, table, await counts.of(rows)));
+    if (survival.path !== undefined) {
+      const title = 'Proof, reading the file that survived';
+      const { readBack } = await readFlights(stage, survival.path, survival.rows, title);
+      checks.push(...checkSurvivedFile(survival, readBack, rows));
+    }
   }
   return checks;
 }
@@ -77,6 +82,8 @@ async function readFlights(
   title: string,
 ): Promise<{ files: number; readBack: ReadBack }> {
   const readBack = new ReadBack();
+  // Of nothing there are no files.
+  if (total === 0) return { files: 0, readBack };
   const source = new FileSource<Flight>(paths, { format: 'ndjson', name: 'files' });
   const pipeline = new ConcurrentPipeline(source, (batch) => readBack.add(batch)).bufferSize(10_000);
   // A first Ctrl-C does not stop the proof: it is the report that it asks for.
@@ -90,27 +97,23 @@ async function readFlights(
   return { files: positions.size, readBack };
 }
 
-/** The two files of act 1 must be the same bytes. */
-async function proveCopies(stage: Stage, { oneByOne, concurrent }: Comparison): Promise<Check[]> {
-  if (concurrent === undefined || concurrent.flights !== oneByOne.flights) {
-    if (stage.stop.isWanted) return [];
-    return [checkCopies(oneByOne.flights, ['', 'another number of flights'])];
-  }
-  const hashes = [
-    await fingerprint(oneByOne.path, stage),
-    await fingerprint(concurrent.path, stage),
-  ] as const;
-  return [checkCopies(oneByOne.flights, hashes)];
+/** Counts a table by SQL, where there is one. */
+async function tally({ database, progress }: Stage, table: Table, rows: number): Promise<Tally | undefined> {
+  return (
+    database && progress.meanwhile(`Proof, counting the table ${table}`, () => database.tally(table, rows))
+  );
 }
 
-async function fingerprint(path: string, { stop }: Stage): Promise<string> {
-  const hash = createHash('sha256');
-  const source = new FileSource(path, { format: 'bytes' });
-  const sink = (batch: readonly Uint8Array[]) => {
-    for (const bytes of batch) hash.update(bytes);
-  };
-  await new ConcurrentPipeline(source, sink).run({ signal: stop.signal });
-  return hash.digest('hex');
+/** The two tables of act 1 must hold the same. */
+async function proveCopies({ database, progress, stop }: Stage, copies: Comparison): Promise<Check[]> {
+  const { oneByOne, concurrent } = copies;
+  if (database === undefined || concurrent === undefined) return [];
+  // Each had its own end where a Ctrl-C came.
+  if (stop.isWanted && concurrent.flights !== oneByOne.flights) return [];
+  const differing = await progress.meanwhile('Proof, comparing the tables of act 1', () =>
+    database.differing('one_after_the_other', 'pipeline'),
+  );
+  return [checkCopies([oneByOne.flights, concurrent.flights], differing)];
 }
 
 /** Counts that a thread has made, each once: nearly always there is only one number of rows. */

@@ -4,13 +4,25 @@ import type { Comparison, Timing } from './act-one.ts';
 import { type Survival, times } from './act-three.ts';
 import type { Broadcast, Demand, Dispatched, Partition } from './act-two.ts';
 import type { Check } from './checks.ts';
+import { type Database, type Hour, SCHEMA } from './database.ts';
 import { percent, rate, seconds, whole } from './numbers.ts';
 import { ALERT_MINUTES } from './pipeline.ts';
 import { latestAirport, longestRun } from './statistics.ts';
 
+/** @param startMs how long the demo's own server took to start. */
+export function databaseLine(database: Database | undefined, startMs: number | undefined): string {
+  if (database === undefined) {
+    return 'Without Postgres: no act 1, no table among the sinks of act 2, and act 3 writes into a file';
+  }
+  const { version } = database;
+  return startMs === undefined
+    ? `Postgres ${version}, yours: what it is given stays in the schema ${SCHEMA}`
+    : `Postgres ${version}, brought along: started in ${seconds(startMs)}, gone with all it has when this ends`;
+}
+
 export function comparisonLines({ oneByOne, concurrent }: Comparison): string[] {
   const lines = [
-    `Act 1 · ${whole(oneByOne.flights)} flights: encode, compress, sync to the disk, 5,000 at a time`,
+    `Act 1 · Parquet to Postgres: ${whole(oneByOne.flights)} flights, by COPY, 10,000 at a time`,
     timing('one after the other', oneByOne, 'take, write, take, write, …'),
   ];
   if (concurrent === undefined) return lines;
@@ -18,24 +30,23 @@ export function comparisonLines({ oneByOne, concurrent }: Comparison): string[] 
   return [
     ...lines,
     timing('ConcurrentPipeline', concurrent, `${times.toFixed(1)} times as fast`),
-    '  The same source, steps and sink. What differs is who waits: in the pipeline the',
-    '  disk, up to four compressions and the encoding of what comes next go on at once,',
-    '  as far as there are cores for them.',
+    '  The same source, rows and sink. What differs is who waits: in the pipeline Postgres',
+    '  stores some rows while others are sent and the next are decoded, as far as there are',
+    '  cores for them.',
   ];
 }
 
 export function broadcastLines(result: Broadcast): string[] {
-  const notes = ['', `more than ${ALERT_MINUTES} minutes late`, ''];
   return [
     heading('broadcast', 'every flight to all sinks', result),
     ...table(
       ['sink', 'delivered', 'fullest', 'busy', ''],
-      result.sinks.map((sink, index) => [
+      result.sinks.map((sink) => [
         sink.name,
         whole(sink.delivered),
         `${whole(sink.highWaterMark)} of ${whole(sink.bufferSize)}`,
         busy(sink.waitedMs, result),
-        notes[index] ?? '',
+        sink.name === 'alerts' ? `more than ${ALERT_MINUTES} minutes late` : '',
       ]),
     ),
   ];
@@ -71,16 +82,22 @@ export function partitionLines(result: Partition): string[] {
   ];
 }
 
-export function survivalLines({ kills, rows, ms, isStopped }: Survival): string[] {
+export function survivalLines({ path, kills, rows, ms, isStopped }: Survival): string[] {
   const stopped = isStopped ? ', stopped before the end' : '';
+  const where = path === undefined ? 'Postgres' : 'one file';
   return [
-    `Act 3 · kill -9: ${whole(rows)} flights into one file, in a process that was killed ${times(kills.length)}`,
+    `Act 3 · kill -9: ${whole(rows)} flights into ${where}, in a process that was killed ${times(kills.length)}`,
     `  ${whole(rows)} flights in ${seconds(ms)}, ${rate(rows, ms)}/s, starts included${stopped}`,
-    ...kills.map(
-      ({ told, resumed }) =>
-        `  killed after it had told of row ${whole(told).padStart(9)}, went on from ${whole(resumed).padStart(9)}`,
-    ),
+    ...kills.map(({ told, found, resumed }) => {
+      const there = found === undefined ? '' : `; ${row(found.rows)} rows were there`;
+      return `  killed after it had told of row ${row(told)}${there}, went on from ${row(resumed)}`;
+    }),
+    ...(path === undefined ? ['  Each 10,000 rows and the position behind them were one transaction.'] : []),
   ];
+}
+
+function row(value: number): string {
+  return whole(value).padStart(9);
 }
 
 export function checkLines(checks: readonly Check[]): string[] {
@@ -111,6 +128,14 @@ export function answerLines(broadcast: Broadcast | undefined, partition: Partiti
     lines.push(`The longest on-time run   ${longest.airport}: ${whole(longest.flights)} flights in a row`);
   }
   return lines;
+}
+
+/** What the database answers by itself: it holds the flights, and can be asked. */
+export function hourLines(hours: readonly Hour[]): string[] {
+  const [best, worst] = [hours.at(0), hours.at(-1)];
+  if (best === undefined || worst === undefined) return [];
+  const text = ({ hour, lateShare }: Hour) => `${hour}:00 (${(lateShare * 100).toFixed(1)} % late)`;
+  return [`When to fly, by SQL       leave at ${text(best)}, not at ${text(worst)}`];
 }
 
 function heading(name: string, what: string, { report }: Dispatched): string {

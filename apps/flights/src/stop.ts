@@ -49,7 +49,10 @@ export class Stop {
   async while<R>(running: Stoppable, task: () => Promise<R>): Promise<R> {
     this.#running = running;
     try {
-      return await task();
+      const ended = task();
+      // It was pressed when this was not running yet.
+      if (this.#isWanted) this.#drain();
+      return await ended;
     } finally {
       this.#running = undefined;
     }
@@ -63,7 +66,11 @@ export class Stop {
     }
     this.#isWanted = true;
     this.#say('Stopping: what is on its way is finished and reported. Ctrl-C again aborts.');
+    this.#drain();
+  };
+
+  #drain(): void {
     // Whoever waits for the run hears of a failure.
     this.#running?.drain().catch(() => {});
-  };
+  }
 }

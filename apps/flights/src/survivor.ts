@@ -1,21 +1,13 @@
 /** A process of its own, for act 3: it writes flights exactly once, tells how far it has come, and may be killed. */
 
-import { join } from 'node:path';
-import { ConcurrentPipeline } from '@streamweld/core';
-import { FileCheckpointStore, FileSink } from '@streamweld/file';
-import { SURVIVED_FILE, type Told } from './act-three.ts';
-import type { Flight } from './flight.ts';
+import { DATABASE_VARIABLE, type Told } from './act-three.ts';
 import { FlightsSource } from './flights-source.ts';
+import { surviving } from './pipeline.ts';
 
 const TELL_EVERY_MS = 10;
 
 async function survive(limit: number, folder: string): Promise<void> {
-  const sink = new FileSink<Flight>(join(folder, SURVIVED_FILE), { format: 'ndjson', level: 1 });
-  const pipeline = new ConcurrentPipeline(new FlightsSource({ limit }), sink)
-    .name('survivor')
-    .bufferSize(20_000)
-    // That is all: the sink keeps the positions beside the length of its file, and cuts it back to them.
-    .checkpoint(new FileCheckpointStore(join(folder, 'checkpoints')), 'flights');
+  const pipeline = surviving(new FlightsSource({ limit }), folder, process.env[DATABASE_VARIABLE]);
   const running = pipeline.run();
   const tell = (isDone: boolean) => {
     const row = pipeline.report.positions.get('') ?? 0;

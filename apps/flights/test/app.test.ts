@@ -1,178 +1,276 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  cleanUp,
+  Demo,
+  describeWithServer,
+  isAlive,
+  linesOf,
+  openFolder,
+  serverFolders,
+  serverPid,
+} from './demo.ts';
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const LIMIT = 100_000;
+/** A net for what hangs: machines that run this are busy. */
+const TIMEOUT = 120_000;
 
 let folder: string;
-const children: ChildProcess[] = [];
+let demo: Demo | undefined;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'flights-'));
+  folder = await openFolder();
 });
 
-afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
-  await rm(folder, { recursive: true, force: true });
-});
+afterEach(() => cleanUp(folder, demo));
 
-/** The demo, as `pnpm demo` starts it. */
-class Demo {
-  readonly child: ChildProcess;
-  readonly code: Promise<number | null>;
-  stdout = '';
-  stderr = '';
-  #waiting: { pattern: RegExp; seen: () => void } | undefined;
-
-  constructor(...args: readonly string[]) {
-    this.child = spawn(
-      process.execPath,
-      ['--conditions=@streamweld/source', '--import', 'tsx', main, ...args],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } },
-    );
-    children.push(this.child);
-    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.stdout += text;
-    });
-    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.stderr += text;
-      if (this.#waiting?.pattern.test(this.stderr) === true) this.#waiting.seen();
-    });
-    this.code = once(this.child, 'close').then(([code]) => code as number | null);
-  }
-
-  /** Resolves when stderr has it. */
-  says(pattern: RegExp): Promise<void> {
-    return new Promise((seen) => {
-      this.#waiting = { pattern, seen };
-      if (pattern.test(this.stderr)) seen();
-    });
-  }
+/** @returns the demo, which is ended after the test if it has not. */
+function start(args: readonly string[], env?: NodeJS.ProcessEnv): Demo {
+  return (demo = new Demo(folder, ['--progress', 'plain', ...args], env));
 }
 
-describe('the demo', () => {
-  it('runs all acts, proves what came out, and leaves the files it speaks of', async () => {
-    const demo = new Demo('--', '--limit', String(LIMIT), '--progress', 'plain', '--out', folder);
-    expect(await demo.code, demo.stderr).toBe(0);
+describeWithServer('the demo', () => {
+  it(
+    'runs all acts, proves what came out, and leaves the files it speaks of',
+    async () => {
+      const { code, stdout, stderr } = await ended(start(['--limit', String(LIMIT)]));
+      expect(code, stderr).toBe(0);
 
-    expect(demo.stdout).toContain(folder);
-    expect(demo.stdout).toMatch(/one after the other +[\d.]+ s +[\d,]+ flights\/s/);
-    expect(demo.stdout).toMatch(/ConcurrentPipeline +[\d.]+ s +[\d,]+ flights\/s/);
-    expect(demo.stdout).toMatch(/statistics +100,000/);
-    expect(demo.stdout).toMatch(/gzip level 9 +[\d,]+ +\d+ %/);
-    expect(demo.stdout).toMatch(/partition 7 +[\d,]+/);
-    expect(demo.stdout).toContain('100,000 in, 100,000 dispatched, 100,000 read back from 223 files');
-    expect(demo.stdout).toContain('0 lost, 0 doubled, 0 out of order, 0 in the wrong file');
-    expect(demo.stdout).toContain('longest on-time run equal at 223 of 223 airports');
-    expect(demo.stdout).toMatch(/The latest airport +[A-Z]{3}: [\d.]+ % of flights late/);
-    expect(demo.stdout).toMatch(/The longest on-time run +[A-Z]{3}: [\d,]+ flights in a row/);
-    expect(demo.stdout).toMatch(/at most \d+ MB of memory/);
-    expect(demo.stdout).not.toContain('WRONG');
-    expect(demo.stdout.match(/✓/g)).toHaveLength(11);
-    expect(demo.stderr).toMatch(/Act 2, partition …/);
-    // Nothing but text: escape sequences are for terminals.
-    expect(demo.stdout + demo.stderr).not.toContain('\u001B');
+      expect(stdout).toContain(join(folder, 'out'));
+      expect(stdout).toMatch(/Postgres \d+\.\d+, brought along: started in [\d.]+ s/);
+      expect(stdout).toMatch(/one after the other +[\d.]+ s +[\d,]+ flights\/s/);
+      expect(stdout).toMatch(/ConcurrentPipeline +[\d.]+ s +[\d,]+ flights\/s/);
+      expect(stdout).toMatch(/statistics +100,000/);
+      expect(stdout).toMatch(/postgres +100,000/);
+      expect(stdout).toMatch(/gzip level 9 +[\d,]+ +\d+ %/);
+      expect(stdout).toMatch(/partition 7 +[\d,]+/);
+      expect(stdout).toContain('both tables hold the same 100,000 flights');
+      expect(stdout).toContain('100,000 in, 100,000 dispatched, 100,000 read back from 223 files');
+      expect(stdout).toContain('0 lost, 0 doubled, 0 out of order, 0 in the wrong file');
+      expect(stdout).toContain('longest on-time run equal at 223 of 223 airports');
+      expect(stdout.match(/100,000 in, 100,000 in Postgres, 0 lost, 0 doubled/g)).toHaveLength(2);
+      expect(stdout.match(/equal in Postgres at 223 of 223 airports/g)).toHaveLength(2);
+      expect(stdout).toMatch(/The latest airport +[A-Z]{3}: [\d.]+ % of flights late/);
+      expect(stdout).toMatch(/The longest on-time run +[A-Z]{3}: [\d,]+ flights in a row/);
+      expect(stdout).toMatch(/When to fly, by SQL +leave at \d+:00 \([\d.]+ % late\), not at \d+:00/);
+      expect(stdout).toMatch(/at most \d+ MB of memory/);
+      expect(stdout).not.toContain('WRONG');
+      expect(stdout.match(/✓/g)).toHaveLength(15);
+      expect(stderr).toMatch(/Act 2, partition …/);
+      // Nothing but text: escape sequences are for terminals.
+      expect(stdout + stderr).not.toContain('\u001B');
 
-    expect((await readdir(folder)).sort()).toEqual([
-      'airports',
-      'flights.csv.gz',
-      'one-after-the-other.ndjson.gz',
-      'pipeline.ndjson.gz',
-      'survived',
-      'very-late.ndjson',
-      'worker-1.ndjson.gz',
-      'worker-6.ndjson.gz',
-      'worker-8.ndjson.gz',
-      'worker-9.ndjson.gz',
-    ]);
-    const airports = await readdir(join(folder, 'airports'));
-    expect(airports).toHaveLength(223);
-    expect(await linesOf(join(folder, 'flights.csv.gz'))).toBe(LIMIT + 1);
-    const lines = await Promise.all(airports.map((name) => linesOf(join(folder, 'airports', name))));
-    expect(lines.reduce((sum, count) => sum + count)).toBe(LIMIT);
-  }, 60_000);
+      const out = join(folder, 'out');
+      expect((await readdir(out)).sort()).toEqual([
+        'airports',
+        'flights.csv.gz',
+        'very-late.ndjson',
+        'worker-1.ndjson.gz',
+        'worker-6.ndjson.gz',
+        'worker-8.ndjson.gz',
+        'worker-9.ndjson.gz',
+      ]);
+      const airports = await readdir(join(out, 'airports'));
+      expect(airports).toHaveLength(223);
+      expect(await linesOf(join(out, 'flights.csv.gz'))).toBe(LIMIT + 1);
+      const lines = await Promise.all(airports.map((name) => linesOf(join(out, 'airports', name))));
+      expect(lines.reduce((sum, count) => sum + count)).toBe(LIMIT);
+      expect(await serverFolders(folder)).toEqual([]);
+    },
+    TIMEOUT,
+  );
 
-  it('is killed and goes on, row by row where it was, until nothing is missing', async () => {
-    const demo = new Demo('--act', '3', '--limit', String(LIMIT), '--progress', 'plain', '--out', folder);
-    expect(await demo.code, demo.stderr).toBe(0);
-    const resumed = [...demo.stdout.matchAll(/told of row +([\d,]+), went on from +([\d,]+)/g)];
-    expect(resumed.length).toBeGreaterThan(0);
-    expect(demo.stdout).toContain(`killed ${resumed.length === 1 ? 'once' : `${resumed.length} times`}`);
-    expect(demo.stdout).toContain(
-      '100,000 in, 100,000 read back from one file, 0 lost, 0 doubled, 0 out of order',
-    );
-    expect(demo.stdout.match(/✓ kill -9/g)).toHaveLength(2);
-    expect(await linesOf(join(folder, 'survived', 'flights.ndjson.gz'))).toBe(LIMIT);
-  }, 60_000);
+  it(
+    'is killed and goes on, rows and position at one in Postgres each time, until nothing is missing',
+    async () => {
+      const { code, stdout, stderr } = await ended(start(['--act', '3', '--limit', String(LIMIT)]));
+      expect(code, stderr).toBe(0);
+      const kills = [...stdout.matchAll(/told of row +([\d,]+); +([\d,]+) rows were there/g)];
+      expect(kills.length).toBeGreaterThan(0);
+      expect(stdout).toContain(`rows and position were one after ${kills.length} of ${kills.length} kills`);
+      expect(stdout).toContain('100,000 in, 100,000 in Postgres, 0 lost, 0 doubled');
+      expect(stdout).toContain('equal in Postgres at 223 of 223 airports');
+      expect(stdout.match(/✓ kill -9/g)).toHaveLength(4);
+      expect(await serverFolders(folder)).toEqual([]);
+    },
+    TIMEOUT,
+  );
 
-  it('finishes what is on its way at Ctrl-C, proves it and reports', async () => {
-    const demo = new Demo('--act', '2', '--slow', '--progress', 'plain', '--out', folder);
-    await demo.says(/Act 2, broadcast: [1-9][\d,]* of 3,000,000/);
-    demo.child.kill('SIGINT');
-    expect(await demo.code, demo.stderr).toBe(0);
+  it(
+    'finishes what is on its way at Ctrl-C, proves it and reports; the server lives as long',
+    async () => {
+      const running = start(['--act', '2', '--slow']);
+      await running.says(/Act 2, broadcast: [1-9][\d,]* of 3,000,000/);
+      const server = await serverPid(folder);
+      running.interrupt();
+      const { code, stdout, stderr } = await ended(running);
+      expect(code, stderr).toBe(0);
 
-    expect(demo.stderr).toContain('Stopping');
-    expect(demo.stdout).toContain('stopped before the end');
-    expect(demo.stdout).toMatch(/✓ broadcast +flights, late ones and delays equal at (\d+) of \1 airports/);
-    expect(demo.stdout).not.toMatch(/Act 2 · demand|WRONG/);
-    expect(demo.stdout).toContain('Stopped after');
-    const [, flights] = /([\d,]+) flights in [\d.]+ s/.exec(demo.stdout) as unknown as [string, string];
-    expect(await linesOf(join(folder, 'flights.csv.gz'))).toBe(Number(flights.replaceAll(',', '')) + 1);
-  }, 60_000);
+      expect(stderr).toContain('Stopping');
+      expect(stdout).toContain('stopped before the end');
+      expect(stdout).toMatch(/✓ broadcast +flights, late ones and delays equal at (\d+) of \1 airports/);
+      expect(stdout).toMatch(/✓ broadcast +([\d,]+) in, \1 in Postgres, 0 lost, 0 doubled/);
+      expect(stdout).not.toMatch(/Act 2 · demand|WRONG/);
+      expect(stdout).toContain('Stopped after');
+      const flights = /([\d,]+) flights in [\d.]+ s/.exec(stdout)?.[1] ?? 'none';
+      expect(await linesOf(join(folder, 'out', 'flights.csv.gz'))).toBe(
+        Number(flights.replaceAll(',', '')) + 1,
+      );
+      expect(isAlive(server)).toBe(false);
+      expect(await serverFolders(folder)).toEqual([]);
+    },
+    TIMEOUT,
+  );
 
-  it('aborts at a second Ctrl-C, and shows no file that was not finished', async () => {
-    const demo = new Demo('--act', '2', '--slow', '--progress', 'plain', '--out', folder);
-    await demo.says(/Act 2, broadcast: [1-9]/);
-    demo.child.kill('SIGINT');
-    await demo.says(/Stopping/);
-    demo.child.kill('SIGINT');
-    expect(await demo.code, demo.stderr).toBe(130);
-    expect(demo.stderr).toContain('Aborted by a second Ctrl-C');
-    expect(demo.stdout).not.toContain('Proof');
-    // A sink that was flushed before the second Ctrl-C has promised what it holds: it keeps it, out of sight, under a
-    // name of a temporary. One that was not has removed it. Which of the two it was depends on who was quicker.
-    const isKept = (name: string): boolean =>
-      /^\.(flights\.csv\.gz|very-late\.ndjson)\.\w{8}\.tmp$/.test(name);
-    expect((await readdir(folder)).filter((name) => !isKept(name))).toEqual(['airports']);
-    expect(await readdir(join(folder, 'airports'))).toEqual([]);
-  }, 60_000);
+  it(
+    'aborts at a second Ctrl-C, and shows no file that was not finished',
+    async () => {
+      const running = start(['--act', '2', '--slow']);
+      await running.says(/Act 2, broadcast: [1-9]/);
+      const server = await serverPid(folder);
+      running.interrupt();
+      await running.says(/Stopping/);
+      running.interrupt();
+      const { code, stdout, stderr } = await ended(running);
+      expect(code, stderr).toBe(130);
+      expect(stderr).toContain('Aborted by a second Ctrl-C');
+      expect(stdout).not.toContain('Proof');
+      // A sink that was flushed before the second Ctrl-C has promised what it holds: it keeps it, out of sight, under a
+      // name of a temporary. One that was not has removed it. Which of the two it was depends on who was quicker.
+      const isKept = (name: string): boolean =>
+        /^\.(flights\.csv\.gz|very-late\.ndjson)\.\w{8}\.tmp$/.test(name);
+      const out = join(folder, 'out');
+      expect((await readdir(out)).filter((name) => !isKept(name))).toEqual(['airports']);
+      expect(await readdir(join(out, 'airports'))).toEqual([]);
+      expect(isAlive(server)).toBe(false);
+      expect(await serverFolders(folder)).toEqual([]);
+    },
+    TIMEOUT,
+  );
 
+  it.each([
+    ['--act', '1'],
+    ['--act', '3'],
+  ])(
+    'leaves no server behind when a second Ctrl-C ends %s %s',
+    async (...act) => {
+      const running = start([...act, '--slow']);
+      await running.says(/Act \d, .*: [1-9][\d,]* of 3,000,000|Act \d, .*: [1-9][\d,]* of 1,000,000/);
+      const server = await serverPid(folder);
+      running.interrupt();
+      await running.says(/Stopping/);
+      running.interrupt();
+      const { code, stderr } = await ended(running);
+      expect(code, stderr).toBe(130);
+      expect(isAlive(server)).toBe(false);
+      expect(await serverFolders(folder)).toEqual([]);
+    },
+    TIMEOUT,
+  );
+
+  it(
+    'leaves no server behind when it is killed itself',
+    async () => {
+      const running = start(['--act', '3']);
+      await running.says(/Act 3, .*: [1-9][\d,]* of 3,000,000/);
+      const server = await serverPid(folder);
+      running.child.kill('SIGKILL');
+      await running.code;
+      expect(isAlive(server)).toBe(false);
+      expect(await serverFolders(folder)).toEqual([]);
+    },
+    TIMEOUT,
+  );
+
+  it(
+    'fails when its server does, and leaves nothing of it behind',
+    async () => {
+      const running = start(['--act', '2']);
+      await running.says(/Act 2, broadcast: [1-9]/);
+      process.kill(await serverPid(folder), 'SIGKILL');
+      const { code, stdout, stderr } = await ended(running);
+      expect(code).toBe(1);
+      expect(stderr).toContain('SW_POSTGRES_');
+      expect(stdout).not.toContain('Done');
+      expect(await serverFolders(folder)).toEqual([]);
+    },
+    TIMEOUT,
+  );
+});
+
+describe('the demo without Postgres', () => {
+  it(
+    'says what is left out, and proves the rest',
+    async () => {
+      const { code, stdout, stderr } = await ended(start(['--no-postgres', '--limit', String(LIMIT)]));
+      expect(code, stderr).toBe(0);
+      expect(stdout).toContain('Without Postgres: no act 1');
+      expect(stdout).not.toMatch(/Act 1|in Postgres|postgres +\d/);
+      const resumed = [...stdout.matchAll(/told of row +([\d,]+), went on from +([\d,]+)/g)];
+      expect(resumed.length).toBeGreaterThan(0);
+      expect(stdout).toContain(`killed ${resumed.length === 1 ? 'once' : `${resumed.length} times`}`);
+      expect(stdout).toContain(
+        '100,000 in, 100,000 read back from one file, 0 lost, 0 doubled, 0 out of order',
+      );
+      expect(stdout.match(/✓/g)).toHaveLength(10);
+      expect(stdout).not.toContain('WRONG');
+      expect(await linesOf(join(folder, 'out', 'survived', 'flights.ndjson.gz'))).toBe(LIMIT);
+    },
+    TIMEOUT,
+  );
+
+  it(
+    'is offered, by a code, where a server of yours does not answer; no password is told',
+    async () => {
+      const { code, stderr } = await ended(
+        start([], { STREAMWELD_POSTGRES_URL: 'postgres://me:planted@127.0.0.1:1/mine' }),
+      );
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^FLIGHTS_POSTGRES_UNAVAILABLE: .* cannot be used: .*ECONNREFUSED/m);
+      expect(stderr).toContain('--no-postgres');
+      expect(stderr).not.toContain('planted');
+    },
+    TIMEOUT,
+  );
+});
+
+describe('the arguments of the demo', () => {
   it.each([
     [['--limit', '0'], "--limit: expected a whole number from 1 to 3000000, got '0'."],
     [['--limit', '1.5'], '--limit: expected a whole number'],
     [['--act', '4'], "--act: expected one of all, 1, 2, 3, got '4'."],
     [['--progress', 'fancy'], "--progress: expected one of auto, tty, plain, none, got 'fancy'."],
     [['--out', ''], '--out: expected the path of a folder'],
+    [['--postgres', 'localhost'], '--postgres: expected a URL'],
+    [['--no-postgres', '--postgres', 'postgres://localhost'], '--no-postgres: expected alone'],
+    [['--no-postgres', '--act', '1'], '--no-postgres: expected another act than 1'],
     [['--fast'], "Unknown option '--fast'"],
     [['surprise'], "Unexpected argument 'surprise'"],
   ])(
     'answers %j with what it expects',
     async (args, message) => {
-      const demo = new Demo(...args);
-      expect(await demo.code).toBe(2);
-      expect(demo.stderr).toContain(message);
-      expect(demo.stderr).toContain('--limit N');
-      expect(demo.stdout).toBe('');
+      const { code, stdout, stderr } = await ended(start(args));
+      expect(code).toBe(2);
+      expect(stderr).toContain(message);
+      expect(stderr).toContain('--limit N');
+      expect(stdout).toBe('');
     },
-    60_000,
+    TIMEOUT,
   );
 
-  it('explains itself', async () => {
-    const demo = new Demo('--help');
-    expect(await demo.code).toBe(0);
-    expect(demo.stdout).toContain('--limit N');
-  }, 60_000);
+  it(
+    'are explained',
+    async () => {
+      const { code, stdout } = await ended(start(['--help']));
+      expect(code).toBe(0);
+      expect(stdout).toContain('--limit N');
+    },
+    TIMEOUT,
+  );
 });
 
-async function linesOf(path: string): Promise<number> {
-  return gunzipSync(await readFile(path))
-    .toString()
-    .trimEnd()
-    .split('\n').length;
+async function ended(running: Demo): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const code = await running.code;
+  return { code, stdout: running.stdout, stderr: running.stderr };
 }

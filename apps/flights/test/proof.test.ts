@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { Partition } from '../src/act-two.ts';
 import { checkCopies, checkPartition, type IndependentCount } from '../src/checks.ts';
 import type { Flight } from '../src/flight.ts';
 import { ReadBack } from '../src/read-back.ts';
@@ -36,7 +35,7 @@ function holds(flights: readonly Flight[], { files = 2, longestOfAaa = 3, read =
       ['AAA', longestOfAaa],
       ['BBB', 1],
     ]),
-  } as unknown as Partition;
+  };
   return checkPartition(partition, files, readBack, EXPECTED).map((check) => check.holds);
 }
 
@@ -72,8 +71,15 @@ describe('checkPartition', () => {
 });
 
 describe('checkCopies', () => {
-  it('holds for equal fingerprints alone', () => {
-    expect(checkCopies(1, ['a', 'a']).holds).toBe(true);
-    expect(checkCopies(1, ['a', 'b'])).toMatchObject({ holds: false, text: 'the two files differ' });
+  it('holds for equal tables alone', () => {
+    expect(checkCopies([3, 3], 0)).toMatchObject({
+      holds: true,
+      text: 'both tables hold the same 3 flights, column by column',
+    });
+    expect(checkCopies([3, 2], 1).holds).toBe(false);
+    expect(checkCopies([3, 3], 2)).toMatchObject({
+      holds: false,
+      text: 'the two tables hold 3 and 3 flights, of which 2 differ',
+    });
   });
 });
