@@ -32,6 +32,27 @@ describeWithPostgres('PostgresSink', (database) => {
     });
   }
 
+  for (const mode of ['copy', 'insert', 'upsert'] as const) {
+    it(`writes nothing of a batch of which a row could not be made, then or later: ${mode}`, async () => {
+      const table = `unmade_${mode}`;
+      await database().query(`create table ${table} (id int ${mode === 'upsert' ? 'unique' : ''}, t text)`);
+      const how = mode === 'upsert' ? { mode, key: 'id' } : { mode };
+      const letters = collect<DeadLetter<unknown>>();
+      const items = ['a', 'b', 'c', 'd', {}, 'f'].map((t, id) => ({ id, t }));
+      const sink = new PostgresSink({
+        connection: database().url,
+        table,
+        batching: { maxItems: 3 },
+        ...how,
+      });
+      await new ConcurrentPipeline(items, sink).deadLetter(letters).run();
+      expect(letters.items.map(({ item }) => item)).toEqual([items[4]]);
+      expect(await database().query(`select * from ${table} order by id`)).toEqual(
+        items.filter(({ id }) => id !== 4),
+      );
+    });
+  }
+
   it('takes the last of each key, and deletes what is to be deleted', async () => {
     await database().query('create table users (id int primary key, name text)');
     await database().query(`insert into users values (1, 'old'), (9, 'stays'), (3, 'goes')`);
