@@ -1,5 +1,7 @@
 /** Postgres for StreamWeld: names only. */
 
+export type { PostgresChangeSourceOptions } from './change-options.ts';
+export type { ChangePosition } from './change-position.ts';
 export type { Change, ChangeTransaction } from './changes.ts';
 export { PostgresCheckpointStore, type PostgresCheckpointStoreOptions } from './checkpoint-store.ts';
 export type {
@@ -27,11 +29,7 @@ export type {
   ReachOptions,
 } from './options.ts';
 export { PostgresSink } from './sink.ts';
-export {
-  type ChangePosition,
-  PostgresChangeSource,
-  type PostgresChangeSourceOptions,
-} from './source-changes.ts';
+export { PostgresChangeSource } from './source-changes.ts';
 export {
   type Notification,
   PostgresNotificationSource,

@@ -12,6 +12,7 @@ import { Deferred, runtime } from '@streamweld/core/connector';
 import pg from 'pg';
 import { type ConnectionOptions, cutOff, toPgConfig, within } from './client.ts';
 import { quoteIdentifier } from './identifiers.ts';
+import { formatLsn, parseLsn } from './lsn.ts';
 import { SETTINGS } from './reading.ts';
 
 /** How often the server is told how far we are; it gives a connection up after `wal_sender_timeout`, a minute by default. */
@@ -92,7 +93,7 @@ export class Replication {
 
   /** Asks for what comes behind `lsn`. Resolves when the server has begun; may be asked again where it refuses. */
   async start(slot: string, publication: string, lsn: string, handlers: ReplicationHandlers): Promise<void> {
-    this.#confirmed = toNumber(lsn);
+    this.#confirmed = parseLsn(lsn);
     const started = new Deferred();
     const connection = this.#raw;
     if (this.#handlers === undefined) connection.on('copyData', ({ chunk }) => this.#receive(chunk));
@@ -128,14 +129,14 @@ export class Replication {
     if (chunk[0] === XLOG_DATA) {
       this.#handlers?.onMessage(chunk.subarray(25));
     } else if (chunk[0] === KEEPALIVE) {
-      this.#handlers?.onIdle(toLsn(chunk.readBigUInt64BE(1)));
+      this.#handlers?.onIdle(formatLsn(chunk.readBigUInt64BE(1)));
       if (chunk[17] === 1) this.#send();
     }
   }
 
   /** The server may forget what lies before: it is durable. */
   confirm(lsn: string): void {
-    const given = toNumber(lsn);
+    const given = parseLsn(lsn);
     if (given <= this.#confirmed) return;
     this.#confirmed = given;
     this.#send();
@@ -188,14 +189,4 @@ export class Replication {
     cutOff(this.#client);
     await within(END_MS, this.#gone.promise);
   }
-}
-
-/** `16/B374D848` as a number. */
-export function toNumber(lsn: string): bigint {
-  const [high = '0', low = '0'] = lsn.split('/');
-  return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
-}
-
-function toLsn(value: bigint): string {
-  return `${(value >> 32n).toString(16).toUpperCase()}/${(value & 0xffffffffn).toString(16).toUpperCase()}`;
 }

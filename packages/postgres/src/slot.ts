@@ -9,6 +9,8 @@ export interface SlotState {
   /** Everything before was confirmed: the server may have forgotten it. */
   readonly confirmed: string;
   readonly isActive: boolean;
+  /** Where the server's log ends. */
+  readonly end: string;
   /** How many bytes of log it holds back. */
   readonly behindBytes: number;
   readonly isLost: boolean;
@@ -22,6 +24,7 @@ export async function readSlot(
 ): Promise<SlotState | undefined> {
   const { rows } = await session.query(
     `select plugin, database = current_database() as is_here, confirmed_flush_lsn::text as confirmed, active as is_active,
+            pg_current_wal_lsn()::text as "end",
             pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::float8 as behind,
             coalesce(wal_status, '') = 'lost' as is_lost
        from pg_catalog.pg_replication_slots where slot_name = $1`,
@@ -32,6 +35,7 @@ export async function readSlot(
         plugin: string | null;
         is_here: boolean | null;
         confirmed: string;
+        end: string;
         is_active: boolean;
         behind: number;
         is_lost: boolean;
@@ -45,7 +49,13 @@ export async function readSlot(
       { stage },
     );
   }
-  return { confirmed: row.confirmed, isActive: row.is_active, behindBytes: row.behind, isLost: row.is_lost };
+  return {
+    confirmed: row.confirmed,
+    isActive: row.is_active,
+    end: row.end,
+    behindBytes: row.behind,
+    isLost: row.is_lost,
+  };
 }
 
 /** Makes the publication where tables are named and it is not there. */
@@ -104,4 +114,30 @@ export async function publishedTables(
     [publication],
   );
   return rows as unknown as PublishedTable[];
+}
+
+/** @param slot which is not there, or does not hold what is to be resumed. */
+export function slotGone(slot: string, stage: string): PostgresError {
+  return new PostgresError(
+    'SW_POSTGRES_SLOT_INVALID',
+    `The slot ${JSON.stringify(slot)} is gone, or has lost what lies behind the position to resume from: changes are missing. Begin anew, with another name for the checkpoint and a sink that takes rows again.`,
+    { stage },
+  );
+}
+
+/** A server that was restored, say: it would pass by all changes up to there, and say nothing. */
+export function logBehind(end: string, lsn: string, stage: string): PostgresError {
+  return new PostgresError(
+    'SW_POSTGRES_SLOT_INVALID',
+    `The position to resume from, ${lsn}, lies behind the end of the server's log, ${end}: it is of another server, or this one was restored to an earlier state. Begin anew, with another name for the checkpoint and a sink that takes rows again.`,
+    { stage },
+  );
+}
+
+export function slotBehind(slot: string, bytes: number, stage: string): PostgresError {
+  return new PostgresError(
+    'SW_POSTGRES_SLOT_BEHIND',
+    `The slot ${JSON.stringify(slot)} holds back ${Math.round(bytes / (1 << 20))} MiB of the server's log, because what was read is not yet durable. Is a sink too slow? A slot that nobody reads any more has to be dropped.`,
+    { stage },
+  );
 }

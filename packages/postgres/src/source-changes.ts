@@ -1,80 +1,36 @@
 /** PostgresChangeSource: what changes in tables, in the order of its commits, after what was there. */
 
 import {
-  checkBoolean,
-  checkCount,
-  checkDuration,
-  checkFunction,
-  checkOptions,
   Deferred,
   onAbort,
-  OptionError,
   type Positioned,
   runtime,
   type Source,
   type SourceContext,
 } from '@streamweld/core/connector';
+import {
+  type CheckedChangeOptions,
+  checkChangeOptions,
+  type PostgresChangeSourceOptions,
+} from './change-options.ts';
+import { type ChangePosition, checkChangePosition, compareChangePositions } from './change-position.ts';
+import { ChangeQueue } from './change-queue.ts';
 import { type Change, ChangeDecoder } from './changes.ts';
-import { type ConnectionOptions, type Session, Sessions } from './client.ts';
-import { PostgresError, sqlStateOf, toPostgresError } from './errors.ts';
-import { checkIdentifier, type TableName } from './identifiers.ts';
-import { checkReach, checkTable, type CheckedReach, type ReachOptions } from './options.ts';
-import { Replication, type ReplicationHandlers, toNumber } from './replication.ts';
-import { ensurePublication, type PublishedTable, publishedTables, readSlot } from './slot.ts';
-import { type SnapshotPlace, SnapshotReader } from './source-snapshot.ts';
+import { Sessions } from './client.ts';
+import { sqlStateOf, toPostgresError } from './errors.ts';
+import { parseLsn } from './lsn.ts';
+import { Replication, type ReplicationHandlers } from './replication.ts';
+import {
+  ensurePublication,
+  logBehind,
+  type PublishedTable,
+  publishedTables,
+  readSlot,
+  slotBehind,
+  slotGone,
+} from './slot.ts';
+import { SnapshotReader } from './source-snapshot.ts';
 import { loadParsers } from './types.ts';
-
-export interface PostgresChangeSourceOptions extends Omit<ReachOptions, 'client'> {
-  /** The replication slot: made on a first run. One for each pipeline. Until it is dropped it holds the log back. */
-  readonly slot: string;
-  /** The publication: which tables, rows and columns. */
-  readonly publication: string;
-  /** Makes the publication for these tables, where it is not there. */
-  readonly tables?: readonly (string | { readonly schema: string; readonly table: string })[] | undefined;
-  /** Whether a run that has no position begins with the rows that are there. Default `true`. */
-  readonly snapshot?: boolean | undefined;
-  /** Drops the slot at the end: for looking on. Nothing can be resumed then. Default `false`. */
-  readonly temporary?: boolean | undefined;
-  /** How many changes are held before the server is made to wait. Default 10,000. */
-  readonly maxWaiting?: number | undefined;
-  /** How often the position moves on while nothing changes, so that no log is held back, in milliseconds. Default 10,000. */
-  readonly heartbeatMs?: number | undefined;
-  /** From how many bytes of log that the slot holds back a notice is given. Default 1 GiB. */
-  readonly maxBehindBytes?: number | undefined;
-  /** Told what is no failure and should be known: the slot falls behind. Default: a warning of the process. */
-  readonly onNotice?: ((notice: PostgresError) => void) | undefined;
-}
-
-/** Where to resume. Plain data, so that any store can keep it. */
-export interface ChangePosition {
-  /** In the log: everything before is done. */
-  readonly lsn: string;
-  /** Of the transaction behind it, so many changes are done: a large one is handed out in several batches. */
-  readonly partial?: { readonly commit: string; readonly changes: number } | undefined;
-  /** The rows that were there are still being read: this table, behind this key. */
-  readonly snapshot?: SnapshotPlace | undefined;
-}
-
-interface Checked extends CheckedReach {
-  readonly connection: string | ConnectionOptions;
-  readonly slot: string;
-  readonly publication: string;
-  readonly tables: readonly TableName[] | undefined;
-  readonly snapshot: boolean;
-  readonly isTemporary: boolean;
-  readonly maxWaiting: number;
-  readonly heartbeatMs: number;
-  readonly maxBehindBytes: number;
-  readonly onNotice: (notice: PostgresError) => void;
-}
-
-/** What waits to be pulled: a change, or the end of a transaction. */
-type Waiting =
-  | { readonly change: Change; readonly commit: string; readonly bytes: number }
-  | { readonly lsn: string; readonly bytes: 0 };
-
-/** So many bytes of changes may wait, however few they are. */
-const WAITING_BYTES = 1 << 26;
 
 /** How often, and how long apart, a slot is tried that is still in use: the server notices late that a host is gone. */
 const BUSY_TIMES = 40;
@@ -101,19 +57,17 @@ const LOOK_MS = 60_000;
  */
 export class PostgresChangeSource implements Source<Change, ChangePosition> {
   readonly name: string;
-  readonly #options: Checked;
+  readonly #options: CheckedChangeOptions;
   readonly #sessions: Sessions;
   #replication: Replication | undefined;
   #decoder: ChangeDecoder | undefined;
   #snapshot: SnapshotReader | undefined;
+  /** Where the run begins, and then where it stands in the snapshot. */
   #position: ChangePosition = { lsn: '0/0' };
-  readonly #waiting: Waiting[] = [];
-  #at = 0;
-  #waitingBytes = 0;
+  /** Once changes are asked for. */
+  #queue: ChangeQueue | undefined;
   #isPaused = false;
-  /** Of the transaction that is being received, so many changes are skipped: they were done before. */
-  #skip = 0;
-  #commit = '';
+  /** Up to here there was nothing that concerns us. */
   #idleLsn: string | undefined;
   #beatAt = 0;
   #pull: { readonly demand: number; readonly answer: Deferred<Answer> } | undefined;
@@ -125,7 +79,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   #stopListening: (() => void) | undefined;
 
   constructor(options: PostgresChangeSourceOptions) {
-    this.#options = check(options);
+    this.#options = checkChangeOptions(options);
     this.name = this.#options.name;
     const { connection, errorDetails, name } = this.#options;
     this.#sessions = new Sessions({ connection, client: undefined, errorDetails, max: 2, stage: name });
@@ -137,7 +91,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
       void this.#leave();
     });
     const from = positions.get('');
-    if (from !== undefined) this.#checkPosition(from);
+    if (from !== undefined) checkChangePosition(from, this.name);
     try {
       await this.#open(from, signal);
     } catch (error) {
@@ -161,7 +115,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
       this.#replication = replication;
       await replication.connect();
       if (state === undefined) {
-        if (from !== undefined) throw this.#slotGone();
+        if (from !== undefined) throw slotGone(slot, name);
         this.#isMakingSlot = true;
         const made = await replication.createSlot(slot, isTemporary);
         this.#isMakingSlot = false;
@@ -169,7 +123,9 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
         // What is exported is readable until this connection is asked for changes.
         if (this.#options.snapshot) await this.#beginSnapshot(all, undefined, made.snapshot, signal);
       } else {
-        if (state.isLost) throw this.#slotGone();
+        if (state.isLost) throw slotGone(slot, name);
+        if (from !== undefined && parseLsn(from.lsn) > parseLsn(state.end))
+          throw logBehind(state.end, from.lsn, name);
         this.#position = from ?? { lsn: state.confirmed };
         // An earlier run may have made the slot and handed out nothing, or not all: who has no position has to begin.
         if (from?.snapshot !== undefined || (from === undefined && this.#options.snapshot)) {
@@ -195,21 +151,24 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   }
 
   async #stream(): Promise<void> {
-    const { slot, publication } = this.#options;
-    const { partial } = this.#position;
+    const { slot, publication, maxWaiting } = this.#options;
+    const { lsn, partial } = this.#position;
     const replication = this.#replication as Replication;
+    const decoder = this.#decoder as ChangeDecoder;
+    const queue = new ChangeQueue({ lsn, partial }, maxWaiting);
+    this.#queue = queue;
     this.#beatAt = runtime.now();
     const handlers: ReplicationHandlers = {
-      onMessage: (message) => this.#receive(message, partial),
-      onIdle: (lsn) => {
-        this.#idleLsn = lsn;
+      onMessage: (message) => this.#receive(message, decoder, queue),
+      onIdle: (idleLsn) => {
+        this.#idleLsn = idleLsn;
         this.#serve();
       },
       onEnd: (error) => this.#fail(error),
     };
     for (let time = 1; ; time++) {
       try {
-        await replication.start(slot, publication, this.#position.lsn, handlers);
+        await replication.start(slot, publication, lsn, handlers);
         break;
       } catch (error) {
         if (sqlStateOf(error) !== IN_USE || time === BUSY_TIMES || this.#isStopped) throw error;
@@ -219,33 +178,14 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
     this.#beat();
   }
 
-  #receive(message: Buffer, partial: ChangePosition['partial']): void {
+  #receive(message: Buffer, decoder: ChangeDecoder, queue: ChangeQueue): void {
     try {
-      for (const logged of (this.#decoder as ChangeDecoder).decode(message)) {
-        switch (logged.kind) {
-          case 'begin':
-            this.#commit = logged.transaction.lsn;
-            // The same transaction comes whole again; what of it was done is known by its number.
-            this.#skip = partial?.commit === this.#commit ? partial.changes : 0;
-            break;
-          case 'change':
-            if (this.#skip > 0) {
-              this.#skip -= 1;
-            } else {
-              this.#waiting.push({ change: logged.change, commit: this.#commit, bytes: message.length });
-              this.#waitingBytes += message.length;
-            }
-            break;
-          case 'commit':
-            this.#waiting.push({ lsn: logged.lsn, bytes: 0 });
-            this.#commit = '';
-        }
-      }
+      for (const logged of decoder.decode(message)) queue.put(logged, message.length);
     } catch (error) {
       this.#fail(error);
       return;
     }
-    if (!this.#isPaused && this.#isFull(1)) {
+    if (!this.#isPaused && queue.isFull(1)) {
       this.#isPaused = true;
       this.#replication?.pause();
     }
@@ -273,8 +213,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
           await snapshot.close();
           this.#snapshot = undefined;
           await this.#stream();
-          const { lsn } = this.#position;
-          this.#answer({ items: [], position: { lsn } });
+          this.#answer({ items: [], position: { lsn: this.#position.lsn } });
           return;
         }
         this.#position = { ...this.#position, snapshot: part.place };
@@ -286,58 +225,23 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   }
 
   #take(demand: number): Answer {
-    const items: Change[] = [];
-    let position = this.#position;
-    let hasMoved = false;
-    while (this.#at < this.#waiting.length) {
-      const next = this.#waiting[this.#at] as Waiting;
-      if ('change' in next) {
-        if (items.length === demand) break;
-        items.push(next.change);
-        const { partial } = position;
-        const changes = (partial?.commit === next.commit ? partial.changes : 0) + 1;
-        position = { lsn: position.lsn, partial: { commit: next.commit, changes } };
-      } else {
-        position = { lsn: next.lsn };
-      }
-      hasMoved = true;
-      this.#waitingBytes -= next.bytes;
-      this.#at += 1;
-    }
-    if (!hasMoved) return this.#takeIdle();
-    this.#position = position;
-    if (this.#at === this.#waiting.length || this.#at > 1024) {
-      this.#waiting.splice(0, this.#at);
-      this.#at = 0;
-    }
-    if (this.#isPaused && !this.#isFull(0.5)) {
+    const queue = this.#queue;
+    if (queue === undefined) return undefined;
+    const taken = queue.take(demand);
+    if (taken === undefined) return this.#takeIdle(queue);
+    if (this.#isPaused && !queue.isFull(0.5)) {
       this.#isPaused = false;
       this.#replication?.resume();
     }
-    return { items, position };
+    return taken;
   }
 
-  #isFull(share: number): boolean {
-    const { maxWaiting } = this.#options;
-    return this.#waiting.length - this.#at > maxWaiting * share || this.#waitingBytes > WAITING_BYTES * share;
-  }
-
-  /** Nothing changed, and yet the log moves on: what it holds back may be forgotten. */
-  #takeIdle(): Answer {
+  #takeIdle(queue: ChangeQueue): Answer {
     const lsn = this.#idleLsn;
-    if (
-      lsn === undefined ||
-      this.#commit !== '' ||
-      runtime.now() - this.#beatAt < this.#options.heartbeatMs
-    ) {
-      return undefined;
-    }
-    this.#idleLsn = undefined;
-    if (toNumber(lsn) <= toNumber(this.#position.lsn) || this.#position.partial !== undefined)
-      return undefined;
-    this.#beatAt = runtime.now();
-    this.#position = { lsn };
-    return { items: [], position: this.#position };
+    if (lsn === undefined || runtime.now() - this.#beatAt < this.#options.heartbeatMs) return undefined;
+    const moved = queue.moveTo(lsn);
+    if (moved !== undefined) this.#beatAt = runtime.now();
+    return moved;
   }
 
   #beat(): void {
@@ -383,11 +287,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   }
 
   comparePositions(a: ChangePosition, b: ChangePosition): number {
-    const [one, other] = [toNumber(a.lsn), toNumber(b.lsn)];
-    if (one !== other) return one < other ? -1 : 1;
-    if ((a.snapshot === undefined) !== (b.snapshot === undefined)) return a.snapshot === undefined ? 1 : -1;
-    if (a.snapshot !== undefined && b.snapshot !== undefined) return a.snapshot.rows - b.snapshot.rows;
-    return (a.partial?.changes ?? 0) - (b.partial?.changes ?? 0);
+    return compareChangePositions(a, b);
   }
 
   stop(): void {
@@ -401,7 +301,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   async close(): Promise<void> {
     this.stop();
     this.#stopListening?.();
-    this.#waiting.length = 0;
+    this.#queue?.clear();
     await this.#leave();
     await this.#sessions.close();
   }
@@ -422,56 +322,16 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   #look(): void {
     const { slot, name, maxBehindBytes, onNotice } = this.#options;
     this.#after(LOOK_MS, () => {
-      void (async () => {
-        let session: Session | undefined;
-        try {
-          session = await this.#sessions.acquire();
-          const state = await readSlot(session, slot, name);
-          if (state !== undefined && state.behindBytes > maxBehindBytes) {
-            const mebibytes = Math.round(state.behindBytes / (1 << 20));
-            onNotice(
-              new PostgresError(
-                'SW_POSTGRES_SLOT_BEHIND',
-                `The slot ${JSON.stringify(slot)} holds back ${mebibytes} MiB of the server's log, because what was read is not yet durable. Is a sink too slow? A slot that nobody reads any more has to be dropped.`,
-                { stage: name },
-              ),
-            );
-          }
-        } catch {
-          // It is only a look: what is wrong with the connection is told by the one that reads.
-        } finally {
-          session?.release();
-        }
-        this.#look();
-      })();
+      void this.#sessions
+        .lend('look at the slot', (session) => readSlot(session, slot, name))
+        .then((state) => {
+          if (state !== undefined && state.behindBytes > maxBehindBytes)
+            onNotice(slotBehind(slot, state.behindBytes, name));
+        })
+        // It is only a look: what is wrong with the connection is told by the one that reads.
+        .catch(() => {})
+        .then(() => this.#look());
     });
-  }
-
-  #checkPosition(position: unknown): void {
-    const { lsn, partial, snapshot } = Object(position) as Partial<ChangePosition>;
-    const isPosition =
-      typeof lsn === 'string' &&
-      /^[0-9A-F]{1,8}\/[0-9A-F]{1,8}$/i.test(lsn) &&
-      (partial === undefined || (typeof partial?.commit === 'string' && Number.isInteger(partial.changes))) &&
-      (snapshot === undefined ||
-        (typeof snapshot?.schema === 'string' &&
-          typeof snapshot.table === 'string' &&
-          Number.isSafeInteger(snapshot.rows) &&
-          (snapshot.key === null || Array.isArray(snapshot.key))));
-    if (isPosition) return;
-    throw new PostgresError(
-      'SW_POSTGRES_POSITION_INVALID',
-      `${this.name} cannot resume from what the checkpoint holds: it is no place in the server's log. Give the checkpoint another name to begin anew.`,
-      { stage: this.name },
-    );
-  }
-
-  #slotGone(): PostgresError {
-    return new PostgresError(
-      'SW_POSTGRES_SLOT_INVALID',
-      `The slot ${JSON.stringify(this.#options.slot)} is gone, or has lost what lies behind the position to resume from: changes are missing. Begin anew, with another name for the checkpoint and a sink that takes rows again.`,
-      { stage: this.name },
-    );
   }
 
   #translate(error: unknown): unknown {
@@ -480,49 +340,3 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
 }
 
 type Answer = Positioned<Change, ChangePosition> | undefined;
-
-function check(options: PostgresChangeSourceOptions): Checked {
-  const given = checkOptions('PostgresChangeSource options', options, [
-    'connection',
-    'name',
-    'errorDetails',
-    'slot',
-    'publication',
-    'tables',
-    'snapshot',
-    'temporary',
-    'maxWaiting',
-    'heartbeatMs',
-    'maxBehindBytes',
-    'onNotice',
-  ]);
-  const slot = given.slot;
-  // The server's own rule: a slot is a folder.
-  if (typeof slot !== 'string' || !/^[a-z0-9_]{1,63}$/.test(slot)) {
-    throw new OptionError('slot', '1 to 63 small letters, digits and underscores', slot);
-  }
-  const publication = checkIdentifier('publication', given.publication);
-  const reach = checkReach(given, `changes of ${publication}`);
-  const { tables } = given;
-  if (tables !== undefined && (!Array.isArray(tables) || tables.length === 0)) {
-    throw new OptionError('tables', 'a list of tables', tables);
-  }
-  return {
-    ...reach,
-    connection: reach.connection as string | ConnectionOptions,
-    slot,
-    publication,
-    tables: tables?.map((table) =>
-      typeof table === 'string' ? checkTable(table, undefined) : checkTable(table?.table, table?.schema),
-    ),
-    snapshot: checkBoolean('snapshot', given.snapshot ?? true),
-    isTemporary: checkBoolean('temporary', given.temporary ?? false),
-    maxWaiting: checkCount('maxWaiting', given.maxWaiting ?? 10_000),
-    heartbeatMs: checkDuration('heartbeatMs', given.heartbeatMs ?? 10_000),
-    maxBehindBytes: checkCount('maxBehindBytes', given.maxBehindBytes ?? 2 ** 30),
-    onNotice:
-      given.onNotice === undefined
-        ? (notice) => process.emitWarning(notice.message, { code: notice.code })
-        : checkFunction('onNotice', given.onNotice),
-  };
-}

@@ -71,4 +71,39 @@ describeWithPostgres('PostgresChangeSource', (database) => {
     ).toEqual([{ active: false }]);
     await database().query("select pg_drop_replication_slot('products')");
   });
+
+  it('does not resume behind the end of the log, where the server would pass by what comes and say nothing', async () => {
+    await database().query('create table restored (id int primary key)');
+    const store = new MemoryCheckpointStore();
+    const run = async (): Promise<unknown> => {
+      const source = new PostgresChangeSource({
+        connection: database().url,
+        slot: 'restored',
+        publication: 'restored',
+        tables: ['restored'],
+        snapshot: false,
+      });
+      let drain = (): void => {};
+      const pipeline = new ConcurrentPipeline(source, () => drain()).checkpoint(store, 'restored');
+      drain = () => void pipeline.drain();
+      const running = pipeline.run();
+      const isStreaming = expect
+        .poll(
+          () =>
+            database().query("select 1 from pg_replication_slots where slot_name = 'restored' and active"),
+          { timeout: 10_000 },
+        )
+        .toHaveLength(1);
+      await Promise.race([isStreaming, running]);
+      await database().query('insert into restored select coalesce(max(id), 0) + 1 from restored');
+      return await running;
+    };
+    await run();
+    await store.save('restored', new Map([['', { lsn: 'FFFFFFF/0' }]]));
+    await expect(run()).rejects.toMatchObject({
+      code: 'SW_POSTGRES_SLOT_INVALID',
+      message: expect.stringContaining("FFFFFFF/0, lies behind the end of the server's log"),
+    });
+    await database().query("select pg_drop_replication_slot('restored')");
+  });
 });
