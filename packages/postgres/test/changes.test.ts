@@ -99,7 +99,7 @@ describeWithPostgres('PostgresChangeSource', (database) => {
       return await running;
     };
     await run();
-    await store.save('restored', new Map([['', { lsn: 'FFFFFFF/0' }]]));
+    store.save('restored', new Map([['', { lsn: 'FFFFFFF/0' }]]));
     await expect(run()).rejects.toMatchObject({
       code: 'SW_POSTGRES_SLOT_INVALID',
       message: expect.stringContaining("FFFFFFF/0, lies behind the end of the server's log"),
