@@ -77,6 +77,12 @@ export class Rows<T> {
     return groups;
   }
 
+  /** Whether an item names every column that another does, so that nothing of that one is left when both are written. */
+  covers(item: T, other: T): boolean {
+    if (this.#fixed !== undefined) return true;
+    return Object.keys(Object(other)).every((name) => Object.hasOwn(Object(item), name));
+  }
+
   #shapeAt(item: unknown, index: number): Shape<T> {
     const last = this.#last;
     // Nearly every item is like the one before it, which is seen without making anything.

@@ -7,6 +7,12 @@ import { FieldBytes } from './sink-field-bytes.ts';
 import { type Group, type Indexed, indexOf, Rows } from './sink-rows.ts';
 import type { Table, TableColumn } from './sink-table.ts';
 
+/** What is deleted, and what is written then. */
+interface Round<T> {
+  readonly kept: Indexed<T>;
+  readonly removed: Indexed<T>;
+}
+
 /** Sends itself, on a session that may be in a transaction. */
 export type Statement = (session: Session) => Promise<void>;
 
@@ -34,12 +40,13 @@ export class Statements<T> {
     const { mode } = this.#options;
     if (mode === 'copy') return this.#rows.group(batch).map((group) => this.#copy(group));
     if (mode === 'insert') return this.#rows.group(batch).flatMap((group) => this.#insert(group, ''));
-    const { kept, removed } = this.#lastOfEachKey(batch);
-    const statements = this.#rows
-      .group(kept)
-      .flatMap((group) => this.#insert(group, this.#onConflict(group)));
-    // First what goes: a row that comes may take the place of one in another unique index.
-    return removed.items.length === 0 ? statements : [...this.#delete(removed), ...statements];
+    return [...this.#rounds(batch)].flatMap(({ kept, removed }) => {
+      const statements = this.#rows
+        .group(kept)
+        .flatMap((group) => this.#insert(group, this.#onConflict(group)));
+      // First what goes: a row that comes may take the place of one in another unique index.
+      return removed.items.length === 0 ? statements : [...this.#delete(removed), ...statements];
+    });
   }
 
   #copy(group: Group<T>): Statement {
@@ -119,13 +126,19 @@ export class Statements<T> {
     return arrays;
   }
 
-  /** What is left to do of a batch in which keys come again: the last of each wins. */
-  #lastOfEachKey(batch: Indexed<T>): { readonly kept: Indexed<T>; readonly removed: Indexed<T> } {
+  /**
+   * What is left to do of a batch in which keys come again: the last of each wins. Where it leaves out a column that an
+   * earlier one names, that one has to be written before: another round begins.
+   */
+  *#rounds(batch: Indexed<T>): Generator<Round<T>> {
     const { isDelete } = this.#options;
     const { items } = batch;
     const keys: Group<T> = { ...batch, shape: this.#rows.keyShape(), from: 0, to: items.length };
-    const last = new Map<string, number>();
+    const kept = new Map<string, number>();
+    const removed = new Map<string, number>();
+    const round = (): Round<T> => ({ kept: pick(batch, kept), removed: pick(batch, removed) });
     for (let index = 0; index < items.length; index++) {
+      const item = items[index] as T;
       const texts = keys.shape.columns.map((_, column) => this.#rows.field(keys, index, column));
       // A null is no other's equal. No text holds NUL, so it begins what is like no key.
       const key = texts.includes(null)
@@ -133,23 +146,32 @@ export class Statements<T> {
         : texts.length === 1
           ? (texts[0] as string)
           : JSON.stringify(texts);
-      last.set(key, index);
+      if (isDelete?.(item) === true) {
+        kept.delete(key);
+        removed.set(key, index);
+        continue;
+      }
+      const earlier = kept.get(key);
+      if (earlier !== undefined && !this.#rows.covers(item, items[earlier] as T)) {
+        yield round();
+        kept.clear();
+        removed.clear();
+      }
+      // What was deleted before goes all the same: a row that leaves out columns is not to find what it had there.
+      kept.set(key, index);
     }
-    const indexes = [...last.values()];
-    const pick = (chosen: readonly number[]): Indexed<T> =>
-      chosen.length === items.length
-        ? batch
-        : {
-            items: chosen.map((index) => items[index] as T),
-            at: chosen.map((index) => indexOf(batch, index)),
-          };
-    if (isDelete === undefined) return { kept: pick(indexes), removed: { items: [], at: [] } };
-    const isRemoved = indexes.map((index) => isDelete(items[index] as T));
-    return {
-      kept: pick(indexes.filter((_, at) => isRemoved[at] === false)),
-      removed: pick(indexes.filter((_, at) => isRemoved[at] === true)),
-    };
+    yield round();
   }
+}
+
+function pick<T>(batch: Indexed<T>, chosen: ReadonlyMap<string, number>): Indexed<T> {
+  const { items } = batch;
+  if (chosen.size === items.length) return batch;
+  const indexes = [...chosen.values()];
+  return {
+    items: indexes.map((index) => items[index] as T),
+    at: indexes.map((index) => indexOf(batch, index)),
+  };
 }
 
 function listOf(columns: readonly TableColumn[]): string {

@@ -53,6 +53,45 @@ describeWithPostgres('PostgresSink', (database) => {
     });
   }
 
+  it('keeps of a key what the last row of it leaves out, and nothing of what was deleted before', async () => {
+    await database().query("create table parts (id int primary key, a text default 'new', b text)");
+    await database().query(
+      "insert into parts values (1, 'old', 'old'), (2, 'old', 'old'), (3, 'old', 'old')",
+    );
+    interface Part {
+      readonly id: number;
+      readonly a?: string;
+      readonly b?: string;
+      readonly isGone?: boolean;
+    }
+    const sink = new PostgresSink<Part>({
+      connection: database().url,
+      table: 'parts',
+      mode: 'upsert',
+      key: 'id',
+      delete: ({ isGone }) => isGone === true,
+    });
+    const items: readonly Part[] = [
+      { id: 1, a: 'x', b: 'large' },
+      { id: 1, a: 'y' },
+      { id: 2, b: 'z', a: 'z' },
+      { id: 2, isGone: true },
+      { id: 2, b: 'anew' },
+      { id: 3, b: 'z' },
+      { id: 3, a: 'z' },
+      { id: 3, isGone: true },
+      { id: 4, isGone: true },
+      { id: 4, a: 'x', b: 'x' },
+      { id: 4, b: 'y', a: 'y' },
+    ];
+    await new ConcurrentPipeline(items, sink).run();
+    expect(await database().query('select * from parts order by id')).toEqual([
+      { id: 1, a: 'y', b: 'large' },
+      { id: 2, a: 'new', b: 'anew' },
+      { id: 4, a: 'y', b: 'y' },
+    ]);
+  });
+
   it('takes the last of each key, and deletes what is to be deleted', async () => {
     await database().query('create table users (id int primary key, name text)');
     await database().query(`insert into users values (1, 'old'), (9, 'stays'), (3, 'goes')`);
