@@ -1205,7 +1205,8 @@ export const BREAKS: readonly Break[] = [
     file: 'dispatch/roster.ts',
     find: '      this.outlets = this.outlets.filter((other) => other !== outlet);\n',
     replace: '',
-    tests: ['small-worlds/dispatcher.test.ts'],
+    // In small worlds it goes round for ever.
+    tests: ['dispatch/membership.test.ts'],
   },
   {
     name: 'demand that was used up counts again',
