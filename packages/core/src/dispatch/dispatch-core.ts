@@ -226,7 +226,6 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     receipt: DeferredReceipt,
     positions: ReadonlyMap<string, unknown> | undefined,
   ): Awaitable<void> {
-    if (this.#failure !== undefined) throw this.#failure.error;
     this.#checkOpen();
     const parcel =
       receipt instanceof Write
@@ -425,7 +424,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
 
   /** Everything stops, and the runs that feed it fail. */
   fail(error: unknown): void {
-    if (this.#failure !== undefined || this.#state !== 'open') {
+    if (this.#state !== 'open') {
       // Noted on what everything is closed for: a failure of its own, or that of the run, which ended first.
       suppress(this.#failure?.error ?? this.#closedFor, error);
       return;
@@ -441,7 +440,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
 
   /** Ends a branch whose loss was consented to: what it had goes to the others of its rule, or counts as failed. */
   #detach(subscription: SinkSubscription<T>, error: unknown): void {
-    if (subscription.state === 'detached' || subscription.state === 'closed') return;
+    if (subscription.state === 'detached') return;
     const { outlet } = subscription;
     subscription.detach(error);
     this.#roster.leave(outlet);
@@ -521,11 +520,11 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     const writes: Promise<unknown>[] = [];
     const closings = this.#roster.subscriptions.map(async (subscription) => {
       const { name, state, error } = subscription.status;
-      if (state === 'opening' || state === 'closed') return;
+      if (state === 'opening') return;
       const written = guard.outstanding(`writing to '${name}'`, () => subscription.halt());
       writes.push(written);
       if (!(await written)) subscription.leaveBehind();
-      if (state !== 'detached') subscription.outlet.clear();
+      subscription.outlet.clear();
       await guard.closing(`closing the sink '${name}'`, () =>
         // One that was detached is closed with what it was detached for, and its loss was consented to.
         state === 'detached' ? subscription.close(error).catch(() => {}) : subscription.close(reason),
