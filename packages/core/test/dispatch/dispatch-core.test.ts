@@ -116,6 +116,26 @@ describe('The end of a dispatcher', () => {
     await givenUp(ended);
   });
 
+  it('has every letter that waits written where it is good, and none more where it is abandoned', async () => {
+    for (const [reason, count] of [
+      [undefined, 3],
+      [ENOUGH, 1],
+    ] as const) {
+      const dispatcher = build().broadcast();
+      const [sink, deadLetter] = [new GatedSink<number>('bad', { maxItems: 1 }), new GatedSink<object>()];
+      await dispatcher.subscribeSink(sink, undefined, { onError: 'detach', deadLetter });
+      const feed = new HandFeed(dispatcher);
+      await feed.write(1, 2, 3);
+      await sink.fail(new Error('no'));
+      expect(deadLetter.held).toHaveLength(1);
+      const ended = feed.close(reason);
+      await tick();
+      await deadLetter.releaseAll();
+      await ended;
+      expect(deadLetter.items).toHaveLength(count);
+    }
+  });
+
   it('rejects a write that waits, with the reason or one of its own', async () => {
     const dispatcher = build().broadcast();
     const [good, bad] = [new HandFeed(dispatcher), new HandFeed(dispatcher)];
