@@ -15,7 +15,8 @@ function shouldIgnore(path) {
   for (let child = path, at = path.parentPath; at !== null; child = at, at = at.parentPath) {
     const { type, callee, arguments: given } = at.node;
     if (type === 'NewExpression' && callee?.name?.endsWith('Error')) return 'the wording of an error';
-    if (type === 'CallExpression' && callee?.name === 'describe') return 'the wording of an error';
+    if (type === 'CallExpression' && /^(describe|wrapError|sinkError)$/.test(callee?.name ?? ''))
+      return 'the wording of an error';
     if (type === 'CallExpression' && /^check[A-Z]/.test(callee?.name ?? '') && given?.[0] === child.node)
       return 'the name of an option';
     if (type === 'CallExpression' && /^refuse[A-Z]/.test(callee?.name ?? ''))
