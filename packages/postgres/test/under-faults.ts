@@ -13,7 +13,7 @@ export interface Row {
 }
 
 /** The sessions of sources and sinks, in this test's database. */
-export const STREAMWELD = "application_name like 'streamweld%' and datname = current_database()";
+const STREAMWELD = "application_name like 'streamweld%' and datname = current_database()";
 
 export const RETRY = { attempts: 20, backoff: { firstMs: 20, maxMs: 200 } } as const;
 
