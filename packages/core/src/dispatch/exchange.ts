@@ -140,7 +140,7 @@ export class Exchange<T> {
     if (isAll) this.#offers.splice(this.#offers.indexOf(offer), 1);
     if (exact !== undefined) {
       this.#deliverShares(exact, offer, deliveries, outlets);
-      if (!isAll) this.#checkRoom(exact, outlets);
+      if (!isAll && this.#host.isOpen) this.#checkRoom(exact, outlets);
       return isAll;
     }
     const pieces = deliveries.length + (isAll ? 0 : 1);
@@ -163,6 +163,13 @@ export class Exchange<T> {
   ): void {
     const claim = offer.parcel.receipt as Claim;
     const isAll = offer.from === offer.parcel.items.length;
+    const unrouted = deliveries.find(({ outlet }) => outlet === UNROUTED);
+    if (unrouted !== undefined && this.#config.onUnknown === 'fail') {
+      // Nothing of the offer is written: a sink would keep a position past items that nobody has.
+      if (!isAll) claim.retain(1);
+      this.#refuse(new Parcel(unrouted.items, claim, null), this.#config.thrown());
+      return;
+    }
     let pieces = isAll ? 0 : 1;
     const ways: { readonly outlet: Outlet<T> | undefined; readonly piece: Parcel<T> }[] = [];
     for (const { outlet: index, items } of deliveries) {
