@@ -6,6 +6,7 @@ import { MemoryCheckpointStore } from '../../src/delivery/memory-checkpoint-stor
 import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import type { DispatchStrategy } from '../../src/dispatch/strategy.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
+import type { Source } from '../../src/source.ts';
 import { rejection } from '../controlled.ts';
 import { useVirtualClock } from '../clock.ts';
 import { KeepingSink, Table } from '../keeping.ts';
@@ -147,5 +148,30 @@ describe('A share that a buffer cannot hold', () => {
       code: 'SW_BATCH_TOO_LARGE',
       stage: 'a',
     });
+  });
+
+  it('is too large as soon as only it is in the way, though a slower sink was at first', async () => {
+    const ends = [2, 12];
+    const source: Source<number, number> = {
+      pull: () => {
+        const end = ends.shift();
+        if (end === undefined) return undefined;
+        const start = end === 2 ? 0 : 2;
+        return { items: numbers(end - start, start), position: end };
+      },
+    };
+    const dispatcher = build({ checkpoint: 'job' }).broadcast();
+    await dispatcher.subscribeSink(keeper(new Table()), undefined, { name: 'small', bufferSize: 3 });
+    const slow = new KeepingSink(new Table<number>(), () => time().sleep(100));
+    await dispatcher.subscribeSink(slow, undefined, { name: 'slow', bufferSize: 5 });
+    const pipeline = new ConcurrentPipeline(source, dispatcher.createSink(10)).checkpoint(
+      new MemoryCheckpointStore(),
+      'job',
+    );
+    expect(await time().run(rejection(pipeline.run()))).toMatchObject({
+      code: 'SW_BATCH_TOO_LARGE',
+      stage: 'small',
+    });
+    expect(time().elapsed).toBe(100);
   });
 });
