@@ -5,7 +5,7 @@ import { plant } from './plant.ts';
 
 const [wanted = ''] = process.argv.slice(2);
 for (const planted of BREAKS.filter(({ name }) => name.includes(wanted))) {
-  const seen = plant(planted);
+  const seen = await plant(planted);
   console.log(`${seen.length > 0 ? 'seen  ' : 'UNSEEN'} ${planted.name}`);
   for (const test of seen.slice(0, 3)) console.log(`         ${test}`);
   if (seen.length === 0) process.exitCode = 1;

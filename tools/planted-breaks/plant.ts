@@ -1,17 +1,22 @@
 /** Runs the tests that are to see a break, with the break in. */
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import type { Break } from './breaks.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
+
+/** Longer than any of the tests takes on a slow machine. */
+const MOST_MS = 120_000;
 
 /**
  * The names of the tests that saw it, until the first few had.
  * @throws Error when the tests could not be run at all, which proves nothing.
  */
-export function plant({ name, tests, rule }: Break): string[] {
-  const { stdout, stderr } = spawnSync(
+export async function plant({ name, tests, rule }: Break): Promise<string[]> {
+  const child = spawn(
     process.execPath,
     [
       path.join(root, 'node_modules/vitest/vitest.mjs'),
@@ -23,8 +28,17 @@ export function plant({ name, tests, rule }: Break): string[] {
       ...(rule === undefined ? [] : ['--testNamePattern', `\\b${rule}\\b`]),
       ...tests.map((test) => `packages/core/test/${test}`),
     ],
-    { cwd: root, encoding: 'utf8', env: { ...process.env, STREAMWELD_BREAK: name }, timeout: 120_000 },
+    {
+      cwd: root,
+      env: { ...process.env, STREAMWELD_BREAK: name },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    },
   );
+  // With its workers: one that goes round for ever would not notice that its parent is gone.
+  const timer = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), MOST_MS);
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  clearTimeout(timer);
   const start = stdout.indexOf('{"');
   if (start < 0) throw new Error(`The tests did not run with '${name}':\n${stdout}\n${stderr}`);
   const report = JSON.parse(stdout.slice(start)) as {
