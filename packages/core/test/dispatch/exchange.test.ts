@@ -66,6 +66,42 @@ describe('A write that waits at a dispatcher', () => {
   });
 });
 
+describe('What a departed sink handed back', () => {
+  it('is waited for by a flush, though no sink is there that could take it', async () => {
+    const dispatcher = build({ bufferSize: 5 }).demand();
+    const failing = new GatedSink<number>('failing', { maxItems: 1 });
+    await dispatcher.subscribeSink(failing, undefined, { onError: 'detach' });
+    const feed = new HandFeed(dispatcher);
+    const write = await feed.write(1, 2, 3);
+    await failing.fail(ENOUGH);
+    const flush = feed.flush();
+    await tick();
+    expect([flush.isDone, dispatcher.snapshot().waiting]).toEqual([false, 2]);
+    const next = new Recorder<number>();
+    await dispatcher.subscribeSink(next);
+    await flush.promise;
+    expect([next.items, next.calls, write.receipt]).toEqual([[2, 3], ['open', 'flush'], 'settled']);
+    await feed.close();
+  });
+});
+
+describe('A strategy that throws', () => {
+  it('rejects the write with what the run fails with', async () => {
+    const dispatcher = build().custom({
+      name: 'own',
+      demand: () => 1,
+      dispatch: () => {
+        throw ENOUGH;
+      },
+    });
+    await dispatcher.subscribeSink(new Recorder<number>());
+    const feed = new HandFeed(dispatcher);
+    const write = await feed.write(1);
+    expect(feed.failures).toMatchObject([{ code: 'SW_STRATEGY_INVALID', cause: ENOUGH }]);
+    expect(write.error).toBe(feed.failures[0]);
+  });
+});
+
 describe('Items that fit nowhere', () => {
   it('wait for room at the sink for such, in order, as many as it takes', async () => {
     const unknown = new GatedSink<number>('unknown', { maxItems: 2 });
