@@ -16,6 +16,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { freePort } from './free-port.ts';
 
 export interface PostgresService {
   readonly kind: 'given' | 'local' | 'embedded';
@@ -302,15 +303,6 @@ function usable(user: { uid: number; gid: number } | undefined, bin: string, fol
 interface SymbolicLink {
   readonly source: string;
   readonly target: string;
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /**

@@ -1,0 +1,185 @@
+/** A broker as a JVM of this machine, from jars that Maven fetches once. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  Afterwards,
+  KAFKA_VERSION,
+  type KafkaEngine,
+  type KafkaEngines,
+  type KafkaSetup,
+  cacheFolder,
+  propertiesText,
+  run,
+} from './kafka-engine.ts';
+
+const JARS = [
+  { group: 'org.apache.kafka', artifact: 'kafka_2.13', version: KAFKA_VERSION },
+  // For the slf4j that this Kafka brings.
+  { group: 'org.slf4j', artifact: 'slf4j-simple', version: '1.7.36' },
+];
+
+const COPY_JARS = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies';
+
+/** @throws Error that says why there can be none here. */
+export async function findJava(): Promise<KafkaEngines> {
+  const home = process.env['JAVA_HOME'];
+  const java = home === undefined || home === '' ? 'java' : path.join(home, 'bin', 'java');
+  await run(java, ['-version']);
+  const jars = await findJars();
+  return { host: '127.0.0.1', open: (setup) => new JavaEngine(java, jars, setup) };
+}
+
+/** The folder with the jars. The first that asks has Maven fetch them, and the others wait for it. */
+async function findJars(): Promise<string> {
+  const jars = path.join(cacheFolder(), `kafka-${KAFKA_VERSION}`);
+  if (fs.existsSync(jars)) return jars;
+  const release = await lock(`${jars}.lock`);
+  try {
+    if (!fs.existsSync(jars)) await fetchJars(jars);
+    return jars;
+  } finally {
+    release();
+  }
+}
+
+async function fetchJars(jars: string): Promise<void> {
+  const folder = fs.mkdtempSync(`${jars}-`);
+  try {
+    const project = path.join(folder, 'pom.xml');
+    const dependencies = JARS.map(
+      ({ group, artifact, version }) =>
+        `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`,
+    );
+    fs.writeFileSync(
+      project,
+      `<project><modelVersion>4.0.0</modelVersion><groupId>streamweld</groupId><artifactId>broker</artifactId>
+<version>1</version><packaging>pom</packaging><dependencies>${dependencies.join('')}</dependencies></project>`,
+    );
+    const copied = path.join(folder, 'jars');
+    await run('mvn', [
+      ...['-B', '-ntp', '-q', '-f', project, COPY_JARS],
+      ...[`-DoutputDirectory=${copied}`, '-DincludeScope=runtime'],
+    ]);
+    // All of them or none.
+    fs.renameSync(copied, jars);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Whoever has made the file holds the lock, as long as it lives. */
+async function lock(file: string): Promise<() => void> {
+  for (; ; await sleep(100)) {
+    try {
+      fs.writeFileSync(file, String(process.pid), { flag: 'wx' });
+      return () => fs.rmSync(file, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const holder = readIfThere(file);
+    if (holder !== undefined && holder !== '' && !isAlive(Number(holder))) fs.rmSync(file, { force: true });
+  }
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+class JavaEngine implements KafkaEngine {
+  readonly #java: string;
+  readonly #args: readonly string[];
+  readonly #format: readonly string[];
+  readonly #folder = fs.mkdtempSync(path.join(os.tmpdir(), 'streamweld-kafka-'));
+  readonly #properties = path.join(this.#folder, 'server.properties');
+  readonly #log = path.join(this.#folder, 'log');
+  readonly #afterwards = new Afterwards(
+    '[ -z "$last" ] || kill -9 "$last"; sleep 1; rm -rf "$1"',
+    this.#folder,
+  );
+  // Nothing of the caller's environment reaches the broker.
+  readonly #env = { PATH: process.env['PATH'], LC_ALL: 'C', TZ: 'UTC' };
+  #isFormatted = false;
+  #broker: ChildProcess | undefined;
+
+  constructor(java: string, jars: string, setup: KafkaSetup) {
+    this.#java = java;
+    this.#format = setup.format;
+    this.#args = [
+      ...['-Dorg.slf4j.simpleLogger.defaultLogLevel=warn', '-Dorg.slf4j.simpleLogger.showDateTime=true'],
+      ...setup.jvm,
+      ...['-cp', path.join(jars, '*')],
+    ];
+    fs.writeFileSync(
+      this.#properties,
+      propertiesText({ ...setup.properties, 'log.dirs': path.join(this.#folder, 'data') }),
+    );
+  }
+
+  async start(): Promise<void> {
+    if (!this.#isFormatted) {
+      await run(
+        this.#java,
+        [...this.#args, 'kafka.tools.StorageTool', 'format', '-c', this.#properties, ...this.#format],
+        this.#env,
+      );
+      this.#isFormatted = true;
+    }
+    const output = fs.openSync(this.#log, 'a');
+    const broker = spawn(this.#java, [...this.#args, 'kafka.Kafka', this.#properties], {
+      cwd: this.#folder,
+      env: this.#env,
+      stdio: ['ignore', output, output],
+    });
+    fs.closeSync(output);
+    this.#broker = broker;
+    this.#afterwards.tell(String(broker.pid));
+    // Its number may be another's from then on.
+    broker.once('exit', () => this.#afterwards.tell(''));
+  }
+
+  failure(): string | undefined {
+    const broker = this.#broker;
+    if (broker === undefined || (broker.exitCode === null && broker.signalCode === null)) return undefined;
+    return fs.readFileSync(this.#log, 'utf8').slice(-1200);
+  }
+
+  async kill(): Promise<void> {
+    const broker = this.#broker;
+    this.#broker = undefined;
+    if (broker === undefined || broker.exitCode !== null || broker.signalCode !== null) return;
+    const exited = once(broker, 'exit');
+    broker.kill('SIGKILL');
+    await exited;
+  }
+
+  freeze(): void {
+    this.#broker?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#broker?.kill('SIGCONT');
+  }
+
+  async remove(): Promise<void> {
+    this.#afterwards.cancel();
+    fs.rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
