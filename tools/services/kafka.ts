@@ -276,7 +276,7 @@ const SCRAM = ['SCRAM-SHA-256', 'SCRAM-SHA-512'] as const;
 
 function saslProperties(users: Readonly<Record<string, string>>): Record<string, string> {
   const security = 'org.apache.kafka.common.security';
-  const known = Object.entries(users).map(([name, password]) => ` user_${name}="${password}"`);
+  const known = Object.entries(users).map(([name, password]) => ` user_${name}="${quoted(password)}"`);
   const properties: Record<string, string> = { 'sasl.enabled.mechanisms': ['PLAIN', ...SCRAM].join(',') };
   // The names of listeners are in lower case there.
   for (const listener of ['sasl', 'sasltls']) {
@@ -289,6 +289,11 @@ function saslProperties(users: Readonly<Record<string, string>>): Record<string,
     }
   }
   return properties;
+}
+
+/** For between double quotes. */
+function quoted(text: string): string {
+  return text.replaceAll(/["\\]/g, '\\$&');
 }
 
 function scramRecords([name, password]: readonly [string, string]): string[] {

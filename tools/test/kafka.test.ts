@@ -1,10 +1,33 @@
-import { Kafka, logLevel } from 'kafkajs';
+import { openFaultProxy } from '@streamweld/testing';
+import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { KafkaUnavailable, findKafka, startKafka } from '../services/kafka.ts';
 
-const found = await findKafka({ from: ['docker', 'java'] });
+const certificates = `${import.meta.dirname}/../../packages/postgres/test/certificates`;
+const pem = (...names: string[]) =>
+  names.map((name) => fs.readFileSync(`${certificates}/${name}`, 'utf8')).join('');
+
+/** With all that has to be quoted somewhere. */
+const PASSWORD = 'in "wonder\\land"';
+
+let proxy!: Awaited<ReturnType<typeof openFaultProxy>>;
+const found = await findKafka({
+  from: ['docker', 'java'],
+  async proxy(port) {
+    proxy = await openFaultProxy({ target: { port } });
+    return proxy.port;
+  },
+  users: { alice: PASSWORD },
+  tls: { certificate: pem('server.pem', 'intermediate.pem'), key: pem('server.key') },
+});
 afterAll(async () => {
-  if (!(found instanceof KafkaUnavailable)) await found.stop();
+  if (found instanceof KafkaUnavailable) return;
+  await found.stop();
+  await proxy.close();
 });
 
 function service() {
@@ -12,26 +35,35 @@ function service() {
   return found;
 }
 
-function client(options: { brokers: string[] }): Kafka {
-  return new Kafka({ clientId: 'tools', logLevel: logLevel.NOTHING, ...options });
+function client(options: Partial<KafkaConfig> = {}): Kafka {
+  return new Kafka({
+    clientId: 'tools',
+    brokers: service().brokers,
+    logLevel: logLevel.NOTHING,
+    retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 60 },
+    ...options,
+  });
 }
 
-async function createTopic(kafka: Kafka, topic: string): Promise<void> {
+async function createTopic(topic: string, kafka = client()): Promise<void> {
   const admin = kafka.admin();
   await admin.connect();
   await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
   await admin.disconnect();
 }
 
-async function send(kafka: Kafka, topic: string, ...values: string[]): Promise<void> {
+async function send(topic: string, value: string, kafka = client()): Promise<void> {
   const producer = kafka.producer();
   await producer.connect();
-  await producer.send({ topic, messages: values.map((value) => ({ value })) });
-  await producer.disconnect();
+  try {
+    await producer.send({ topic, messages: [{ value }] });
+  } finally {
+    await producer.disconnect();
+  }
 }
 
 /** The first of the topic, in order. */
-async function read(kafka: Kafka, topic: string, count: number): Promise<string[]> {
+async function read(topic: string, count: number, kafka = client()): Promise<string[]> {
   const values: string[] = [];
   const consumer = kafka.consumer({ groupId: `${topic}-${Math.random()}`, maxWaitTimeInMs: 100 });
   await consumer.connect();
@@ -50,13 +82,116 @@ describe.skipIf(found instanceof KafkaUnavailable)(
   found instanceof KafkaUnavailable ? `a real Kafka (${found.message})` : 'a real Kafka',
   () => {
     it('takes what is sent, and gives it back', async () => {
-      const kafka = client({ brokers: service().brokers });
-      await createTopic(kafka, 'sent');
-      await send(kafka, 'sent', 'a', 'b');
-      expect(await read(kafka, 'sent', 2)).toEqual(['a', 'b']);
+      await createTopic('sent');
+      await send('sent', 'a');
+      await send('sent', 'b');
+      expect(await read('sent', 2)).toEqual(['a', 'b']);
+    });
+
+    it('makes no topic by itself', async () => {
+      await expect(send('unmade', 'a', client({ retry: { retries: 0 } }))).rejects.toThrow(
+        'This server does not host this topic-partition',
+      );
+    });
+
+    it('keeps what it took when it is killed, and comes back at the same place', async () => {
+      await createTopic('crashed');
+      const before = await connectProducer();
+      await before.send({ topic: 'crashed', messages: [{ value: 'before' }] });
+      await service().crash();
+      await expect(reach(service().brokers)).rejects.toThrow('ECONNREFUSED');
+      await service().restart();
+      await before.send({ topic: 'crashed', messages: [{ value: 'after' }] });
+      await before.disconnect();
+      expect(await read('crashed', 2)).toEqual(['before', 'after']);
+    });
+
+    it('lets everyone wait while it is frozen', async () => {
+      await createTopic('frozen');
+      const producer = await connectProducer();
+      service().freeze();
+      let isSent = false;
+      const sending = producer.send({ topic: 'frozen', messages: [{ value: 'a' }] }).then(() => {
+        isSent = true;
+      });
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      expect(isSent).toBe(false);
+      service().thaw();
+      await sending;
+      await producer.disconnect();
+      expect(await read('frozen', 1)).toEqual(['a']);
+    });
+
+    it('keeps clients behind the proxy that came through it', async () => {
+      const behind = client({ brokers: service().at('proxied') });
+      expect(service().at('proxied')).toEqual([`127.0.0.1:${proxy.port}`]);
+      await createTopic('proxied', behind);
+      // A Produce request, and not the first: those before it ask for versions and for who leads.
+      proxy.dropReply((request) => request[4] === 0 && request[5] === 0);
+      await send('proxied', 'twice', behind);
+      expect(proxy.counts.repliesDropped).toBe(1);
+      // It was carried out, and nobody knew: a producer without idempotence sends it again.
+      expect(await read('proxied', 2, behind)).toEqual(['twice', 'twice']);
+      proxy.reset();
+      await expect.poll(() => proxy.connections).toBe(0);
+    });
+
+    for (const mechanism of ['plain', 'scram-sha-256', 'scram-sha-512'] as const) {
+      it(`asks who is there: ${mechanism}`, async () => {
+        const as = (password: string) =>
+          ({ mechanism, username: 'alice', password }) as NonNullable<KafkaConfig['sasl']>;
+        const ways = [
+          { brokers: service().at('sasl') },
+          { brokers: service().at('saslTls'), ssl: { ca: [pem('root.pem')] } },
+        ];
+        for (const way of ways) {
+          await createTopic(`sasl-${mechanism}`, client({ ...way, sasl: as(PASSWORD) }));
+          const stranger = client({
+            ...way,
+            sasl: as('wrong'),
+            retry: { retries: 0 },
+          });
+          await expect(createTopic('never', stranger)).rejects.toThrow(/[Aa]uthentication/);
+        }
+      });
+    }
+
+    it('speaks TLS, with the certificate that it was given', async () => {
+      const brokers = service().at('tls');
+      await createTopic('tls', client({ brokers, ssl: { ca: [pem('root.pem')] } }));
+      await expect(
+        createTopic('never', client({ brokers, ssl: true, retry: { retries: 0 } })),
+      ).rejects.toThrow('unable to get local issuer certificate');
+    });
+
+    it('ends with whoever started it, even if that is killed', async () => {
+      const starter = spawn(
+        process.execPath,
+        ['--import', 'tsx', `${import.meta.dirname}/../services/kafka.ts`],
+        { env: { ...process.env, STREAMWELD_KAFKA_BROKERS: '' }, stdio: ['ignore', 'pipe', 'inherit'] },
+      );
+      const [line] = (await once(starter.stdout, 'data')) as [Buffer];
+      const brokers = [String(line).split(/\s/)[1] as string];
+      await reach(brokers);
+      starter.kill('SIGKILL');
+      await expect
+        .poll(() => reach(brokers).then(() => 'there', String), { timeout: 10_000 })
+        .toContain('ECONNREFUSED');
     });
   },
 );
+
+async function connectProducer() {
+  const producer = client().producer();
+  await producer.connect();
+  return producer;
+}
+
+async function reach([broker]: readonly string[]): Promise<void> {
+  const socket = net.connect(Number(broker?.split(':')[1]), '127.0.0.1');
+  await once(socket, 'connect');
+  socket.destroy();
+}
 
 describe('a Kafka that cannot be had', () => {
   afterEach(() => vi.unstubAllEnvs());
