@@ -66,15 +66,21 @@ class DockerEngine implements KafkaEngine {
   }
 
   freeze(): void {
-    spawnSync('docker', ['pause', this.#name]);
+    this.#signal('STOP');
   }
 
   thaw(): void {
-    spawnSync('docker', ['unpause', this.#name]);
+    this.#signal('CONT');
   }
 
   async remove(): Promise<void> {
     this.#afterwards.cancel();
-    await run('docker', ['rm', '--force', this.#name]);
+    // It may never have come to be.
+    await run('docker', ['rm', '--force', this.#name]).catch(() => undefined);
+  }
+
+  #signal(signal: 'STOP' | 'CONT'): void {
+    const sent = spawnSync('docker', ['kill', '--signal', signal, this.#name], { encoding: 'utf8' });
+    if (sent.status !== 0) throw new Error(`docker kill --signal ${signal}: ${sent.stderr}`);
   }
 }

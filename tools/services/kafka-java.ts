@@ -65,8 +65,8 @@ async function fetchJars(jars: string): Promise<void> {
       ...['-B', '-ntp', '-q', '-f', project, COPY_JARS],
       ...[`-DoutputDirectory=${copied}`, '-DincludeScope=runtime'],
     ]);
-    // All of them or none.
-    fs.renameSync(copied, jars);
+    // All of them or none. Another may have been quicker, if it took this one for dead.
+    if (!fs.existsSync(jars)) fs.renameSync(copied, jars);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
