@@ -560,7 +560,6 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
         sink,
         outlet,
         options,
-        isKeyed: this.#config.hash !== undefined && outlet.partition !== undefined,
         deadLetter: box,
         checkpoint: checkpoint === undefined ? undefined : `${checkpoint}/${name}`,
         isSharedOut: this.#config.strategy.name === 'demand',

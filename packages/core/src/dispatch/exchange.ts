@@ -260,7 +260,7 @@ export class Exchange<T> {
       }
     }
     if (unfit.length === 0) {
-      this.#host.refused(outlet, piece, error);
+      this.#host.refused(outlet, piece, this.#fickleKey(error));
       return;
     }
     if (fit.length > 0) {
@@ -269,10 +269,19 @@ export class Exchange<T> {
       try {
         outlet.accept(rest);
       } catch (again) {
-        this.#host.refused(outlet, rest, again);
+        this.#host.refused(outlet, rest, this.#fickleKey(again));
       }
     }
     this.#refuse(new Parcel(unfit, piece.receipt, null), { error });
+  }
+
+  #fickleKey(error: unknown): StreamWeldError {
+    return wrapError(
+      'SW_PARTITION_UNKNOWN',
+      this.#config.name,
+      'The key of an item threw, and answered when it was asked again; its error is the cause. It must answer the same each time.',
+      error,
+    );
   }
 
   /** How many items that fit nowhere could be taken now. */

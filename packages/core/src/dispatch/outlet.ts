@@ -61,6 +61,11 @@ export class Outlet<T> implements OutletState<T> {
     this.#queue.onRoom = options.onRoom;
   }
 
+  /** Whether order is kept per key: then several may take from it. */
+  get isKeyed(): boolean {
+    return this.#queue instanceof SlotQueue;
+  }
+
   /** Room in its buffer, less what is in flight. */
   get demand(): number {
     return this.overflow === 'wait' ? Math.max(0, this.#queue.room) : Number.POSITIVE_INFINITY;

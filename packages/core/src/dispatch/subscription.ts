@@ -87,8 +87,6 @@ export interface SubscriptionPlan<T> {
   readonly sink: Sink<T>;
   readonly outlet: Outlet<T>;
   readonly options: SubscribeOptions<T>;
-  /** Whether order is kept per key: then concurrency is a number of seats. */
-  readonly isKeyed: boolean;
   /** Whether what is queued here could have gone elsewhere: then the default buffer is small. */
   readonly isSharedOut: boolean;
   /** The box of its dead letter. */
@@ -165,7 +163,8 @@ export class SinkSubscription<T> implements Subscription {
     this.#concurrency = Math.min(options.maxConcurrency ?? 1, sink.concurrency ?? Number.POSITIVE_INFINITY);
     this.#intake = new LeavingIntake(outlet.intake);
     this.#policies = createPolicies(options as WritePolicyOptions<never>, plan.deadLetter);
-    const seats = plan.isKeyed ? this.#concurrency : 1;
+    // Where order is kept per key, concurrency is a number of seats: what is written again keeps its order within one.
+    const seats = outlet.isKeyed ? this.#concurrency : 1;
     this.#tasks = Array.from({ length: seats }, () => this.#createTask());
   }
 
@@ -368,9 +367,9 @@ export class SinkSubscription<T> implements Subscription {
       name: this.name,
       sink: this.sink,
       intake: this.#intake,
-      concurrency: this.#plan.isKeyed ? 1 : this.#concurrency,
+      concurrency: this.outlet.isKeyed ? 1 : this.#concurrency,
       // Seats share their sink, and none may flush it while another writes.
-      maxUncommitted: this.#plan.isKeyed
+      maxUncommitted: this.outlet.isKeyed
         ? Number.POSITIVE_INFINITY
         : (this.#plan.options.maxUncommitted ?? 100_000),
       // Its runs come after it.

@@ -228,6 +228,17 @@ describe('What fails second', () => {
     await dispatcher.abort();
   });
 
+  it('changes nothing of one that failed by itself, and does so again', async () => {
+    const dispatcher = build().broadcast();
+    const sink = new Recorder<number>();
+    const subscription = await dispatcher.subscribeSink(sink, undefined, { onError: 'detach' });
+    const [first, second] = [new Error('first'), new Error('second')];
+    sink.context?.fail(first);
+    sink.context?.fail(second);
+    expect(subscription.status).toMatchObject({ state: 'detached', error: { cause: first } });
+    await dispatcher.abort();
+  });
+
   it('does not hold a sink that is detached on its way out with another write outstanding', async () => {
     const dispatcher = build().broadcast();
     const sink = new GatedSink<number>('bad', { maxItems: 1, concurrency: 2 });
@@ -316,6 +327,18 @@ describe('What a dispatcher says', () => {
       );
     expect(await list(10)).toMatchObject({ message: expect.stringMatching(/ 7, 8, 9\.$/) });
     expect(await list(12)).toMatchObject({ message: expect.stringMatching(/ 7, 8, 9 and 2 more\.$/) });
+  });
+
+  it('no longer speaks of who is waited for once it has failed', async () => {
+    const lines: string[] = [];
+    const dispatcher = build(lines).partition(['a', 'b'], () => 'a');
+    const failing = new Recorder<number>();
+    await dispatcher.subscribeSink(failing, 'b');
+    await new HandFeed(dispatcher).write(1, 2, 3, 4);
+    failing.context?.fail(ENOUGH);
+    await time().advance(1000);
+    expect([lines, time().activeTimers]).toEqual([[], 0]);
+    await dispatcher.abort();
   });
 
   it('speaks of a partition only while somebody waits for it', async () => {

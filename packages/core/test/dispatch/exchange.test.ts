@@ -85,6 +85,29 @@ describe('What a departed sink handed back', () => {
   });
 });
 
+describe('A key that cannot be had, and then can', () => {
+  it.each([
+    ['of every item', [2], 0],
+    ['of all items but one', [2, 5, 6], 1],
+  ])('fails the run with what it threw, and loses nothing silently: %s', async (_, throwing, dropped) => {
+    let calls = 0;
+    const key = (item: number): number => {
+      calls += 1;
+      if (throwing.includes(calls)) throw ENOUGH;
+      return item;
+    };
+    const dispatcher = build().partition(['a'], () => 'a', { key, onUnknown: 'drop' });
+    const sink = new Recorder<number>();
+    await dispatcher.subscribeSink(sink, 'a');
+    const feed = new HandFeed(dispatcher);
+    const write = await feed.write(1, 2, 3);
+    expect(feed.failures).toMatchObject([{ code: 'SW_PARTITION_UNKNOWN', stage: 'hub', cause: ENOUGH }]);
+    expect([write.receipt, sink.items]).toEqual(['failed', []]);
+    expect(dispatcher.snapshot().dropped).toBe(dropped);
+    await dispatcher.abort();
+  });
+});
+
 describe('A strategy that throws', () => {
   it('rejects the write with what the run fails with', async () => {
     const dispatcher = build().custom({

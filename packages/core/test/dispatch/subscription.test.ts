@@ -54,6 +54,19 @@ describe("onError: 'detach'", () => {
     await feed.close(error);
   });
 
+  it('consents to no loss of what the dead letter cannot take', async () => {
+    const dispatcher = builder.broadcast();
+    const sink = new GatedSink<number>('failing', { maxItems: 1 });
+    const deadLetter = { write: () => Promise.reject(new Error('full')) };
+    await dispatcher.subscribeSink(sink, undefined, { onError: 'detach', deadLetter });
+    const feed = new HandFeed(dispatcher);
+    const write = await feed.write(1, 2, 3);
+    sink.context?.fail(new Error('gone'));
+    await sink.release();
+    expect([write.receipt, feed.failures]).toMatchObject(['failed', [{ code: 'SW_DEAD_LETTER_FAILED' }]]);
+    await dispatcher.abort();
+  });
+
   it('consents to the loss of what the sink had in flight, though the dispatcher has come to its end by then', async () => {
     const dispatcher = builder.broadcast();
     const sink = new GatedSink<number>('failing', { maxItems: 1, concurrency: 2 });

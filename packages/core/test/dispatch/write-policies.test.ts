@@ -127,6 +127,29 @@ describe('a subscription with retry', () => {
     expect(time().elapsed).toBe(10);
     expect(sink.calls.at(-1)).toBe('close: reason');
   });
+
+  it.each([
+    ['keeps the order of a key where several write at once', true, [2, 3, 4]],
+    ['repeats only what failed where order is nobody’s concern', false, [2]],
+  ])('%s', async (_, isKeyed, again) => {
+    const dispatcher = isKeyed
+      ? builder<number>().partition(['all'], () => 'all', { key: () => 'one' })
+      : builder<number>().broadcast();
+    const writes: (readonly number[])[] = [];
+    const sink = new ScriptedSink<number>({
+      write: ({ items, attempt }) => {
+        writes.push(items);
+        if (attempt === 1) throw outage(1);
+      },
+    });
+    const options = { maxConcurrency: 2, retry: { attempts: 2 } };
+    await dispatcher.subscribeSink(sink, (isKeyed ? 'all' : undefined) as never, options);
+    const feed = new HandFeed(dispatcher);
+    const write = await feed.write(1, 2, 3, 4);
+    await time().advance(60_000);
+    expect([writes, write.receipt]).toEqual([[[1, 2, 3, 4], again], 'settled']);
+    await feed.close();
+  });
 });
 
 describe('a subscription with deadLetter', () => {
