@@ -21,7 +21,8 @@ printf %s "$STREAMWELD_PROPERTIES" > /tmp/server.properties
 exec /opt/kafka/bin/kafka-server-start.sh /tmp/server.properties`;
 
 /** @throws Error that says why there can be none here. */
-export async function findDocker(): Promise<KafkaEngines> {
+export async function findDocker(brokers: number): Promise<KafkaEngines> {
+  if (brokers > 1) throw new Error('containers do not reach each other on loopback, as several brokers must');
   await run('docker', ['version', '--format', '{{.Server.Version}}']);
   await run('docker', ['image', 'inspect', IMAGE]).catch(() => run('docker', ['pull', '--quiet', IMAGE]));
   return { host: '0.0.0.0', open: (setup) => new DockerEngine(setup) };

@@ -1,10 +1,10 @@
 /**
- * A real Kafka for tests and demos: one broker that is its own controller, on loopback, in a folder of its own that goes
- * with it.
+ * A real Kafka for tests and demos, on loopback, in folders of its own that go with it: one broker that is its own
+ * controller, or several, of which any minority may be down.
  *
  * Where it comes from, the first that can be had:
  *  1. `STREAMWELD_KAFKA_BROKERS`: a cluster of yours, as `host:port,host:port`. It cannot be crashed.
- *  2. Docker, where an engine answers.
+ *  2. Docker, where an engine answers, for a single broker.
  *  3. Java 17 or later, and Maven for the jars.
  *
  *     client ──► plain                    ┐
@@ -17,7 +17,7 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { freePort } from './free-port.ts';
-import type { KafkaEngines, KafkaSetup } from './kafka-engine.ts';
+import type { KafkaEngine, KafkaEngines, KafkaSetup } from './kafka-engine.ts';
 import { findDocker } from './kafka-docker.ts';
 import { findJava } from './kafka-java.ts';
 
@@ -25,29 +25,31 @@ type KafkaListener = 'plain' | 'proxied' | 'sasl' | 'tls' | 'saslTls';
 
 export interface KafkaService {
   readonly kind: 'given' | 'docker' | 'java';
-  /** Of the listener that wants nothing of its clients: `host:port`. */
+  /** Of the listener that wants nothing of its clients: `host:port` of each broker. */
   readonly brokers: string[];
   /** What to connect to for another listener; it throws where the options did not ask for that one. */
   at(listener: KafkaListener): string[];
-  /** Kills the broker with SIGKILL. */
-  crash(): Promise<void>;
+  /** Kills a broker with SIGKILL. Brokers are numbered from 1 on, as in Kafka: that is the one if none is named. */
+  crash(broker?: number): Promise<void>;
   /** Starts it again with the same ports and data, and resolves when it answers. */
-  restart(): Promise<void>;
+  restart(broker?: number): Promise<void>;
   /** Stops it where it is, with SIGSTOP; `thaw` lets it go on. */
-  freeze(): void;
-  thaw(): void;
-  /** Ends it and removes its data. */
+  freeze(broker?: number): void;
+  thaw(broker?: number): void;
+  /** Ends all of it and removes its data. */
   stop(): Promise<void>;
 }
 
 export interface KafkaServiceOptions {
-  /** Settings of the broker, beside those that make it small and quick. */
+  /** How many. Default 1. What the cluster keeps for its clients, it keeps on three of them if there are as many. */
+  readonly brokers?: number | undefined;
+  /** Settings of the brokers, beside those that make it small and quick. */
   readonly settings?: Readonly<Record<string, string | number | boolean>> | undefined;
   /** Only from there: a test that crashes the broker, or says how it is set up, cannot use one that was given. */
   readonly from?: readonly KafkaService['kind'][] | undefined;
   /**
-   * Puts something in front of the listener `proxied`: it is called once with the port to pass connections on to, before
-   * anything listens there, and answers with its own port. It outlives crashes.
+   * Puts something in front of the listener `proxied`: it is called once a broker with the port to pass connections on to,
+   * before anything listens there, and answers with its own port. It outlives crashes.
    */
   readonly proxy?: ((port: number) => Promise<number>) | undefined;
   /** Who may come in through `sasl` and `saslTls`, by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512: names and their passwords. */
@@ -91,13 +93,17 @@ export async function startKafka(options: KafkaServiceOptions = {}): Promise<Kaf
     if (given !== undefined && given !== '') return givenService(given);
     reasons.push('STREAMWELD_KAFKA_BROKERS is not set');
   }
+  let nodes: readonly Node[] | undefined;
   for (const [kind, find] of [
     ['docker', findDocker],
     ['java', findJava],
   ] as const) {
     if (!from.includes(kind)) continue;
     try {
-      return await startOwn(kind, await find(), options);
+      const engines = await find(options.brokers ?? 1);
+      // Once, for whatever stands in front of them.
+      nodes ??= await planNodes(options);
+      return await startOwn(kind, engines, nodes, options);
     } catch (error) {
       reasons.push(`${kind}: ${(error as Error).message}`);
     }
@@ -131,45 +137,65 @@ const START_MS = 90_000;
 async function startOwn(
   kind: 'docker' | 'java',
   engines: KafkaEngines,
+  nodes: readonly Node[],
   options: KafkaServiceOptions,
 ): Promise<KafkaService> {
-  const listeners = await openListeners(options);
-  const controller = await freePort();
-  const engine = engines.open(setUp(engines.host, listeners, controller, options));
-  const start = async (): Promise<void> => {
+  const running: KafkaEngine[] = [];
+  const cluster = clusterId();
+  for (const node of nodes) running.push(engines.open(setUp(engines.host, node, nodes, cluster, options)));
+  const pick = <T>(list: readonly T[], broker: number): T => {
+    const found = list[broker - 1];
+    if (found === undefined) throw new Error(`There is no broker ${broker}: there are ${list.length}.`);
+    return found;
+  };
+  const start = async (broker = 1, brokers = 1): Promise<void> => {
+    const engine = pick(running, broker);
+    const { port } = pick(nodes, broker).listeners[0];
     await engine.start();
-    const [{ port }] = listeners;
-    for (const until = Date.now() + START_MS; !(await answers(port)); await sleep(50)) {
+    for (const until = Date.now() + START_MS; (await known(port)) < brokers; await sleep(50)) {
       const failure = engine.failure() ?? (Date.now() > until ? 'it does not answer' : undefined);
       if (failure === undefined) continue;
       await engine.kill();
-      throw new Error(`it did not start: ${failure}`);
+      throw new Error(`broker ${broker} did not start: ${failure}`);
     }
   };
-  try {
-    await start();
-  } catch (error) {
-    await engine.remove();
-    throw error;
-  }
-  const at = (name: KafkaListener): string[] => {
-    const found = listeners.find((listener) => listener.name === name);
-    if (found === undefined) throw new Error(`This Kafka was not asked for a listener '${name}'.`);
-    return [`127.0.0.1:${found.advertised}`];
+  const stop = async (): Promise<void> => {
+    await Promise.all(
+      running.map(async (engine) => {
+        await engine.kill();
+        await engine.remove();
+      }),
+    );
   };
+  const started = await Promise.allSettled(nodes.map(({ id }) => start(id, nodes.length)));
+  const failed = started.find((one) => one.status === 'rejected');
+  if (failed !== undefined) {
+    await stop();
+    throw failed.reason;
+  }
+  const at = (name: KafkaListener): string[] =>
+    nodes.map(({ listeners }) => {
+      const found = listeners.find((listener) => listener.name === name);
+      if (found === undefined) throw new Error(`This Kafka was not asked for a listener '${name}'.`);
+      return `127.0.0.1:${found.advertised}`;
+    });
   return {
     kind,
     brokers: at('plain'),
     at,
-    crash: () => engine.kill(),
-    restart: start,
-    freeze: () => engine.freeze(),
-    thaw: () => engine.thaw(),
-    async stop() {
-      await engine.kill();
-      await engine.remove();
-    },
+    crash: (broker = 1) => pick(running, broker).kill(),
+    restart: (broker = 1) => start(broker),
+    freeze: (broker = 1) => pick(running, broker).freeze(),
+    thaw: (broker = 1) => pick(running, broker).thaw(),
+    stop,
   };
+}
+
+/** A broker that is a controller too. */
+interface Node {
+  readonly id: number;
+  readonly controllerPort: number;
+  readonly listeners: readonly [Listener, ...Listener[]];
 }
 
 interface Listener {
@@ -182,40 +208,55 @@ interface Listener {
   readonly advertised: number;
 }
 
-async function openListeners({
-  proxy,
-  users,
-  tls,
-}: KafkaServiceOptions): Promise<readonly [Listener, ...Listener[]]> {
+async function planNodes({ brokers = 1, proxy, users, tls }: KafkaServiceOptions): Promise<Node[]> {
+  const taken = new Set<number>();
+  const newPort = async (): Promise<number> => {
+    for (;;) {
+      const port = await freePort();
+      if (taken.has(port)) continue;
+      taken.add(port);
+      return port;
+    }
+  };
   const open = async (name: KafkaListener, protocol: string): Promise<Listener> => {
-    const port = await freePort();
+    const port = await newPort();
     const advertised = name === 'proxied' && proxy !== undefined ? await proxy(port) : port;
     return { name, label: name.toUpperCase(), protocol, port, advertised };
   };
-  return [
-    await open('plain', 'PLAINTEXT'),
-    ...(proxy === undefined ? [] : [await open('proxied', 'PLAINTEXT')]),
-    ...(users === undefined ? [] : [await open('sasl', 'SASL_PLAINTEXT')]),
-    ...(tls === undefined ? [] : [await open('tls', 'SSL')]),
-    ...(users === undefined || tls === undefined ? [] : [await open('saslTls', 'SASL_SSL')]),
-  ];
+  const nodes: Node[] = [];
+  for (let id = 1; id <= brokers; id++) {
+    nodes.push({
+      id,
+      controllerPort: await newPort(),
+      listeners: [
+        await open('plain', 'PLAINTEXT'),
+        ...(proxy === undefined ? [] : [await open('proxied', 'PLAINTEXT')]),
+        ...(users === undefined ? [] : [await open('sasl', 'SASL_PLAINTEXT')]),
+        ...(tls === undefined ? [] : [await open('tls', 'SSL')]),
+        ...(users === undefined || tls === undefined ? [] : [await open('saslTls', 'SASL_SSL')]),
+      ],
+    });
+  }
+  return nodes;
 }
 
 function setUp(
   host: string,
-  listeners: readonly Listener[],
-  controller: number,
+  { id, controllerPort, listeners }: Node,
+  nodes: readonly Node[],
+  cluster: string,
   { settings, users, tls, jvm = [] }: KafkaServiceOptions,
 ): KafkaSetup {
+  const copies = Math.min(nodes.length, 3);
   const properties = {
     'process.roles': 'broker,controller',
-    'node.id': 1,
-    'controller.quorum.voters': `1@127.0.0.1:${controller}`,
+    'node.id': id,
+    'controller.quorum.voters': nodes.map((node) => `${node.id}@127.0.0.1:${node.controllerPort}`).join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAIN',
     listeners: [
       ...listeners.map(({ label, port }) => `${label}://${host}:${port}`),
-      `CONTROLLER://127.0.0.1:${controller}`,
+      `CONTROLLER://127.0.0.1:${controllerPort}`,
     ].join(','),
     'advertised.listeners': listeners
       .map(({ label, advertised }) => `${label}://127.0.0.1:${advertised}`)
@@ -224,14 +265,13 @@ function setUp(
       ...listeners.map(({ label, protocol }) => `${label}:${protocol}`),
       'CONTROLLER:PLAINTEXT',
     ].join(','),
-    // There is one broker: what it keeps for others is kept once.
-    'offsets.topic.replication.factor': 1,
+    'offsets.topic.replication.factor': copies,
     'offsets.topic.num.partitions': 4,
-    'transaction.state.log.replication.factor': 1,
-    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.replication.factor': copies,
+    'transaction.state.log.min.isr': Math.min(copies, 2),
     'transaction.state.log.num.partitions': 4,
-    'share.coordinator.state.topic.replication.factor': 1,
-    'share.coordinator.state.topic.min.isr': 1,
+    'share.coordinator.state.topic.replication.factor': copies,
+    'share.coordinator.state.topic.min.isr': Math.min(copies, 2),
     'share.coordinator.state.topic.num.partitions': 1,
     // A broker that was killed comes back when its old session is over: that is what a restart waits for.
     'broker.session.timeout.ms': 3000,
@@ -259,7 +299,7 @@ function setUp(
   };
   return {
     properties: Object.fromEntries(Object.entries(properties).map(([name, value]) => [name, String(value)])),
-    format: ['-t', clusterId(), ...Object.entries(users ?? {}).flatMap(scramRecords)],
+    format: ['-t', cluster, ...Object.entries(users ?? {}).flatMap(scramRecords)],
     ports: listeners.map(({ port }) => port),
     jvm: [
       '-Xms64m',
@@ -324,10 +364,10 @@ function clusterId(): string {
 }
 
 /**
- * Whether it answers a Metadata request with a broker in it. Its port is open before that: while it recovers, and until the
- * controller lets it in, it names none.
+ * How many brokers it names in answer to a Metadata request. Its port may be open before it answers, and it may answer before
+ * the controller has let it in.
  */
-function answers(port: number): Promise<boolean> {
+function known(port: number): Promise<number> {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1', () => {
       // Metadata (3) in version 1, correlation 1, the client 'p', and an empty list of topics.
@@ -336,12 +376,12 @@ function answers(port: number): Promise<boolean> {
     let answer = Buffer.alloc(0);
     socket.setTimeout(2000, () => socket.destroy());
     socket.on('error', () => {});
-    socket.on('close', () => resolve(false));
+    socket.on('close', () => resolve(0));
     socket.on('data', (bytes: Buffer) => {
       answer = Buffer.concat([answer, bytes]);
       // Its length, the correlation, and how many brokers there are.
       if (answer.length < 12) return;
-      resolve(answer.readInt32BE(8) > 0);
+      resolve(answer.readInt32BE(8));
       socket.destroy();
     });
   });

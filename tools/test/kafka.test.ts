@@ -1,4 +1,4 @@
-import { openFaultProxy } from '@streamweld/testing';
+import { type FaultProxy, openFaultProxy } from '@streamweld/testing';
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ const pem = (...names: string[]) =>
 /** With all that has to be quoted somewhere. */
 const PASSWORD = 'in "wonder\\land"';
 
-let proxy!: Awaited<ReturnType<typeof openFaultProxy>>;
+let proxy: FaultProxy | undefined;
 const found = await findKafka({
   from: ['docker', 'java'],
   async proxy(port) {
@@ -25,9 +25,8 @@ const found = await findKafka({
   tls: { certificate: pem('server.pem', 'intermediate.pem'), key: pem('server.key') },
 });
 afterAll(async () => {
-  if (found instanceof KafkaUnavailable) return;
-  await found.stop();
-  await proxy.close();
+  if (!(found instanceof KafkaUnavailable)) await found.stop();
+  await proxy?.close();
 });
 
 function service() {
@@ -123,17 +122,18 @@ describe.skipIf(found instanceof KafkaUnavailable)(
     });
 
     it('keeps clients behind the proxy that came through it', async () => {
+      const front = proxy as FaultProxy;
       const behind = client({ brokers: service().at('proxied') });
-      expect(service().at('proxied')).toEqual([`127.0.0.1:${proxy.port}`]);
+      expect(service().at('proxied')).toEqual([`127.0.0.1:${front.port}`]);
       await createTopic('proxied', behind);
       // A Produce request, and not the first: those before it ask for versions and for who leads.
-      proxy.dropReply((request) => request[4] === 0 && request[5] === 0);
+      front.dropReply((request) => request[4] === 0 && request[5] === 0);
       await send('proxied', 'twice', behind);
-      expect(proxy.counts.repliesDropped).toBe(1);
+      expect(front.counts.repliesDropped).toBe(1);
       // It was carried out, and nobody knew: a producer without idempotence sends it again.
       expect(await read('proxied', 2, behind)).toEqual(['twice', 'twice']);
-      proxy.reset();
-      await expect.poll(() => proxy.connections).toBe(0);
+      front.reset();
+      await expect.poll(() => front.connections).toBe(0);
     });
 
     for (const mechanism of ['plain', 'scram-sha-256', 'scram-sha-512'] as const) {
@@ -180,6 +180,28 @@ describe.skipIf(found instanceof KafkaUnavailable)(
     });
   },
 );
+
+describe('three brokers', () => {
+  it('go on while one of them is down', async ({ skip }) => {
+    const cluster = await findKafka({ brokers: 3, from: ['java'] });
+    if (cluster instanceof KafkaUnavailable) return skip(cluster.message);
+    try {
+      const kafka = client({ brokers: cluster.brokers });
+      const admin = kafka.admin();
+      await admin.connect();
+      await admin.createTopics({ topics: [{ topic: 'kept', numPartitions: 3, replicationFactor: 3 }] });
+      await send('kept', 'before', kafka);
+      await cluster.crash(2);
+      await send('kept', 'while', kafka);
+      expect((await read('kept', 2, kafka)).toSorted()).toEqual(['before', 'while']);
+      await cluster.restart(2);
+      await expect.poll(async () => (await admin.describeCluster()).brokers.length).toBe(3);
+      await admin.disconnect();
+    } finally {
+      await cluster.stop();
+    }
+  }, 180_000);
+});
 
 async function connectProducer() {
   const producer = client().producer();
