@@ -2,7 +2,7 @@
 
 import { PostgresError } from './errors.ts';
 import { parseLsn } from './lsn.ts';
-import type { SnapshotPlace } from './source-snapshot.ts';
+import { compareSnapshotPlaces, type SnapshotPlace } from './source-snapshot.ts';
 
 /** Where to resume. Plain data, so that any store can keep it. */
 export interface ChangePosition {
@@ -17,11 +17,13 @@ export interface ChangePosition {
 /**
  * By the place in the log, and within a transaction by its changes. Of one that is done in part the commit counts, not what
  * lies before it: that differs between runs, since the position moves on while nothing changes.
+ * @throws PostgresError SW_POSTGRES_KEY_INVALID for two places in a snapshot whose order is only known to the server.
  */
-export function compareChangePositions(a: ChangePosition, b: ChangePosition): number {
+export function compareChangePositions(a: ChangePosition, b: ChangePosition, stage: string): number {
   // Changes come after all rows of the snapshot.
   if ((a.snapshot === undefined) !== (b.snapshot === undefined)) return a.snapshot === undefined ? 1 : -1;
-  if (a.snapshot !== undefined && b.snapshot !== undefined) return a.snapshot.rows - b.snapshot.rows;
+  if (a.snapshot !== undefined && b.snapshot !== undefined)
+    return compareSnapshotPlaces(a.snapshot, b.snapshot, stage);
   const [one, other] = [parseLsn(a.partial?.commit ?? a.lsn), parseLsn(b.partial?.commit ?? b.lsn)];
   if (one !== other) return one < other ? -1 : 1;
   return (a.partial?.changes ?? 0) - (b.partial?.changes ?? 0);
@@ -38,6 +40,7 @@ export function checkChangePosition(position: unknown, stage: string): void {
       (typeof snapshot?.schema === 'string' &&
         typeof snapshot.table === 'string' &&
         Number.isSafeInteger(snapshot.rows) &&
+        Array.isArray(snapshot.types) &&
         (snapshot.key === null || Array.isArray(snapshot.key))));
   if (isPosition) return;
   throw new PostgresError(

@@ -287,7 +287,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   }
 
   comparePositions(a: ChangePosition, b: ChangePosition): number {
-    return compareChangePositions(a, b);
+    return compareChangePositions(a, b, this.name);
   }
 
   stop(): void {

@@ -180,26 +180,30 @@ export class ResumeKey {
   isSame(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
     return this.columns.every((column) => a[column] === b[column]);
   }
+}
 
-  /** @throws PostgresError SW_POSTGRES_KEY_INVALID where the order of a column's type is only known to the server. */
-  compare(a: PostgresPosition, b: PostgresPosition): number {
-    if (a.key === null || b.key === null) return Number(a.key !== null) - Number(b.key !== null);
-    for (const [at, oid] of a.types.entries()) {
-      const compare = compareOf(oid);
-      const [one, other] = [a.key[at] as KeyValue, b.key[at] as KeyValue];
-      if (one === other) continue;
-      if (compare === undefined) {
-        throw new PostgresError(
-          'SW_POSTGRES_KEY_INVALID',
-          `The order of ${JSON.stringify(this.columns[at])}, a column of the resumeKey of ${this.#stage}, is known to the server alone, so two positions cannot be compared here. Use a number, a uuid or a time as the key.`,
-          { stage: this.#stage, column: this.columns[at] },
-        );
-      }
-      const order = compare(one, other);
-      if (order !== 0) return order;
+/** @throws PostgresError SW_POSTGRES_KEY_INVALID where the order of a column's type is only known to the server. */
+export function comparePositions(
+  a: Pick<PostgresPosition, 'key' | 'types'>,
+  b: Pick<PostgresPosition, 'key'>,
+  stage: string,
+): number {
+  if (a.key === null || b.key === null) return Number(a.key !== null) - Number(b.key !== null);
+  for (const [at, oid] of a.types.entries()) {
+    const compare = compareOf(oid);
+    const [one, other] = [a.key[at] as KeyValue, b.key[at] as KeyValue];
+    if (one === other) continue;
+    if (compare === undefined) {
+      throw new PostgresError(
+        'SW_POSTGRES_KEY_INVALID',
+        `The order of column ${at + 1} of the key that ${stage} reads by is known to the server alone, so two positions cannot be compared here. Read by a number, a uuid or a time, or give each sink a pipeline of its own.`,
+        { stage },
+      );
     }
-    return 0;
+    const order = compare(one, other);
+    if (order !== 0) return order;
   }
+  return 0;
 }
 
 /** @throws PostgresError SW_POSTGRES_POSITION_INVALID for what this source cannot have given. */

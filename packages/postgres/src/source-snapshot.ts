@@ -12,7 +12,7 @@ import { quoteIdentifier, quoteTable } from './identifiers.ts';
 import type { KeyValue } from './options.ts';
 import { beginReading } from './reading.ts';
 import type { PublishedTable } from './slot.ts';
-import { ResumeKey } from './source-key.ts';
+import { comparePositions, ResumeKey } from './source-key.ts';
 import { LaneReader } from './source-reader.ts';
 import { loadParsers } from './types.ts';
 
@@ -24,8 +24,25 @@ export interface SnapshotPlace {
   readonly table: string;
   /** Behind this key; `null` at the beginning, and where the table has no key. */
   readonly key: readonly KeyValue[] | null;
-  /** So many rows are done, of all tables: positions are compared by it. */
+  /** The types of the key's columns, by their oids: places are compared by them. */
+  readonly types: readonly number[];
+  /** So many rows are done, of all tables. */
   readonly rows: number;
+}
+
+/**
+ * In the order of reading. Not by the rows that were read: what is deleted between two runs makes them fewer, and a place
+ * would seem to lie behind what it does not.
+ * @throws PostgresError SW_POSTGRES_KEY_INVALID where the order of a key is only known to the server.
+ */
+export function compareSnapshotPlaces(a: SnapshotPlace, b: SnapshotPlace, stage: string): number {
+  const byTable =
+    Buffer.compare(Buffer.from(a.schema), Buffer.from(b.schema)) ||
+    Buffer.compare(Buffer.from(a.table), Buffer.from(b.table));
+  if (byTable !== 0) return byTable;
+  // A table without a key is read from its beginning again: there is nothing else to go by.
+  if (a.key === null && b.key === null) return a.rows - b.rows;
+  return comparePositions(a, b, stage);
 }
 
 export interface SnapshotPart {
@@ -140,7 +157,13 @@ export class SnapshotReader {
           old: null,
           transaction: undefined,
         })),
-        place: { schema, table: name, key: position?.key ?? null, rows: this.#count },
+        place: {
+          schema,
+          table: name,
+          key: position?.key ?? null,
+          types: position?.types ?? [],
+          rows: this.#count,
+        },
       };
     }
   }

@@ -10,7 +10,7 @@ import {
 import { Sessions, type Session } from './client.ts';
 import { sqlStateOf, toPostgresError } from './errors.ts';
 import { type CheckedSourceOptions, checkSourceOptions, type PostgresSourceOptions } from './options.ts';
-import { checkPosition, type PostgresPosition, positionInvalid, ResumeKey } from './source-key.ts';
+import { checkPosition, comparePositions, type PostgresPosition, positionInvalid } from './source-key.ts';
 import { describeKey, planLanes, planWhole } from './source-plan.ts';
 import { LaneReader } from './source-reader.ts';
 import { beginReading } from './reading.ts';
@@ -34,7 +34,6 @@ export class PostgresSource<T = Record<string, unknown>> implements Source<T, Po
   readonly #sessions: Sessions;
   readonly #held = new Set<Session>();
   #readers: LaneReader[] = [];
-  #key: ResumeKey | undefined;
   #next = 0;
   /** A pull that waits for rows. */
   #waiting: { readonly demand: number; readonly answer: Deferred<Answer<T>> } | undefined;
@@ -67,7 +66,6 @@ export class PostgresSource<T = Record<string, unknown>> implements Source<T, Po
         this.#readers = [new LaneReader(first, types, planWhole(this.#options), undefined)];
       } else {
         const key = await describeKey(first, this.#options);
-        this.#key = key;
         const plans = await planLanes(first, this.#options, key, checked);
         const snapshot = plans.length > 1 ? await exportSnapshot(first) : undefined;
         for (const plan of plans) {
@@ -163,9 +161,7 @@ export class PostgresSource<T = Record<string, unknown>> implements Source<T, Po
   }
 
   comparePositions(a: PostgresPosition, b: PostgresPosition): number {
-    const { resumeKey, name } = this.#options;
-    this.#key ??= new ResumeKey(resumeKey ?? [], [], name);
-    return this.#key.compare(a, b);
+    return comparePositions(a, b, this.name);
   }
 
   async close(_reason?: unknown): Promise<void> {
