@@ -5,72 +5,20 @@
  */
 
 import { Random } from '@streamweld/testing';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import pg from 'pg';
-import { build } from 'vite';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  type PostgresService,
-  PostgresUnavailable,
-  startPostgres,
-} from '../../../../tools/services/postgres.ts';
+import { beforeAll, expect, it } from 'vitest';
+import { describeCrashes, EFFORT } from './harness.ts';
 
 const ROWS = 30_000;
-const EFFORT = Number(process.env['STREAMWELD_CRASH_EFFORT'] ?? 0);
 const KILLS = EFFORT > 0 ? 120 : 6;
 const SERVER_KILLS = EFFORT > 0 ? 12 : 1;
 
-const service = await startPostgres({ from: ['local', 'embedded'] }).catch((error: unknown) => {
-  if (!(error instanceof PostgresUnavailable) || process.env['CI'] !== undefined) throw error;
-  return undefined;
-});
-
-describe.skipIf(service === undefined)('kill -9', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'streamweld-postgres-crash-'));
+describeCrashes('kill -9', 'program', ({ server, folder, query, spawn }) => {
   const input = join(folder, 'rows.csv');
-  const program = join(folder, 'program.mjs');
-  const server = service as PostgresService;
 
-  const query = async (text: string): Promise<Record<string, unknown>[]> => {
-    const client = new pg.Client(server.url);
-    client.on('error', () => {});
-    await client.connect();
-    const { rows } = await client.query(text);
-    await client.end();
-    return rows as Record<string, unknown>[];
-  };
-
-  beforeAll(async () => {
+  beforeAll(() => {
     writeFileSync(input, Array.from({ length: ROWS }, (_, id) => `${id},row ${id}\n`).join(''));
-    await build({
-      configFile: false,
-      logLevel: 'error',
-      ssr: { noExternal: true, resolve: { conditions: ['@streamweld/source', 'node'] } },
-      build: {
-        ssr: join(import.meta.dirname, 'program.ts'),
-        outDir: folder,
-        emptyOutDir: false,
-        minify: false,
-        target: 'node20',
-        rollupOptions: {
-          external: ['pg-native'],
-          output: {
-            entryFileNames: 'program.mjs',
-            banner:
-              "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
-          },
-        },
-      },
-    });
-  });
-
-  afterAll(async () => {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
   });
 
   it(`of the process ${KILLS} times and of the server ${SERVER_KILLS} times`, {
@@ -89,13 +37,7 @@ describe.skipIf(service === undefined)('kill -9', () => {
       await query(`create table ${name} (id int, t text)`);
       // Several deaths on the way, then one run that may end.
       for (let death = 0; ; death++) {
-        const child = spawn(process.execPath, [program, input, server.url, name], {
-          stdio: ['ignore', 'pipe', 'pipe'],
-        });
-        let output = '';
-        child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-        child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-        const exited = once(child, 'exit');
+        const { child, output, exited } = spawn(input, server.url, name);
         const start = performance.now();
         const isLast = death === 4 || kills >= KILLS;
         let timer: ReturnType<typeof setTimeout> | undefined;
@@ -107,16 +49,16 @@ describe.skipIf(service === undefined)('kill -9', () => {
           await server.restart();
           serverKills += 1;
         }
-        const [code, signal] = (await exited) as [number | null, string | null];
+        const [code, signal] = await exited;
         clearTimeout(timer);
         if (signal === 'SIGKILL') {
           kills += 1;
           continue;
         }
         // It may have begun while the server was away: then it says so, and is started again.
-        if (code === 1 && isCrashed && /SW_POSTGRES_(BUSY|UNREACHABLE|CONNECTION_LOST)/.test(output))
+        if (code === 1 && isCrashed && /SW_POSTGRES_(BUSY|UNREACHABLE|CONNECTION_LOST)/.test(output()))
           continue;
-        expect(code, output).toBe(0);
+        expect(code, output()).toBe(0);
         if (death === 0 || isLast) wholeMs = Math.max(wholeMs, performance.now() - start);
         whole += 1;
         break;
