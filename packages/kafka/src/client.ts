@@ -20,7 +20,7 @@ export interface PartitionOffset extends TopicPartition {
 /** Of one name there may be several. */
 export type Headers = Readonly<Record<string, Uint8Array | readonly Uint8Array[]>>;
 
-export interface IncomingRecord {
+interface IncomingRecord {
   readonly offset: string;
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
@@ -29,7 +29,7 @@ export interface IncomingRecord {
   readonly timestamp: number;
 }
 
-export interface OutgoingRecord {
+interface OutgoingRecord {
   readonly partition: number;
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
@@ -39,14 +39,14 @@ export interface OutgoingRecord {
 }
 
 /** Records of one topic: of each partition they become one batch, which is written whole or not at all. */
-export interface OutgoingBatch {
+interface OutgoingBatch {
   readonly topic: string;
   readonly records: readonly OutgoingRecord[];
 }
 
-export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
-export interface ProducerOptions {
+interface ProducerOptions {
   /** The broker drops what a lost answer makes it see twice. */
   readonly isIdempotent: boolean;
   readonly transactionalId: string | undefined;
@@ -56,7 +56,7 @@ export interface ProducerOptions {
 }
 
 /** One `send`, or one transaction, at a time. Where one of them fails, whoever uses it throws it away and makes another. */
-export interface KafkaProducer {
+interface KafkaProducer {
   connect(): Promise<void>;
   send(batches: readonly OutgoingBatch[]): Promise<void>;
   /** What is sent from here on is seen when it is committed, or never. Needs a `transactionalId`. */
@@ -64,7 +64,7 @@ export interface KafkaProducer {
   close(): Promise<void>;
 }
 
-export interface KafkaTransaction {
+interface KafkaTransaction {
   send(batches: readonly OutgoingBatch[]): Promise<void>;
   /** The group's offsets move when the transaction is committed. */
   sendOffsets(groupId: string, offsets: readonly PartitionOffset[]): Promise<void>;
@@ -72,7 +72,7 @@ export interface KafkaTransaction {
   abort(): Promise<void>;
 }
 
-export interface ConsumerOptions {
+interface ConsumerOptions {
   readonly groupId: string;
   readonly sessionTimeoutMs: number;
   readonly rebalanceTimeoutMs: number;
@@ -85,7 +85,7 @@ export interface ConsumerOptions {
   readonly readsUncommitted: boolean;
 }
 
-export interface ConsumerHandlers {
+interface ConsumerHandlers {
   /** It has joined: these partitions are its own until `onRevoked`. Nothing is fetched of them before this has ended. */
   onAssigned(partitions: readonly TopicPartition[]): Awaitable<void>;
   /** The group shares its partitions out anew: none of them is its own any more. The group waits for the answer, if it can. */
@@ -97,7 +97,7 @@ export interface ConsumerHandlers {
 }
 
 /** A member of a group. */
-export interface KafkaConsumer {
+interface KafkaConsumer {
   /** Resolves when it has joined for the first time. */
   start(topics: readonly (string | RegExp)[], handlers: ConsumerHandlers): Promise<void>;
   pause(partitions: readonly TopicPartition[]): void;
@@ -107,7 +107,7 @@ export interface KafkaConsumer {
   close(): Promise<void>;
 }
 
-export interface Watermarks {
+interface Watermarks {
   readonly partition: number;
   /** Of the first record that is still there. */
   readonly low: string;
@@ -115,7 +115,7 @@ export interface Watermarks {
   readonly high: string;
 }
 
-export interface KafkaAdmin {
+interface KafkaAdmin {
   connect(): Promise<void>;
   topics(): Promise<readonly string[]>;
   /** How many partitions it has. */

@@ -25,7 +25,7 @@ export interface Crashes {
   spawn(...args: readonly string[]): Run;
 }
 
-export interface Run {
+interface Run {
   readonly child: ChildProcess;
   readonly output: () => string;
   readonly exited: Promise<readonly [code: number | null, signal: string | null]>;
