@@ -8,7 +8,7 @@ import {
   checkOptions,
   OptionError,
 } from '@streamweld/core/connector';
-import type { ConnectionOptions } from './client.ts';
+import type { ConnectionOptions } from './connection.ts';
 import type { PostgresError } from './errors.ts';
 import { checkIdentifier, type TableName } from './identifiers.ts';
 import { checkReach, checkTable, type CheckedReach, type ReachOptions } from './options.ts';

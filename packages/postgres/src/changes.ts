@@ -1,7 +1,7 @@
 /** What a change source hands out, and how messages of pgoutput become that. */
 
 import { PgoutputPlugin } from 'pg-logical-replication';
-import type { TypeParsers } from './client.ts';
+import type { TypeParsers } from './connection.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 

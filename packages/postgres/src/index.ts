@@ -12,7 +12,7 @@ export type {
   PostgresQuery,
   PostgresResult,
   TypeParsers,
-} from './client.ts';
+} from './connection.ts';
 export {
   POSTGRES_ERROR_CODES,
   PostgresError,

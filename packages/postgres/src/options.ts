@@ -10,7 +10,7 @@ import {
   checkText,
   OptionError,
 } from '@streamweld/core/connector';
-import type { ConnectionOptions, PostgresPool } from './client.ts';
+import type { ConnectionOptions, PostgresPool } from './connection.ts';
 import { checkIdentifier, type TableName } from './identifiers.ts';
 import type { JsonMode } from './types.ts';
 

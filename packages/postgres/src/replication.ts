@@ -10,7 +10,8 @@
 
 import { Deferred, runtime } from '@streamweld/core/connector';
 import pg from 'pg';
-import { type ConnectionOptions, cutOff, toPgConfig, within } from './client.ts';
+import { cutOff, toPgConfig, within } from './client.ts';
+import type { ConnectionOptions } from './connection.ts';
 import { quoteIdentifier } from './identifiers.ts';
 import { formatLsn, parseLsn } from './lsn.ts';
 import { SETTINGS } from './reading.ts';

@@ -7,7 +7,8 @@
  * known for that.
  */
 
-import type { Session, SessionCursor, TypeParsers } from './client.ts';
+import type { Session, SessionCursor } from './client.ts';
+import type { TypeParsers } from './connection.ts';
 import type { PostgresPosition, ResumeKey } from './source-key.ts';
 import type { LanePlan, Statement } from './source-plan.ts';
 

@@ -6,7 +6,8 @@
  */
 
 import type { Change } from './changes.ts';
-import type { Session, Sessions, TypeParsers } from './client.ts';
+import type { Session, Sessions } from './client.ts';
+import type { TypeParsers } from './connection.ts';
 import { PostgresError, sqlStateOf } from './errors.ts';
 import { quoteIdentifier, quoteTable } from './identifiers.ts';
 import type { KeyValue } from './options.ts';

@@ -13,7 +13,8 @@
  */
 
 import pg from 'pg';
-import type { Session, TypeParsers } from './client.ts';
+import type { Session } from './client.ts';
+import type { TypeParsers } from './connection.ts';
 
 type Parser = (text: string) => unknown;
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Change } from '../src/changes.ts';
-import type { PostgresConnection, PostgresPool } from '../src/client.ts';
+import type { PostgresConnection, PostgresPool } from '../src/connection.ts';
 import { PostgresSink } from '../src/sink.ts';
 import { PostgresChangeSource } from '../src/source-changes.ts';
 import { PostgresSource } from '../src/source.ts';

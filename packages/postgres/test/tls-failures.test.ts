@@ -10,7 +10,7 @@ import path from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { PostgresCheckpointStore } from '../src/checkpoint-store.ts';
-import type { ConnectionOptions } from '../src/client.ts';
+import type { ConnectionOptions } from '../src/connection.ts';
 import { PostgresError, toPostgresError } from '../src/errors.ts';
 import { PostgresSink } from '../src/sink.ts';
 import { PostgresChangeSource } from '../src/source-changes.ts';
