@@ -42,27 +42,42 @@ export function indexOf({ at }: { readonly at: readonly number[] | undefined }, 
 /** So many are remembered. */
 const MOST_SHAPES = 1000;
 
+/** The option `columns`. */
+interface Given<T> {
+  /** Of an item that has all of its properties. */
+  readonly whole: Shape<T>;
+  /** What columns are taken from without a function. An item that does not have one leaves out its column. */
+  readonly properties: readonly string[];
+  /** Those of them that every object has, such as `constructor`: only what is an item's own counts. */
+  readonly common: readonly string[];
+}
+
 export class Rows<T> {
   readonly #table: Table;
   readonly #options: CheckedSinkOptions<T>;
-  /** By the names of the properties, in their order. */
+  /** By the names of the properties, in their order; or of the columns, where the option `columns` says which. */
   readonly #shapes = new Map<string, Shape<T>>();
-  readonly #fixed: Shape<T> | undefined;
-  #last: { readonly names: readonly string[]; readonly shape: Shape<T> } | undefined;
+  readonly #given: Given<T> | undefined;
+  #last:
+    | { readonly names: readonly string[]; readonly prototype: unknown; readonly shape: Shape<T> }
+    | undefined;
 
   constructor(table: Table, options: CheckedSinkOptions<T>) {
     this.#table = table;
     this.#options = options;
     const { columns } = options;
-    this.#fixed =
-      columns === undefined ? undefined : this.#shapeOf([...columns.keys()], [...columns.values()]);
+    if (columns === undefined) return;
+    const values = [...columns.values()];
+    const properties = values.filter((value) => typeof value === 'string');
+    this.#given = {
+      whole: this.#shapeOf([...columns.keys()], values),
+      properties,
+      common: properties.filter((name) => name in Object.prototype),
+    };
   }
 
   /** @throws PostgresRowError that names the items which are no objects, or have a property that is no column. */
   group({ items, at }: Indexed<T>): readonly Group<T>[] {
-    const fixed = this.#fixed;
-    if (fixed !== undefined)
-      return items.length === 0 ? [] : [{ items, at, shape: fixed, from: 0, to: items.length }];
     const groups: Group<T>[] = [];
     let shape: Shape<T> | undefined;
     let from = 0;
@@ -77,16 +92,18 @@ export class Rows<T> {
     return groups;
   }
 
-  /** Whether an item names every column that another does, so that nothing of that one is left when both are written. */
-  covers(item: T, other: T): boolean {
-    if (this.#fixed !== undefined) return true;
-    return Object.keys(Object(other)).every((name) => Object.hasOwn(Object(item), name));
+  /** Whether an item names every column that an earlier one does, so that nothing of that is left when both are written. */
+  covers(batch: Indexed<T>, index: number, earlier: number): boolean {
+    const [shape, before] = [index, earlier].map((at) => this.#shapeAt(batch.items[at], indexOf(batch, at)));
+    return shape === before || before?.columns.every((column) => shape?.columns.includes(column)) === true;
   }
 
   #shapeAt(item: unknown, index: number): Shape<T> {
+    const given = this.#given;
+    if (given !== undefined) return this.#shapeOfGiven(given, item, index);
     const last = this.#last;
     // Nearly every item is like the one before it, which is seen without making anything.
-    if (last !== undefined && hasNames(item, last.names)) return last.shape;
+    if (last !== undefined && hasNames(item, last.names, last.prototype)) return last.shape;
     if (typeof item !== 'object' || item === null || Array.isArray(item)) {
       throw this.#refused(
         index,
@@ -94,25 +111,58 @@ export class Rows<T> {
       );
     }
     const names = Object.keys(item);
-    const id = JSON.stringify(names);
-    let shape = this.#shapes.get(id);
-    if (shape === undefined) {
-      const unknown = names.find((name) => !this.#table.columns.has(name));
-      if (unknown !== undefined) {
-        throw this.#refused(
-          index,
-          `its property ${describe(unknown)} is no column of ${this.#table.name} that can be written. The option columns says what to take`,
-          'SW_POSTGRES_COLUMN_UNKNOWN',
-        );
-      }
-      if (names.length === 0) throw this.#refused(index, 'it has no property');
-      shape = this.#shapeOf(names, names);
-      // Items may be of endless kinds.
-      if (this.#shapes.size >= MOST_SHAPES) this.#shapes.clear();
-      this.#shapes.set(id, shape);
-    }
-    this.#last = { names, shape };
+    const shape = this.#shapes.get(JSON.stringify(names)) ?? this.#shapeOfNames(names, index);
+    const prototype: unknown = Object.getPrototypeOf(item);
+    // A loop over the names of an item sees what it inherits, too.
+    this.#last = hasEnumerable(prototype) ? undefined : { names, prototype, shape };
     return shape;
+  }
+
+  #shapeOfNames(names: readonly string[], index: number): Shape<T> {
+    const unknown = names.find((name) => !this.#table.columns.has(name));
+    if (unknown !== undefined) {
+      throw this.#refused(
+        index,
+        `its property ${describe(unknown)} is no column of ${this.#table.name} that can be written. The option columns says what to take`,
+        'SW_POSTGRES_COLUMN_UNKNOWN',
+      );
+    }
+    if (names.length === 0) throw this.#refused(index, 'it has no property');
+    // In whatever order an item has them: they are the same columns.
+    const sorted = names.toSorted();
+    const shape = this.#shapes.get(JSON.stringify(sorted)) ?? this.#shapeOf(sorted, sorted);
+    this.#remember(sorted, shape);
+    this.#remember(names, shape);
+    return shape;
+  }
+
+  /** All columns, but those that are taken from a property which the item does not have. */
+  #shapeOfGiven({ whole, properties, common }: Given<T>, item: unknown, index: number): Shape<T> {
+    const object: object = Object(item) as object;
+    if (hasAll(object, properties) && common.every((name) => Object.hasOwn(object, name))) return whole;
+    const has = whole.values.map(
+      (value) =>
+        typeof value !== 'string' ||
+        (common.includes(value) ? Object.hasOwn(object, value) : value in object),
+    );
+    const names = whole.columns.filter((_, at) => has[at]).map(({ name }) => name);
+    if (names.length === 0) {
+      throw this.#refused(index, 'it has none of the properties that its columns are taken from');
+    }
+    const known = this.#shapes.get(JSON.stringify(names));
+    if (known !== undefined) return known;
+    const shape = this.#shapeOf(
+      names,
+      whole.values.filter((_, at) => has[at]),
+    );
+    this.#remember(names, shape);
+    return shape;
+  }
+
+  #remember(names: readonly string[], shape: Shape<T>): void {
+    // Items may be of endless kinds.
+    if (this.#shapes.size >= MOST_SHAPES) this.#shapes.clear();
+    this.#shapes.set(JSON.stringify(names), shape);
   }
 
   #shapeOf(names: readonly string[], values: readonly ColumnValue<T>[]): Shape<T> {
@@ -180,9 +230,20 @@ export class Rows<T> {
   }
 }
 
-function hasNames(item: unknown, names: readonly string[]): boolean {
-  if (typeof item !== 'object' || item === null) return false;
+function hasNames(item: unknown, names: readonly string[], prototype: unknown): boolean {
+  if (typeof item !== 'object' || item === null || Object.getPrototypeOf(item) !== prototype) return false;
   let at = 0;
   for (const name in item) if (name !== names[at++]) return false;
   return at === names.length;
+}
+
+function hasEnumerable(object: unknown): boolean {
+  for (const _ in object as object) return true;
+  return false;
+}
+
+/** Its own, or of its class. */
+function hasAll(object: object, names: readonly string[]): boolean {
+  for (let at = 0; at < names.length; at++) if (!((names[at] as string) in object)) return false;
+  return true;
 }

@@ -152,7 +152,7 @@ export class Statements<T> {
         continue;
       }
       const earlier = kept.get(key);
-      if (earlier !== undefined && !this.#rows.covers(item, items[earlier] as T)) {
+      if (earlier !== undefined && !this.#rows.covers(batch, index, earlier)) {
         yield round();
         kept.clear();
         removed.clear();
