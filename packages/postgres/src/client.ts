@@ -17,7 +17,7 @@ import type {
   TypeParsers,
 } from './connection.ts';
 import { CopyIn } from './copy-in.ts';
-import { toPostgresError, type Translation } from './errors.ts';
+import { PostgresError, toPostgresError, type Translation } from './errors.ts';
 
 export interface SessionsOptions {
   readonly connection: string | ConnectionOptions | undefined;
@@ -270,11 +270,38 @@ export class Session {
   /** Opens a server-side cursor: a portal that is read in pieces. */
   cursor(text: string, values: readonly unknown[], types: TypeParsers): SessionCursor {
     const cursor = new Cursor<Record<string, unknown>>(text, [...values], { types } as never);
+    let isCopy = false;
+    // A COPY is spoken in another way, which the client's cursor does not know: the process would end of it.
+    Object.assign(cursor, {
+      handleCopyData: () => {
+        isCopy = true;
+      },
+      handleCopyInResponse: (connection: { sendCopyFail(words: string): void; sync(): void }) => {
+        isCopy = true;
+        connection.sendCopyFail('a source only reads');
+        connection.sync();
+      },
+    });
     (this.#connection.query as (query: unknown) => unknown)(cursor);
     let hasFailed = false;
+    let isFirst = true;
+    const read = (count: number): Promise<Record<string, unknown>[]> =>
+      new Promise((resolve, reject) => {
+        cursor.read(count, (error, rows, result) => {
+          const twice = isFirst ? duplicate(result?.fields ?? []) : undefined;
+          isFirst = false;
+          if (isCopy) reject(this.#queryInvalid('A COPY answers no rows: give a select.'));
+          else if (error as Error | undefined) reject(error);
+          else if (twice !== undefined) {
+            const named = JSON.stringify(twice);
+            const words = `It answers two columns named ${named}, and one would hide the other: name them apart.`;
+            reject(this.#queryInvalid(words));
+          } else resolve(rows);
+        });
+      });
     return {
       read: (count) => {
-        const reading = this.#orLost(cursor.read(count));
+        const reading = this.#orLost(read(count));
         reading.catch(() => {
           hasFailed = true;
         });
@@ -284,6 +311,13 @@ export class Session {
       // wait for an answer that it has had.
       close: () => (hasFailed ? Promise.resolve() : this.#orLost(cursor.close())),
     };
+  }
+
+  #queryInvalid(words: string): PostgresError {
+    const { stage } = this.#sessions.translation('');
+    return new PostgresError('SW_POSTGRES_QUERY_INVALID', `${stage} cannot read this query. ${words}`, {
+      stage,
+    });
   }
 
   /**
@@ -349,6 +383,12 @@ export interface SessionCursor {
   close(): Promise<void>;
 }
 
+/** A name that comes twice. */
+function duplicate(fields: readonly { readonly name: string }[]): string | undefined {
+  const names = new Set<string>();
+  return fields.find(({ name }) => names.size === names.add(name).size)?.name;
+}
+
 /** The first of two to settle. Neither is kept waiting for: both settle soon, or are let go with what made them. */
 function first<A, B>(one: PromiseLike<A>, other: PromiseLike<B>): Promise<A | B> {
   return new Promise<A | B>((resolve, reject) => {
@@ -382,15 +422,30 @@ export function toPgConfig(
   if (typeof connection === 'string') {
     return { connectionString: connection, fallback_application_name: name, connectionTimeoutMillis: 30_000 };
   }
-  const { applicationName, connectTimeoutMs, ssl, ...rest } = connection ?? {};
+  const { applicationName, connectTimeoutMs, password, ssl, ...rest } = connection ?? {};
   return {
     ...rest,
+    ...(password === undefined
+      ? undefined
+      : { password: typeof password === 'function' ? () => ask(password, stage) : password }),
     ...(ssl === undefined ? undefined : { ssl: typeof ssl === 'object' ? copyTls(ssl) : ssl }),
     connectionTimeoutMillis: connectTimeoutMs ?? 30_000,
     ...(applicationName === undefined
       ? { fallback_application_name: name }
       : { application_name: applicationName }),
   };
+}
+
+async function ask(password: () => string | Promise<string>, stage: string): Promise<string> {
+  try {
+    return await password();
+  } catch (cause) {
+    throw new PostgresError(
+      'SW_POSTGRES_DENIED',
+      `The function connection.password of ${stage} threw; its error is the cause.`,
+      { stage, cause },
+    );
+  }
 }
 
 /** A copy, since `pg` hides the key of the one it is given; where it did already, the key is not among what is spread. */

@@ -28,6 +28,9 @@ export interface PostgresField {
   readonly name: string;
   /** The oid of its type. */
   readonly dataTypeID: number;
+  /** The oid of the table, and the number of the column in it, that it comes from as it is; 0 where it does not. */
+  readonly tableID?: number | undefined;
+  readonly columnID?: number | undefined;
 }
 
 export interface PostgresResult {

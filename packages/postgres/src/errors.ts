@@ -393,6 +393,10 @@ function judge(error: unknown): Verdict {
       words: 'no connection was to be had in time. Is the pool too small, or the server too busy?',
     };
   }
+  if (/password must be a (non-empty )?string/.test(message)) {
+    const words = 'the server asks for a password, and none was given';
+    return { code: 'SW_POSTGRES_DENIED', isTransient: false, words };
+  }
   if (/error establishing an SSL connection/.test(message)) {
     return {
       code: 'SW_POSTGRES_UNREACHABLE',

@@ -12,6 +12,8 @@ import {
 } from '@streamweld/core/connector';
 import type { ConnectionOptions, PostgresPool } from './connection.ts';
 import { checkIdentifier, type TableName } from './identifiers.ts';
+import { isKeyValue } from './source-key.ts';
+import { parametersOf } from './sql-parameters.ts';
 import type { JsonMode } from './types.ts';
 
 /** Where the server is, or a pool that knows: one of the two. */
@@ -40,7 +42,7 @@ export interface PostgresSourceOptions extends ReachOptions {
   readonly table?: string | undefined;
   /** Of the table. Default: the search path decides. */
   readonly schema?: string | undefined;
-  /** Parameters of the query, `$1` on; with a `resumeKey` that the query asks for as `$1`, from `$2` on. */
+  /** Parameters of the query, `$1` on; with a `resumeKey` they come behind its columns: with one column from `$2` on. */
   readonly values?: readonly unknown[] | undefined;
   /**
    * The column, or columns, by which the rows are ordered and reading is resumed. Their values must never be null, and
@@ -95,9 +97,17 @@ export function checkSourceOptions(options: PostgresSourceOptions): CheckedSourc
   }
   const resumeKey = given.resumeKey === undefined ? undefined : checkColumns('resumeKey', given.resumeKey);
   const resumeFrom = given.resumeFrom === undefined ? undefined : [given.resumeFrom].flat();
-  if (resumeFrom !== undefined && resumeFrom.length !== resumeKey?.length) {
-    throw new OptionError('resumeFrom', 'one value for each column of resumeKey', given.resumeFrom);
+  if (
+    resumeFrom !== undefined &&
+    (resumeFrom.length !== resumeKey?.length || !resumeFrom.every(isKeyValue))
+  ) {
+    throw new OptionError(
+      'resumeFrom',
+      'a text, number or boolean for each column of resumeKey',
+      given.resumeFrom,
+    );
   }
+  if (given.query !== undefined) checkParameters(given.query, resumeKey, given.values ?? []);
   const readers = checkCount('readers', given.readers ?? 1);
   if (readers > 1 && resumeKey === undefined) {
     throw new OptionError('readers', '1 without a resumeKey', readers, 'Give the key that is to be shared.');
@@ -112,6 +122,25 @@ export function checkSourceOptions(options: PostgresSourceOptions): CheckedSourc
     readers,
     json: checkOneOf('json', given.json ?? 'value', ['value', 'text']),
   };
+}
+
+/** Here, since the server would only say that a message has the wrong number of parameters. */
+function checkParameters(
+  query: string,
+  key: readonly string[] | undefined,
+  values: readonly unknown[],
+): void {
+  const asked = Math.max(0, ...parametersOf(query));
+  const forKey = key?.length ?? 0;
+  if (asked <= forKey + values.length) return;
+  throw new OptionError(
+    'values',
+    `a value for each parameter of the query, up to $${asked}`,
+    values,
+    forKey === 0
+      ? undefined
+      : `With a resumeKey the last key is ${forKey === 1 ? '$1' : `$1 to $${forKey}`}, and the first value $${forKey + 1}.`,
+  );
 }
 
 export function checkReach(given: ReachOptions, what: string): CheckedReach {
@@ -168,6 +197,14 @@ function checkConnection(connection: unknown): void {
   for (const name of ['host', 'user', 'database', 'applicationName'] as const) {
     if (options[name] !== undefined) checkText(`connection.${name}`, options[name]);
   }
+  if (options.host?.includes('://') === true) {
+    throw new OptionError(
+      'connection.host',
+      'a name, an address or the folder of a socket',
+      'a URL',
+      'Give a URL as connection itself. What was given is not shown, as it may hold a password.',
+    );
+  }
   const { password, ssl } = options;
   if (ssl !== undefined && typeof ssl !== 'boolean' && (typeof ssl !== 'object' || ssl === null)) {
     // It is not shown: it may be a key.
@@ -177,8 +214,9 @@ function checkConnection(connection: unknown): void {
       typeof ssl,
     );
   }
-  if (password !== undefined && typeof password !== 'string') {
-    checkFunction('connection.password', password);
+  if (password !== undefined && typeof password !== 'string' && typeof password !== 'function') {
+    // It is not shown: it may be the password.
+    throw new OptionError('connection.password', 'a string, or a function that answers one', typeof password);
   }
 }
 

@@ -32,6 +32,8 @@ const TIMESTAMP = 1114;
 const TIMESTAMPTZ = 1184;
 const UUID = 2950;
 const BOOL = 16;
+const TIME = 1083;
+const MACADDR = 829;
 const TEXTS = new Set([18, 19, 25, 1042, 1043]);
 
 export const WHOLE_NUMBERS: ReadonlySet<number> = new Set([INT2, INT4, INT8]);
@@ -84,6 +86,14 @@ function compareOf(oid: number): Compare | undefined {
     default:
       return undefined;
   }
+}
+
+/** Types of which two values are the same where their texts are. */
+const PLAIN = new Set([...TEXTS, TIME, MACADDR]);
+
+/** Whether it can be seen here that two values of the type are the same: if not, rows of one key would be parted. */
+export function isKnownType(oid: number): boolean {
+  return PLAIN.has(oid) || compareOf(oid) !== undefined;
 }
 
 function compareAs<V extends bigint | string | number>(a: V, b: V): number {
@@ -177,8 +187,14 @@ export class ResumeKey {
     }
   }
 
+  /** As the server sees it: 2.0 and 2.00 are one number. */
   isSame(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
-    return this.columns.every((column) => a[column] === b[column]);
+    return this.columns.every((column, at) => {
+      const [one, other] = [a[column], b[column]];
+      if (one === other) return true;
+      const compare = one === null || other === null ? undefined : compareOf(this.oids[at] as number);
+      return compare !== undefined && compare(one as KeyValue, other as KeyValue) === 0;
+    });
   }
 }
 
@@ -242,6 +258,6 @@ export function positionInvalid(
   );
 }
 
-function isKeyValue(value: unknown): value is KeyValue {
+export function isKeyValue(value: unknown): value is KeyValue {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 }

@@ -9,11 +9,19 @@
  */
 
 import type { Session } from './client.ts';
+import type { PostgresField } from './connection.ts';
 import { PostgresError } from './errors.ts';
 import { quoteIdentifier, quoteTable } from './identifiers.ts';
 import type { CheckedSourceOptions, KeyValue } from './options.ts';
 import { parametersOf } from './sql-parameters.ts';
-import { leastOf, positionInvalid, type PostgresPosition, ResumeKey, WHOLE_NUMBERS } from './source-key.ts';
+import {
+  isKnownType,
+  leastOf,
+  positionInvalid,
+  type PostgresPosition,
+  ResumeKey,
+  WHOLE_NUMBERS,
+} from './source-key.ts';
 
 export interface Statement {
   readonly text: string;
@@ -62,10 +70,45 @@ export async function describeKey(session: Session, options: CheckedSourceOption
     `select ${columns.map(quoteIdentifier).join(', ')} from ${asRows(base)}${whereOf(where)} limit 0`,
     isBound ? [...columns.map(() => null), ...options.values] : [],
   );
+  await checkSameness(session, fields, columns, options.name);
   return new ResumeKey(
     columns,
     fields.map(({ dataTypeID }) => dataTypeID),
     options.name,
+  );
+}
+
+/**
+ * Rows that the server takes for equal must not be parted by a batch's end: on resume the later ones would not come.
+ * @throws PostgresError SW_POSTGRES_KEY_INVALID where only the server can tell: `1 day` and `24 hours`, `a` and `A`.
+ */
+async function checkSameness(
+  session: Session,
+  fields: readonly PostgresField[],
+  columns: readonly string[],
+  stage: string,
+): Promise<void> {
+  const { rows } = await session.query(
+    `select ((t.oid = any ($1::oid[]) or t.typtype = 'e') and coalesce(l.collisdeterministic, true)) as "isKnown"
+       from unnest($2::oid[], $3::oid[], $4::int2[]) with ordinality as f(type, relation, number, at)
+       join pg_catalog.pg_type t on t.oid = f.type
+       left join pg_catalog.pg_attribute a on a.attrelid = f.relation and a.attnum = f.number
+       left join pg_catalog.pg_collation l on l.oid = a.attcollation
+      order by f.at`,
+    [
+      fields.map(({ dataTypeID }) => dataTypeID).filter(isKnownType),
+      fields.map(({ dataTypeID }) => dataTypeID),
+      fields.map(({ tableID }) => tableID ?? 0),
+      fields.map(({ columnID }) => columnID ?? 0),
+    ],
+  );
+  const unknown = rows.findIndex(({ isKnown }) => isKnown === false);
+  if (unknown < 0) return;
+  const column = columns[unknown];
+  throw new PostgresError(
+    'SW_POSTGRES_KEY_INVALID',
+    `The column ${JSON.stringify(column)} of the resumeKey of ${stage} has a type or a collation by which values can be equal that are written differently: rows could be lost on resume. Numbers, texts of an ordinary collation, uuids, times and enums can be keys.`,
+    { stage, column },
   );
 }
 

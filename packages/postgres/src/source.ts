@@ -8,7 +8,7 @@ import {
   type SourceContext,
 } from '@streamweld/core/connector';
 import { Sessions, type Session } from './client.ts';
-import { sqlStateOf, toPostgresError } from './errors.ts';
+import { PostgresError, sqlStateOf, toPostgresError } from './errors.ts';
 import { type CheckedSourceOptions, checkSourceOptions, type PostgresSourceOptions } from './options.ts';
 import { checkPosition, comparePositions, type PostgresPosition, positionInvalid } from './source-key.ts';
 import { describeKey, planLanes, planWhole } from './source-plan.ts';
@@ -18,6 +18,9 @@ import { loadParsers } from './types.ts';
 
 /** How long the server may take to stop a statement before its connection is cut off. */
 const CANCEL_MS = 5000;
+
+/** `cannot execute … in a read-only transaction`. */
+const READ_ONLY = '25006';
 
 /**
  * Reads the rows that a query answers, or those of a table, by a server-side cursor: memory holds a few thousand of them,
@@ -201,6 +204,13 @@ export class PostgresSource<T = Record<string, unknown>> implements Source<T, Po
     // A value that the server cannot read as its key's type: no run of this source can have committed it.
     if (this.#isResumed && sqlStateOf(error)?.startsWith('22') === true)
       return positionInvalid(name, resumeKey);
+    if (sqlStateOf(error) === READ_ONLY) {
+      return new PostgresError(
+        'SW_POSTGRES_QUERY_INVALID',
+        `The query of ${name} writes, or locks rows, and a source only reads (SQLSTATE ${READ_ONLY}).`,
+        { stage: name, sqlState: READ_ONLY },
+      );
+    }
     return toPostgresError(error, this.#sessions.translation('read from Postgres'));
   }
 }

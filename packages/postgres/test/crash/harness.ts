@@ -76,10 +76,13 @@ export function describeCrashes(name: string, program: string, body: (crashes: C
       query: async (text) => {
         const client = new pg.Client(server.url);
         client.on('error', () => {});
-        await client.connect();
-        const { rows } = await client.query(text);
-        await client.end();
-        return rows as Record<string, unknown>[];
+        try {
+          await client.connect();
+          const { rows } = await client.query(text);
+          return rows as Record<string, unknown>[];
+        } finally {
+          await client.end();
+        }
       },
       spawn: (...args) => {
         const child = spawn(process.execPath, [join(folder, `${program}.mjs`), ...args], {
