@@ -5,6 +5,7 @@ import {
   checkCount,
   checkDuration,
   checkFunction,
+  checkOneOf,
   checkOptions,
   OptionError,
 } from '@streamweld/core/connector';
@@ -12,6 +13,7 @@ import type { ConnectionOptions } from './connection.ts';
 import type { PostgresError } from './errors.ts';
 import { checkIdentifier, type TableName } from './identifiers.ts';
 import { checkReach, checkTable, type CheckedReach, type ReachOptions } from './options.ts';
+import type { JsonMode } from './types.ts';
 
 export interface PostgresChangeSourceOptions extends Omit<ReachOptions, 'client'> {
   /** The replication slot: made on a first run. One for each pipeline. Until it is dropped it holds the log back. */
@@ -22,6 +24,8 @@ export interface PostgresChangeSourceOptions extends Omit<ReachOptions, 'client'
   readonly tables?: readonly (string | { readonly schema: string; readonly table: string })[] | undefined;
   /** Whether a run that has no position begins with the rows that are there. Default `true`. */
   readonly snapshot?: boolean | undefined;
+  /** Whether `json` and `jsonb` become values, or stay the text, with every digit. Default `'value'`. */
+  readonly json?: JsonMode | undefined;
   /** Drops the slot at the end: for looking on. Nothing can be resumed then. Default `false`. */
   readonly temporary?: boolean | undefined;
   /** How many changes are held before the server is made to wait. Default 10,000. */
@@ -40,6 +44,7 @@ export interface CheckedChangeOptions extends CheckedReach {
   readonly publication: string;
   readonly tables: readonly TableName[] | undefined;
   readonly snapshot: boolean;
+  readonly json: JsonMode;
   readonly isTemporary: boolean;
   readonly maxWaiting: number;
   readonly heartbeatMs: number;
@@ -56,6 +61,7 @@ export function checkChangeOptions(options: PostgresChangeSourceOptions): Checke
     'publication',
     'tables',
     'snapshot',
+    'json',
     'temporary',
     'maxWaiting',
     'heartbeatMs',
@@ -82,6 +88,7 @@ export function checkChangeOptions(options: PostgresChangeSourceOptions): Checke
       typeof table === 'string' ? checkTable(table, undefined) : checkTable(table?.table, table?.schema),
     ),
     snapshot: checkBoolean('snapshot', given.snapshot ?? true),
+    json: checkOneOf('json', given.json ?? 'value', ['value', 'text']),
     isTemporary: checkBoolean('temporary', given.temporary ?? false),
     maxWaiting: checkCount('maxWaiting', given.maxWaiting ?? 10_000),
     heartbeatMs: checkDuration('heartbeatMs', given.heartbeatMs ?? 10_000),

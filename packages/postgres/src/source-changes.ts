@@ -19,16 +19,9 @@ import { type Change, ChangeDecoder } from './changes.ts';
 import { Sessions } from './client.ts';
 import { sqlStateOf, toPostgresError } from './errors.ts';
 import { parseLsn } from './lsn.ts';
+import { checkReadable, ensurePublication, type PublishedTable, publishedTables } from './publication.ts';
 import { Replication, type ReplicationHandlers } from './replication.ts';
-import {
-  ensurePublication,
-  logBehind,
-  type PublishedTable,
-  publishedTables,
-  readSlot,
-  slotBehind,
-  slotGone,
-} from './slot.ts';
+import { logBehind, readSlot, slotBehind, slotGone } from './slot.ts';
 import { SnapshotReader } from './source-snapshot.ts';
 import { loadParsers } from './types.ts';
 
@@ -101,13 +94,15 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   }
 
   async #open(from: ChangePosition | undefined, signal: AbortSignal): Promise<void> {
-    const { slot, publication, tables, name, connection, isTemporary } = this.#options;
+    const { slot, publication, tables, snapshot, json, name, connection, isTemporary } = this.#options;
     const session = await this.#sessions.acquire(signal);
     let all: readonly PublishedTable[];
     try {
       await ensurePublication(session, publication, tables, name);
       all = await publishedTables(session, publication);
-      this.#decoder = new ChangeDecoder(await loadParsers(session, 'value'));
+      const hasSnapshot = from === undefined ? snapshot : from.snapshot !== undefined;
+      if (hasSnapshot) checkReadable(all, name);
+      this.#decoder = new ChangeDecoder(await loadParsers(session, json));
       const state = isTemporary ? undefined : await readSlot(session, slot, name);
       // Whoever left has closed what there was: what is opened from here on would stay open.
       signal.throwIfAborted();
@@ -121,16 +116,14 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
         this.#isMakingSlot = false;
         this.#position = { lsn: made.lsn };
         // What is exported is readable until this connection is asked for changes.
-        if (this.#options.snapshot) await this.#beginSnapshot(all, undefined, made.snapshot, signal);
+        if (hasSnapshot) await this.#beginSnapshot(all, undefined, made.snapshot, signal);
       } else {
         if (state.isLost) throw slotGone(slot, name);
         if (from !== undefined && parseLsn(from.lsn) > parseLsn(state.end))
           throw logBehind(state.end, from.lsn, name);
         this.#position = from ?? { lsn: state.confirmed };
         // An earlier run may have made the slot and handed out nothing, or not all: who has no position has to begin.
-        if (from?.snapshot !== undefined || (from === undefined && this.#options.snapshot)) {
-          await this.#beginSnapshot(all, from?.snapshot, undefined, signal);
-        }
+        if (hasSnapshot) await this.#beginSnapshot(all, from?.snapshot, undefined, signal);
       }
     } finally {
       session.release();
@@ -145,7 +138,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
     snapshot: string | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const reader = new SnapshotReader(tables, from, this.name);
+    const reader = new SnapshotReader(tables, from, this.#options.json, this.name);
     await reader.open(this.#sessions, snapshot, signal);
     this.#snapshot = reader;
   }

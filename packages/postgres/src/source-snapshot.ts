@@ -11,11 +11,11 @@ import type { TypeParsers } from './connection.ts';
 import { PostgresError, sqlStateOf } from './errors.ts';
 import { quoteIdentifier, quoteTable } from './identifiers.ts';
 import type { KeyValue } from './options.ts';
+import type { PublishedTable } from './publication.ts';
 import { beginReading } from './reading.ts';
-import type { PublishedTable } from './slot.ts';
 import { comparePositions, ResumeKey } from './source-key.ts';
 import { LaneReader } from './source-reader.ts';
-import { loadParsers } from './types.ts';
+import { type JsonMode, loadParsers } from './types.ts';
 
 /** What the server says of a snapshot that is not there any more, which differs by its version and by the moment. */
 const GONE = new Set(['22023', '42704', '55000']);
@@ -53,6 +53,7 @@ export interface SnapshotPart {
 
 export class SnapshotReader {
   readonly #tables: readonly PublishedTable[];
+  readonly #json: JsonMode;
   readonly #stage: string;
   #at: number;
   #from: readonly KeyValue[] | null;
@@ -62,8 +63,14 @@ export class SnapshotReader {
   #reader: LaneReader | undefined;
 
   /** @throws PostgresError SW_POSTGRES_POSITION_INVALID where the table to go on with is not published any more. */
-  constructor(tables: readonly PublishedTable[], from: SnapshotPlace | undefined, stage: string) {
+  constructor(
+    tables: readonly PublishedTable[],
+    from: SnapshotPlace | undefined,
+    json: JsonMode,
+    stage: string,
+  ) {
     this.#tables = tables;
+    this.#json = json;
     this.#stage = stage;
     this.#from = from?.key ?? null;
     this.#count = from?.rows ?? 0;
@@ -84,10 +91,12 @@ export class SnapshotReader {
     this.#session = session;
     try {
       await beginReading(session, snapshot);
+      // A policy that is made from now on is an error, where it would leave rows out without a word.
+      await session.query('set local row_security to off');
     } catch (error) {
       throw snapshot !== undefined && GONE.has(sqlStateOf(error) ?? '') ? this.#gone(error) : error;
     }
-    this.#types = await loadParsers(session, 'value');
+    this.#types = await loadParsers(session, this.#json);
     await this.#next();
   }
 
@@ -104,7 +113,9 @@ export class SnapshotReader {
     if (table === undefined) return;
     const session = this.#session as Session;
     const columns = table.columns.map(quoteIdentifier).join(', ');
-    const base = `select ${columns} from ${quoteTable(table)}`;
+    // Tables that inherit from it are published by themselves, and their rows are read there.
+    const from = `${table.isPartitioned ? '' : 'only '}${quoteTable(table)}`;
+    const base = `select ${columns} from ${from}`;
     const conditions = table.filter === null ? [] : [`(${table.filter})`];
     const isKeyed = table.key.length > 0 && table.key.every((column) => table.columns.includes(column));
     let key: ResumeKey | undefined;
@@ -112,7 +123,7 @@ export class SnapshotReader {
     let order = '';
     if (isKeyed) {
       const names = table.key.map(quoteIdentifier).join(', ');
-      const { fields } = await session.query(`select ${names} from ${quoteTable(table)} limit 0`);
+      const { fields } = await session.query(`select ${names} from ${from} limit 0`);
       key = new ResumeKey(
         table.key,
         fields.map(({ dataTypeID }) => dataTypeID),

