@@ -356,14 +356,62 @@ describe('What a dispatcher says', () => {
   });
 });
 
+describe('A dead-letter sink that fails by itself', () => {
+  it('fails the run, and is given a signal', async () => {
+    const dispatcher = build().broadcast();
+    const letters = new Recorder<object>();
+    await dispatcher.subscribeSink(new Recorder<number>(), undefined, { deadLetter: letters });
+    expect(letters.context?.signal.aborted).toBe(false);
+    const feed = new HandFeed(dispatcher);
+    letters.context?.fail(ENOUGH);
+    expect(feed.failures).toMatchObject([{ code: 'SW_DEAD_LETTER_FAILED', cause: ENOUGH }]);
+    await dispatcher.abort();
+    expect(letters.context?.signal.aborted).toBe(true);
+  });
+});
+
+describe('A sink that keeps positions and has no name', () => {
+  it('keeps them under that of a sink', async () => {
+    const dispatcher = new DispatchedPipelineBuilder<number>({ logger: null, checkpoint: 'job' }).broadcast();
+    let checkpoint: string | undefined;
+    await dispatcher.subscribeSink({
+      keepsPositions: true,
+      positions: () => new Map(),
+      open: (context) => {
+        checkpoint = context.checkpoint;
+      },
+      write: () => {},
+    });
+    expect(checkpoint).toBe('job/sink');
+    await dispatcher.abort();
+  });
+});
+
+describe('Several seats of a keyed partition', () => {
+  it('are flushed once, and wait as long as the one that waits least', async () => {
+    const dispatcher = build().partition(['all'], () => 'all', { key: (item) => item });
+    const sink = new GatedSink<number>('slow', { maxItems: 1 });
+    const subscription = await dispatcher.subscribeSink(sink, 'all', { maxConcurrency: 2 });
+    const feed = new HandFeed(dispatcher);
+    await feed.write(1);
+    await time().advance(100);
+    expect(subscription.status.waitedMs).toBe(0);
+    await sink.release();
+    const flush = feed.flush();
+    await flush.promise;
+    expect(sink.calls).toEqual(['open', 'flush']);
+    await feed.close();
+  });
+});
+
 describe('Subscribing', () => {
   it('fits a newcomer to the feeds that are there, and asks no sink where it stands', async () => {
     const dispatcher = build().broadcast();
-    dispatcher.createSink(2);
+    const feed = new HandFeed(dispatcher, 2);
     let asked = 0;
     const sink = Object.assign(new Recorder<number>(), { positions: () => new Map([[`${++asked}`, 1]]) });
     await dispatcher.subscribeSink(sink);
-    await new HandFeed(dispatcher, 1).write(1, 2, 3);
+    await feed.write(1, 2, 3);
     expect([sink.batches.map(({ length }) => length), asked]).toEqual([[2, 1], 0]);
     await dispatcher.abort();
   });
