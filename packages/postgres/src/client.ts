@@ -153,7 +153,13 @@ export class Sessions {
   #pool(): PostgresPool {
     const { client, connection, max, stage, idleMs = 10_000 } = this.#options;
     if (client !== undefined) return client;
-    if (this.#isClosed) throw new Error('Connection terminated: it was closed');
+    if (this.#isClosed) {
+      throw new PostgresError(
+        'SW_POSTGRES_CONNECTION_LOST',
+        `${stage} was closed, and is not opened again: make another one for another run.`,
+        { stage },
+      );
+    }
     if (this.#own === undefined) {
       const clients = this.#clients;
       const Client = class extends pg.Client {

@@ -69,6 +69,16 @@ describeWithPostgres('what a PostgresSource is asked', (database) => {
     expect(await database().query('select * from streamweld_kept')).toEqual([]);
   });
 
+  it('tells that it was closed, where it is run again', async () => {
+    const source = new PostgresSource({ connection: database().url, query: 'select 1' });
+    await new ConcurrentPipeline(source, () => {}).run();
+    await expect(new ConcurrentPipeline(source, () => {}).run()).rejects.toMatchObject({
+      code: 'SW_POSTGRES_CONNECTION_LOST',
+      isTransient: false,
+      message: expect.stringContaining('make another one'),
+    });
+  });
+
   it('tells where the server wants a password and none is given, or the function for it throws', async () => {
     const server = await startPostgres({
       from: ['local', 'embedded'],
