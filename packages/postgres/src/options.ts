@@ -328,15 +328,25 @@ export function checkSinkOptions<T>(options: PostgresSinkOptions<T>): CheckedSin
     checkFunction('delete', given.delete);
     if (mode !== 'upsert') throw new OptionError('delete', "given with mode 'upsert' alone", given.delete);
   }
+  const key = given.key === undefined ? [] : checkColumns('key', given.key);
+  const columns = given.columns === undefined ? undefined : checkColumnValues(given.columns);
+  // The key of a row that is not written would be another each time: every write would insert.
+  if (columns !== undefined && key.some((name) => !columns.has(name))) {
+    throw new OptionError(
+      'columns',
+      `a list or object with the key (${key.join(', ')}) in it`,
+      given.columns,
+    );
+  }
   const batching = checkOptions('batching', given.batching, ['maxItems', 'lingerMs']);
   const table = checkTable(given.table, given.schema);
   return {
     ...checkReach(given, table.table),
     table,
     mode,
-    key: given.key === undefined ? [] : checkColumns('key', given.key),
+    key,
     isDelete: given.delete,
-    columns: given.columns === undefined ? undefined : checkColumnValues(given.columns),
+    columns,
     create: given.create === undefined ? undefined : checkCreate(given.create),
     maxItems: checkCount('batching.maxItems', batching.maxItems ?? 10_000),
     lingerMs: checkDuration('batching.lingerMs', batching.lingerMs ?? 0),

@@ -11,32 +11,37 @@ import type { Statements } from './sink-statements.ts';
 
 export interface Refused {
   readonly error: unknown;
-  /** Their indexes in the batch; undefined where it is no single row that is refused. */
-  readonly failed: readonly number[] | undefined;
+  /** Their indexes in the batch. */
+  readonly failed: readonly number[];
 }
 
 /** More are found by the next write: each costs the server a few statements. */
 const MOST = 1000;
 
-/** Of the rows that are refused, those refused for the same reason as the first of them. */
+/**
+ * Of the rows that are refused, those refused for the same reason as the first of them. Where none is, the parts that were
+ * taken, in order: what only the batch as a whole breaks, such as the order in which rows free and take what another unique
+ * index has, they do not.
+ */
 export async function findRefused<T>(
   session: Session,
   batch: Indexed<T>,
   statements: Statements<T>,
-  original: unknown,
-): Promise<Refused> {
+): Promise<Refused | readonly Indexed<T>[]> {
+  const taken: Indexed<T>[] = [];
   const found: { readonly error: unknown; readonly index: number }[] = [];
 
   async function attempt(from: number, to: number): Promise<void> {
     if (found.length >= MOST) return;
+    const part: Indexed<T> = {
+      items: batch.items.slice(from, to),
+      at: Array.from({ length: to - from }, (_, at) => indexOf(batch, from + at)),
+    };
     await session.query('savepoint streamweld');
     try {
-      const part: Indexed<T> = {
-        items: batch.items.slice(from, to),
-        at: Array.from({ length: to - from }, (_, at) => indexOf(batch, from + at)),
-      };
       for (const statement of statements.make(part)) await statement(session);
       await session.query('release savepoint streamweld');
+      taken.push(part);
       return;
     } catch (error) {
       // A deadlock or a timeout blames no row.
@@ -60,7 +65,7 @@ export async function findRefused<T>(
   await attempt(0, length >> 1);
   await attempt(length >> 1, length);
   const [first] = found;
-  if (first === undefined) return { error: original, failed: undefined };
+  if (first === undefined) return taken;
   const same = found.filter(({ error }) => reasonOf(error) === reasonOf(first.error));
   return { error: first.error, failed: same.map(({ index }) => index) };
 }

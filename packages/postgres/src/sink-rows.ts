@@ -105,7 +105,7 @@ export class Rows<T> {
     // Nearly every item is like the one before it, which is seen without making anything.
     if (last !== undefined && hasNames(item, last.names, last.prototype)) return last.shape;
     if (typeof item !== 'object' || item === null || Array.isArray(item)) {
-      throw this.#refused(
+      throw this.refused(
         index,
         `it is ${describe(item)}, and a row is an object. The option columns says what to take`,
       );
@@ -121,13 +121,13 @@ export class Rows<T> {
   #shapeOfNames(names: readonly string[], index: number): Shape<T> {
     const unknown = names.find((name) => !this.#table.columns.has(name));
     if (unknown !== undefined) {
-      throw this.#refused(
+      throw this.refused(
         index,
         `its property ${describe(unknown)} is no column of ${this.#table.name} that can be written. The option columns says what to take`,
         'SW_POSTGRES_COLUMN_UNKNOWN',
       );
     }
-    if (names.length === 0) throw this.#refused(index, 'it has no property');
+    if (names.length === 0) throw this.refused(index, 'it has no property');
     // In whatever order an item has them: they are the same columns.
     const sorted = names.toSorted();
     const shape = this.#shapes.get(JSON.stringify(sorted)) ?? this.#shapeOf(sorted, sorted);
@@ -147,7 +147,7 @@ export class Rows<T> {
     );
     const names = whole.columns.filter((_, at) => has[at]).map(({ name }) => name);
     if (names.length === 0) {
-      throw this.#refused(index, 'it has none of the properties that its columns are taken from');
+      throw this.refused(index, 'it has none of the properties that its columns are taken from');
     }
     const known = this.#shapes.get(JSON.stringify(names));
     if (known !== undefined) return known;
@@ -170,7 +170,7 @@ export class Rows<T> {
     return { columns, values, encoders: columns.map((column) => encoderOf(column, this.#options.json)) };
   }
 
-  #refused(index: number, why: string, code?: PostgresErrorCode): PostgresRowError {
+  refused(index: number, why: string, code?: PostgresErrorCode): PostgresRowError {
     const { name, table } = this.#options;
     return new PostgresRowError(
       `Row ${index} of the batch cannot be written: ${why}.`,

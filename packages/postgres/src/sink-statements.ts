@@ -4,14 +4,9 @@ import type { Session } from './client.ts';
 import { quoteIdentifier } from './identifiers.ts';
 import type { CheckedSinkOptions } from './options.ts';
 import { FieldBytes } from './sink-field-bytes.ts';
-import { type Group, type Indexed, indexOf, Rows } from './sink-rows.ts';
+import { roundsOf } from './sink-rounds.ts';
+import { type Group, type Indexed, Rows } from './sink-rows.ts';
 import type { Table, TableColumn } from './sink-table.ts';
-
-/** What is deleted, and what is written then. */
-interface Round<T> {
-  readonly kept: Indexed<T>;
-  readonly removed: Indexed<T>;
-}
 
 /** Sends itself, on a session that may be in a transaction. */
 export type Statement = (session: Session) => Promise<void>;
@@ -37,10 +32,10 @@ export class Statements<T> {
 
   /** @throws PostgresRowError for the first item that cannot be a row. */
   make(batch: Indexed<T>): readonly Statement[] {
-    const { mode } = this.#options;
+    const { mode, isDelete } = this.#options;
     if (mode === 'copy') return this.#rows.group(batch).map((group) => this.#copy(group));
     if (mode === 'insert') return this.#rows.group(batch).flatMap((group) => this.#insert(group, ''));
-    return [...this.#rounds(batch)].flatMap(({ kept, removed }) => {
+    return [...roundsOf(batch, this.#rows, isDelete)].flatMap(({ kept, removed }) => {
       const statements = this.#rows
         .group(kept)
         .flatMap((group) => this.#insert(group, this.#onConflict(group)));
@@ -75,11 +70,12 @@ export class Statements<T> {
     const isSorted = onConflict !== '' && this.areKeysLookedFor && keys.length === key.length;
     // A null is no other's equal.
     const order = [...keys, `case when num_nulls(${keys.join(', ')}) > 0 then u.at end`].join(', ');
-    const sql =
-      `insert into ${this.#table.name} (${listOf(columns)}) ` +
-      `select ${isSorted ? `distinct on (${order}) ` : ''}${columns.map(castOf).join(', ')} from ` +
-      (isSorted ? `${unnest(columns, true)} order by ${order}, u.at desc` : unnest(columns)) +
-      onConflict;
+    // The last of each key, and each in its own place: rows before it may have freed what another unique index needs.
+    const from = isSorted
+      ? `(select distinct on (${order}) u.* from ${unnest(columns, true)} order by ${order}, u.at desc) as u order by u.at`
+      : unnest(columns);
+    const values = columns.map(castOf).join(', ');
+    const sql = `insert into ${this.#table.name} (${listOf(columns)}) select ${values} from ${from}${onConflict}`;
     return this.#query(sql, group);
   }
 
@@ -125,53 +121,6 @@ export class Statements<T> {
     for (const array of arrays) array.clear();
     return arrays;
   }
-
-  /**
-   * What is left to do of a batch in which keys come again: the last of each wins. Where it leaves out a column that an
-   * earlier one names, that one has to be written before: another round begins.
-   */
-  *#rounds(batch: Indexed<T>): Generator<Round<T>> {
-    const { isDelete } = this.#options;
-    const { items } = batch;
-    const keys: Group<T> = { ...batch, shape: this.#rows.keyShape(), from: 0, to: items.length };
-    const kept = new Map<string, number>();
-    const removed = new Map<string, number>();
-    const round = (): Round<T> => ({ kept: pick(batch, kept), removed: pick(batch, removed) });
-    for (let index = 0; index < items.length; index++) {
-      const item = items[index] as T;
-      const texts = keys.shape.columns.map((_, column) => this.#rows.field(keys, index, column));
-      // A null is no other's equal. No text holds NUL, so it begins what is like no key.
-      const key = texts.includes(null)
-        ? `\0${index}`
-        : texts.length === 1
-          ? (texts[0] as string)
-          : JSON.stringify(texts);
-      if (isDelete?.(item) === true) {
-        kept.delete(key);
-        removed.set(key, index);
-        continue;
-      }
-      const earlier = kept.get(key);
-      if (earlier !== undefined && !this.#rows.covers(batch, index, earlier)) {
-        yield round();
-        kept.clear();
-        removed.clear();
-      }
-      // What was deleted before goes all the same: a row that leaves out columns is not to find what it had there.
-      kept.set(key, index);
-    }
-    yield round();
-  }
-}
-
-function pick<T>(batch: Indexed<T>, chosen: ReadonlyMap<string, number>): Indexed<T> {
-  const { items } = batch;
-  if (chosen.size === items.length) return batch;
-  const indexes = [...chosen.values()];
-  return {
-    items: indexes.map((index) => items[index] as T),
-    at: indexes.map((index) => indexOf(batch, index)),
-  };
 }
 
 function listOf(columns: readonly TableColumn[]): string {

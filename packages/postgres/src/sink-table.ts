@@ -24,7 +24,15 @@ export interface TableColumn {
    * unnested to more than one column.
    */
   readonly element: string;
+  /** Which texts of it are one value to the server. */
+  readonly spelling: Spelling;
 }
+
+/**
+ * `exact`: no others; `integer` and `uuid`: those that say the same number; `many`: who knows. `1.0` and `1.00`, `a` and `A`
+ * where the collation says so.
+ */
+type Spelling = 'exact' | 'integer' | 'uuid' | 'many';
 
 /** How a value becomes text. */
 type ColumnKind = 'plain' | 'json' | 'bytes';
@@ -58,9 +66,11 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
        select l.type, l.depth + 1, e.typname, e.typcategory, e.typelem
          from layers l join bases e on e.type = l.element and l.category = 'A')
      select a.attname as name, pg_catalog.format_type(b.oid, -1) as type, b.typcategory as category, b.typdelim as delimiter,
-            coalesce(l.depth, 0) as arrays, coalesce(l.name, '') as innermost
+            coalesce(l.depth, 0) as arrays, coalesce(l.name, '') as innermost,
+            b.typname as base, b.typtype = 'e' as isenum, coalesce(c.collisdeterministic, true) as isdeterministic
        from pg_catalog.pg_attribute a
        join bases b on b.type = a.atttypid
+       left join pg_catalog.pg_collation c on c.oid = a.attcollation
        left join layers l on l.type = b.type and l.category <> 'A'
       where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped
         and a.attgenerated = '' and a.attidentity <> 'a'
@@ -82,6 +92,7 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
       kind: kindOf(row),
       arrays: row.arrays,
       element: 'AC'.includes(row.category) || row.delimiter !== ',' ? 'text' : row.type,
+      spelling: spellingOf(row),
     });
   }
   for (const column of [...options.key, ...(options.columns?.keys() ?? [])]) {
@@ -98,11 +109,33 @@ interface DescribedColumn {
   readonly delimiter: string;
   readonly arrays: number;
   readonly innermost: string;
+  /** The name of the type, of a domain that of its base. */
+  readonly base: string;
+  readonly isenum: boolean;
+  readonly isdeterministic: boolean;
 }
 
 function kindOf({ innermost }: DescribedColumn): ColumnKind {
   if (innermost === 'json' || innermost === 'jsonb') return 'json';
   return innermost === 'bytea' ? 'bytes' : 'plain';
+}
+
+function spellingOf({ base, isenum, isdeterministic }: DescribedColumn): Spelling {
+  if (isenum) return 'exact';
+  switch (base) {
+    case 'text':
+    case 'varchar':
+      return isdeterministic ? 'exact' : 'many';
+    case 'int2':
+    case 'int4':
+    case 'int8':
+    case 'numeric':
+      return 'integer';
+    case 'uuid':
+      return 'uuid';
+    default:
+      return 'many';
+  }
 }
 
 function columnUnknown<T>(column: string, options: CheckedSinkOptions<T>): PostgresError {

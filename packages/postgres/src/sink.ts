@@ -13,7 +13,7 @@ import { type Session, Sessions } from './client.ts';
 import { isOfData, PostgresError, sqlStateOf, toPostgresError, toWriteError } from './errors.ts';
 import { type CheckedSinkOptions, checkSinkOptions, type PostgresSinkOptions } from './options.ts';
 import { type EncodedPositions, encodePositions, PositionTables, type WriteId } from './positions.ts';
-import { findRefused } from './sink-isolate.ts';
+import { findRefused, type Refused } from './sink-isolate.ts';
 import type { Indexed } from './sink-rows.ts';
 import { type Statement, Statements } from './sink-statements.ts';
 import { describeTable } from './sink-table.ts';
@@ -106,7 +106,7 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
   async keep(positions: ReadonlyMap<string, unknown>): Promise<void> {
     const encoded = encodePositions(positions);
     try {
-      await this.#transact(undefined, encoded, this.#context?.signal);
+      await this.#transact([], encoded, this.#context?.signal);
     } catch (error) {
       throw this.#translate(error, 'keep the positions');
     }
@@ -115,7 +115,7 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
   async write(batch: readonly T[], { signal, positions }: WriteContext): Promise<void | Accepted> {
     const encoded = this.#kept === undefined ? undefined : encodePositions(positions ?? new Map());
     try {
-      await this.#transact({ items: batch, at: undefined }, encoded, signal);
+      await this.#transact([{ items: batch, at: undefined }], encoded, signal);
     } catch (error) {
       const failed = batch.length === 1 ? [0] : undefined;
       const translated = toWriteError(error, failed, this.#sessions.translation('write to Postgres'));
@@ -125,13 +125,13 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
     }
   }
 
-  /** Rows and positions in one transaction. */
+  /** Rows, a batch or the parts of one, and positions in one transaction. */
   async #transact(
-    batch: Indexed<T> | undefined,
+    parts: readonly Indexed<T>[],
     positions: EncodedPositions | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const statements = batch === undefined ? [] : (this.#statements as Statements<T>).make(batch);
+    const statements = parts.flatMap((part) => (this.#statements as Statements<T>).make(part));
     const kept = positions === undefined ? undefined : this.#kept;
     const session = await this.#sessions.acquire(signal);
     const stopListening = this.#cutOffBy(signal, session);
@@ -163,11 +163,13 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
       if (!isLost && sqlStateOf(error) === TWICE && !making.areKeysLookedFor) {
         making.areKeysLookedFor = true;
         await this.#giveUp(session);
-        await this.#transact(batch, positions, signal);
+        await this.#transact(parts, positions, signal);
         return;
       }
-      if (!isLost && batch !== undefined && batch.items.length > 1 && isOfData(error)) {
-        throw await this.#findRefused(session, batch, error);
+      const [batch] = parts;
+      if (!isLost && parts.length === 1 && batch !== undefined && batch.items.length > 1 && isOfData(error)) {
+        await this.#transact(await this.#findTaken(session, batch), positions, signal);
+        return;
       }
       await this.#giveUp(session);
       if (committing !== undefined && isLost && kept !== undefined && positions !== undefined) {
@@ -207,20 +209,26 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
     }
   }
 
-  /** Which rows the server refuses, found in a transaction that is undone. */
-  async #findRefused(session: Session, batch: Indexed<T>, error: unknown): Promise<unknown> {
+  /**
+   * Which rows the server refuses, found in a transaction that is undone.
+   * @returns where it refuses none, the parts that it takes.
+   * @throws PostgresRowError
+   */
+  async #findTaken(session: Session, batch: Indexed<T>): Promise<readonly Indexed<T>[]> {
+    let found: Refused | readonly Indexed<T>[];
     try {
       await session.query('rollback');
-      const found = await findRefused(session, batch, this.#statements as Statements<T>, error);
-      await this.#giveUp(session);
-      const translation = this.#sessions.translation('write to Postgres');
-      // The server's words are of the first row: in the dead letter of another they would be another's data.
-      const errorDetails = translation.errorDetails && found.failed?.length === 1;
-      return toWriteError(found.error, found.failed, { ...translation, errorDetails });
-    } catch (later) {
+      found = await findRefused(session, batch, this.#statements as Statements<T>);
+    } catch (error) {
       session.destroy();
-      return later;
+      throw error;
     }
+    await this.#giveUp(session);
+    if (!('failed' in found)) return found;
+    const translation = this.#sessions.translation('write to Postgres');
+    // The server's words are of the first row: in the dead letter of another they would be another's data.
+    const errorDetails = translation.errorDetails && found.failed.length === 1;
+    throw toWriteError(found.error, found.failed, { ...translation, errorDetails });
   }
 
   /** Asks what became of a COMMIT whose answer was lost. */
