@@ -3,6 +3,7 @@ import path from 'node:path';
 import { ERROR_CODES } from '@streamweld/core';
 import { FILE_ERROR_CODES } from '@streamweld/file';
 import { FORMAT_ERROR_CODES } from '@streamweld/formats';
+import { KAFKA_ERROR_CODES } from '@streamweld/kafka';
 import { POSTGRES_ERROR_CODES } from '@streamweld/postgres';
 import { describe, expect, it } from 'vitest';
 
@@ -21,6 +22,7 @@ describe('docs/errors.md', () => {
     ['@streamweld/core', Object.keys(ERROR_CODES)],
     ['@streamweld/formats', Object.keys(FORMAT_ERROR_CODES)],
     ['@streamweld/file', Object.keys(FILE_ERROR_CODES)],
+    ['@streamweld/kafka', Object.keys(KAFKA_ERROR_CODES)],
     ['@streamweld/postgres', Object.keys(POSTGRES_ERROR_CODES)],
   ])('has a heading for every code of %s, and no other', (packageName, codes) => {
     expect([...headings(packageName).keys()].sort()).toEqual([...codes].sort());

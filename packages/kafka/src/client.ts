@@ -5,7 +5,7 @@
  * Offsets are texts, since they are 64 bits wide. Keys, values and headers are bytes.
  */
 
-import type { Awaitable } from '@streamweld/core/connector';
+import type { Awaitable, StreamWeldError } from '@streamweld/core/connector';
 
 export interface TopicPartition {
   readonly topic: string;
@@ -20,7 +20,7 @@ export interface PartitionOffset extends TopicPartition {
 /** Of one name there may be several. */
 export type Headers = Readonly<Record<string, Uint8Array | readonly Uint8Array[]>>;
 
-interface IncomingRecord {
+export interface IncomingRecord extends TopicPartition {
   readonly offset: string;
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
@@ -29,8 +29,7 @@ interface IncomingRecord {
   readonly timestamp: number;
 }
 
-interface OutgoingRecord {
-  readonly partition: number;
+export interface OutgoingRecord {
   readonly key: Uint8Array | null;
   readonly value: Uint8Array | null;
   readonly headers: Headers | undefined;
@@ -38,76 +37,110 @@ interface OutgoingRecord {
   readonly timestamp: number | undefined;
 }
 
-/** Records of one topic: of each partition they become one batch, which is written whole or not at all. */
-interface OutgoingBatch {
-  readonly topic: string;
+/** Records of one partition: a batch of the log, which is written whole or not at all. */
+export interface OutgoingBatch extends TopicPartition {
   readonly records: readonly OutgoingRecord[];
 }
 
-type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
-interface ProducerOptions {
+export interface ProducerOptions {
   /** The broker drops what a lost answer makes it see twice. */
   readonly isIdempotent: boolean;
   readonly transactionalId: string | undefined;
   readonly transactionTimeoutMs: number;
   readonly acks: -1 | 0 | 1;
   readonly compression: Compression;
+  /** How long one `send` is tried again where that may help. */
+  readonly deliveryTimeoutMs: number;
 }
 
-/** One `send`, or one transaction, at a time. Where one of them fails, whoever uses it throws it away and makes another. */
-interface KafkaProducer {
+/** A batch that was not written, or of which nobody knows. */
+export interface SendFailure extends TopicPartition {
+  /** Where it blames the records, the broker has refused them: nothing of this batch is written, and the producer goes on. */
+  readonly error: StreamWeldError;
+}
+
+/**
+ * One `send`, or one transaction, at a time, with at most one batch of each partition. After a failure that does not blame
+ * the records, whoever uses it throws it away and makes another.
+ */
+export interface KafkaProducer {
   connect(): Promise<void>;
-  send(batches: readonly OutgoingBatch[]): Promise<void>;
+  /** Ends when all of it is over, and answers what failed; what it does not name is written. */
+  send(batches: readonly OutgoingBatch[]): Promise<readonly SendFailure[]>;
   /** What is sent from here on is seen when it is committed, or never. Needs a `transactionalId`. */
   begin(): Promise<KafkaTransaction>;
   close(): Promise<void>;
+  /** Cuts its connections, whatever it is doing: what is outstanding fails. `close` may be called after it. */
+  abandon(): void;
 }
 
-interface KafkaTransaction {
-  send(batches: readonly OutgoingBatch[]): Promise<void>;
+export interface KafkaTransaction {
+  send(batches: readonly OutgoingBatch[]): Promise<readonly SendFailure[]>;
   /** The group's offsets move when the transaction is committed. */
   sendOffsets(groupId: string, offsets: readonly PartitionOffset[]): Promise<void>;
   commit(): Promise<void>;
   abort(): Promise<void>;
 }
 
-interface ConsumerOptions {
+export interface ConsumerOptions {
   readonly groupId: string;
   readonly sessionTimeoutMs: number;
+  /** How long the group waits for its members when it shares its partitions out anew. */
   readonly rebalanceTimeoutMs: number;
   readonly heartbeatMs: number;
   /** The most bytes of one fetch from one broker, and of one partition in it. */
   readonly maxBytes: number;
   readonly maxPartitionBytes: number;
+  /** How long a fetch waits for records. */
   readonly maxWaitMs: number;
+  /** How often it looks for new partitions of its topics. */
+  readonly metadataMaxAgeMs: number;
   /** Whether records of transactions that are open or aborted are read. */
   readonly readsUncommitted: boolean;
 }
 
-interface ConsumerHandlers {
-  /** It has joined: these partitions are its own until `onRevoked`. Nothing is fetched of them before this has ended. */
-  onAssigned(partitions: readonly TopicPartition[]): Awaitable<void>;
-  /** The group shares its partitions out anew: none of them is its own any more. The group waits for the answer, if it can. */
-  onRevoked(): Awaitable<void>;
-  /** In the order of their offsets. Must come back soon; whoever has enough pauses the partition. */
-  onRecords(from: TopicPartition, records: readonly IncomingRecord[], highWatermark: string): void;
-  /** It has ended, not by `close`. */
+/** What was fetched of a partition in one go. */
+export interface FetchedRecords extends TopicPartition {
+  /** In the order of their offsets. None: what there was is nobody's to see, such as the end of a transaction. */
+  readonly records: readonly IncomingRecord[];
+  /** The offset of the first that was fetched, seen or not. */
+  readonly first: string;
+  /** Where the next fetch begins: behind all that was fetched, seen or not. */
+  readonly next: string;
+  readonly highWatermark: string;
+}
+
+/** None of them throws, and no promise of theirs rejects. */
+export interface ConsumerHandlers {
+  /** It has joined: these partitions are its own until `onRevoked`. Of each nothing is fetched before a `seek`. */
+  onAssigned(partitions: readonly TopicPartition[]): void;
+  /** The group shares its partitions out anew: none of them is its own any more. It joins again when this has settled. */
+  onRevoked(): Promise<void>;
+  /**
+   * Whoever has enough pauses the partition. While what it answers has not settled nothing more is fetched from that broker
+   * and nobody says that the member lives, so it may be a tenth of a second and no more.
+   */
+  onRecords(fetched: FetchedRecords): Awaitable<void>;
+  /** It has ended, not by `close`, and will not come back by itself. */
   onEnd(error: unknown): void;
 }
 
-/** A member of a group. */
-interface KafkaConsumer {
+/** A member of a group. It commits nothing by itself, and moves to no other offset by itself: where its own is gone it ends. */
+export interface KafkaConsumer {
   /** Resolves when it has joined for the first time. */
-  start(topics: readonly (string | RegExp)[], handlers: ConsumerHandlers): Promise<void>;
-  pause(partitions: readonly TopicPartition[]): void;
-  resume(partitions: readonly TopicPartition[]): void;
+  start(topics: readonly string[], handlers: ConsumerHandlers): Promise<void>;
+  pause(partition: TopicPartition): void;
+  resume(partition: TopicPartition): void;
+  /** Fetches from there. */
   seek(to: PartitionOffset): void;
+  /** Tries once, as the member that it is at the time of the call. */
   commit(offsets: readonly PartitionOffset[]): Promise<void>;
   close(): Promise<void>;
 }
 
-interface Watermarks {
+export interface Watermarks {
   readonly partition: number;
   /** Of the first record that is still there. */
   readonly low: string;
@@ -115,7 +148,7 @@ interface Watermarks {
   readonly high: string;
 }
 
-interface KafkaAdmin {
+export interface KafkaAdmin {
   connect(): Promise<void>;
   topics(): Promise<readonly string[]>;
   /** How many partitions it has. */

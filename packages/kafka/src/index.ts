@@ -1,3 +1,26 @@
 /** The users' door of `@streamweld/kafka`: names only. */
 
-export type { Headers, KafkaClient, PartitionOffset, TopicPartition } from './client.ts';
+export type {
+  Compression,
+  Headers,
+  KafkaAdmin,
+  KafkaClient,
+  KafkaConsumer,
+  KafkaProducer,
+  KafkaTransaction,
+  PartitionOffset,
+  TopicPartition,
+} from './client.ts';
+export {
+  KAFKA_ERROR_CODES,
+  KafkaError,
+  type KafkaErrorCode,
+  type KafkaErrorDetails,
+  type KafkaFields,
+  KafkaPartError,
+  KafkaRecordError,
+} from './errors.ts';
+export type { KafkajsLike, ReachOptions, SaslOptions } from './options.ts';
+export type { KafkaPosition } from './position.ts';
+export { KafkaSink } from './sink.ts';
+export type { HeaderValues, KafkaSinkOptions, RecordBytes } from './sink-options.ts';

@@ -1,0 +1,299 @@
+/**
+ * A producer of kafkajs, as what `client.ts` asks for. What kafkajs does by itself and must not, or does not and must, is
+ * put right here:
+ *
+ *  - A request that fails at one broker while another has not answered is repeated at both, under new sequence numbers: the
+ *    other one writes it twice. So each of its sends goes to one broker, and is repeated here.
+ *  - It leaves out, without a word, what is for a partition it does not know. So the answer is held against the request.
+ *  - Of several partitions that answer it tells the first error alone. Where that blames records, each is sent on its own:
+ *    a partition that has its batch already knows it by its sequence number.
+ *  - It may hang, and waits for what is outstanding before it disconnects: its connections are cut from outside.
+ */
+
+import { runtime, type StreamWeldError } from '@streamweld/core/connector';
+import kafkajs, {
+  type Kafka,
+  type Message,
+  type PartitionerArgs,
+  type Producer,
+  type ProducerBatch,
+  type RecordMetadata,
+  type TopicMessages,
+} from 'kafkajs';
+import type {
+  Compression,
+  Headers,
+  KafkaProducer,
+  KafkaTransaction,
+  OutgoingBatch,
+  OutgoingRecord,
+  PartitionOffset,
+  ProducerOptions,
+  SendFailure,
+} from './client.ts';
+import { attempt, disconnect, Patience } from './client-kafkajs-connect.ts';
+import { isRefusal, isTransient, KafkaError, type Translation, toKafkaError } from './errors.ts';
+import type { CheckedReach } from './options.ts';
+import type { Sockets } from './sockets.ts';
+
+const { CompressionTypes } = kafkajs;
+const COMPRESSION: Readonly<Record<Compression, number>> = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD,
+};
+
+/** A producer, or a transaction of one. */
+interface Sender {
+  sendBatch(batch: ProducerBatch): Promise<RecordMetadata[]>;
+}
+
+/** One call of kafkajs: to which broker it goes, as far as is known yet. */
+interface Call {
+  first: Outgoing | undefined;
+  leader: number | undefined;
+  isSplit: boolean;
+}
+
+/** A message of kafkajs. The first of each batch knows its call. */
+type Outgoing = Message & { readonly partition: number; readonly call: Call | undefined };
+
+/** How long a topic may be unknown that was there before: its brokers tell each other of it. */
+const UNKNOWN_MS = 10_000;
+
+export class KafkajsProducer implements KafkaProducer {
+  readonly #producer: Producer;
+  readonly #sockets: Sockets;
+  readonly #options: ProducerOptions;
+  readonly #reach: CheckedReach;
+  readonly #given = new AbortController();
+  /** The broker of each partition, as it was last known, by topic. */
+  readonly #leaders = new Map<string, Map<number, number>>();
+
+  constructor(kafka: Kafka, sockets: Sockets, options: ProducerOptions, reach: CheckedReach) {
+    this.#sockets = sockets;
+    this.#options = options;
+    this.#reach = reach;
+    const { isIdempotent, transactionalId, transactionTimeoutMs } = options;
+    this.#producer = kafka.producer({
+      allowAutoTopicCreation: false,
+      // The least that it takes. What it wraps in its own retries is repeated here, under the same sequence numbers.
+      retry: { retries: 1, initialRetryTime: 20, maxRetryTime: 20 },
+      createPartitioner: () => this.#placed,
+      ...(transactionalId === undefined
+        ? { idempotent: isIdempotent }
+        : { transactionalId, transactionTimeout: transactionTimeoutMs }),
+    });
+  }
+
+  async connect(): Promise<void> {
+    const patience = new Patience(this.#reach.connectTimeoutMs, this.#given.signal);
+    await attempt(patience, this.#translation('connect to Kafka'), () => this.#producer.connect());
+  }
+
+  send(batches: readonly OutgoingBatch[]): Promise<readonly SendFailure[]> {
+    return this.#send(this.#producer, batches);
+  }
+
+  async begin(): Promise<KafkaTransaction> {
+    const patience = new Patience(this.#reach.requestTimeoutMs, this.#given.signal);
+    const transaction = await attempt(patience, this.#translation('begin a transaction'), () =>
+      this.#producer.transaction(),
+    );
+    const once = <T>(action: string, ask: () => Promise<T>): Promise<T> =>
+      // None of it is tried again: who is in a transaction that failed begins another, with another producer.
+      attempt(
+        new Patience(this.#reach.requestTimeoutMs, this.#given.signal),
+        this.#translation(action),
+        async () => {
+          try {
+            return await ask();
+          } catch (error) {
+            throw toKafkaError(error, this.#translation(action));
+          }
+        },
+      );
+    return {
+      send: (batches) => this.#send(transaction, batches),
+      sendOffsets: (groupId, offsets) =>
+        once('put the offsets into a transaction', () =>
+          transaction.sendOffsets({ consumerGroupId: groupId, topics: byTopic(offsets) }),
+        ),
+      commit: () => once('commit a transaction', () => transaction.commit()),
+      abort: () => once('abort a transaction', () => transaction.abort()),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#given.abort();
+    await disconnect(this.#producer);
+    this.#sockets.cut();
+  }
+
+  abandon(): void {
+    this.#given.abort();
+    this.#sockets.cut();
+  }
+
+  async #send(sender: Sender, batches: readonly OutgoingBatch[]): Promise<readonly SendFailure[]> {
+    const patience = new Patience(this.#options.deliveryTimeoutMs, this.#given.signal);
+    const failures = await Promise.all(
+      this.#byLeader(batches).map((group) => this.#deliver(sender, group, patience)),
+    );
+    return failures.flat();
+  }
+
+  /** What goes to one broker, as far as is known: of what is not known, all in one. */
+  #byLeader(batches: readonly OutgoingBatch[]): OutgoingBatch[][] {
+    const groups = new Map<number | undefined, OutgoingBatch[]>();
+    for (const batch of batches) {
+      const leader = this.#leaders.get(batch.topic)?.get(batch.partition);
+      const group = groups.get(leader);
+      if (group === undefined) groups.set(leader, [batch]);
+      else group.push(batch);
+    }
+    return [...groups.values()];
+  }
+
+  /** The same until all of it is over: its sequence numbers stay, so that a broker that has it does not take it again. */
+  async #deliver(
+    sender: Sender,
+    batches: readonly OutgoingBatch[],
+    patience: Patience,
+  ): Promise<readonly SendFailure[]> {
+    const [batch] = batches as readonly [OutgoingBatch];
+    const action = 'write to Kafka';
+    const translation =
+      batches.length === 1
+        ? { ...this.#translation(action), topic: batch.topic, partition: batch.partition }
+        : this.#translation(action);
+    const fail = (failed: readonly OutgoingBatch[], error: StreamWeldError): SendFailure[] =>
+      failed.map(({ topic, partition }) => ({ topic, partition, error }));
+    const begun = runtime.now();
+    for (;;) {
+      const call: Call = { first: undefined, leader: undefined, isSplit: false };
+      try {
+        const answer = await sender.sendBatch({
+          acks: this.#options.acks,
+          timeout: this.#reach.requestTimeoutMs,
+          compression: COMPRESSION[this.#options.compression],
+          topicMessages: toMessages(batches, call),
+        });
+        if (this.#options.acks === 0) return [];
+        const missing = unanswered(batches, answer);
+        return missing.length === 0 ? [] : fail(missing, unknownPartition(translation, missing));
+      } catch (error) {
+        if (call.isSplit) {
+          const groups = this.#byLeader(batches);
+          const failures = await Promise.all(groups.map((group) => this.#deliver(sender, group, patience)));
+          return failures.flat();
+        }
+        const translated = toKafkaError(error, translation);
+        if (isRefusal(translated) && batches.length > 1) {
+          const failures: SendFailure[] = [];
+          for (const each of batches) failures.push(...(await this.#deliver(sender, [each], patience)));
+          return failures;
+        }
+        const isLate = translated.code === 'SW_KAFKA_TOPIC_UNKNOWN' && runtime.now() - begun > UNKNOWN_MS;
+        if (isLate || !isTransient(translated) || !(await patience.wait())) return fail(batches, translated);
+      }
+    }
+  }
+
+  /** kafkajs asks for a partition, and shows the brokers: a call that would go to two of them is stopped before it is sent. */
+  readonly #placed = ({ topic, partitionMetadata, message }: PartitionerArgs): number => {
+    const { partition, call } = message as Outgoing;
+    if (call === undefined) return partition;
+    // Tried again, it may go elsewhere.
+    if (call.first === message) call.leader = undefined;
+    const leader = partitionMetadata.find(({ partitionId }) => partitionId === partition)?.leader;
+    if (leader === undefined) return partition;
+    let known = this.#leaders.get(topic);
+    if (known === undefined) this.#leaders.set(topic, (known = new Map()));
+    known.set(partition, leader);
+    call.leader ??= leader;
+    if (call.leader === leader) return partition;
+    call.isSplit = true;
+    throw new Error('It goes to two brokers.');
+  };
+
+  #translation(action: string): Translation {
+    return { action, stage: this.#reach.name };
+  }
+}
+
+function toMessages(batches: readonly OutgoingBatch[], call: Call): TopicMessages[] {
+  const topics = new Map<string, Outgoing[]>();
+  for (const { topic, partition, records } of batches) {
+    let messages = topics.get(topic);
+    if (messages === undefined) topics.set(topic, (messages = []));
+    for (const [at, record] of records.entries()) {
+      messages.push(toMessage(record, partition, at === 0 ? call : undefined));
+    }
+  }
+  const topicMessages = [...topics].map(([topic, messages]) => ({ topic, messages }));
+  call.first = topicMessages[0]?.messages[0];
+  return topicMessages;
+}
+
+function toMessage(
+  { key, value, headers, timestamp }: OutgoingRecord,
+  partition: number,
+  call: Call | undefined,
+): Outgoing {
+  return {
+    key: key === null ? null : toBuffer(key),
+    value: value === null ? null : toBuffer(value),
+    ...(headers === undefined ? undefined : { headers: toHeaders(headers) }),
+    ...(timestamp === undefined ? undefined : { timestamp: String(timestamp) }),
+    partition,
+    call,
+  };
+}
+
+/** It writes the text of whatever is no Buffer. */
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function toHeaders(headers: Headers): Record<string, Buffer | Buffer[]> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      value instanceof Uint8Array ? toBuffer(value) : value.map(toBuffer),
+    ]),
+  );
+}
+
+/** Batches that no broker has answered for. */
+function unanswered(batches: readonly OutgoingBatch[], answer: readonly RecordMetadata[]): OutgoingBatch[] {
+  const written = new Map<string, Set<number>>();
+  for (const { topicName, partition } of answer) {
+    let partitions = written.get(topicName);
+    if (partitions === undefined) written.set(topicName, (partitions = new Set()));
+    partitions.add(partition);
+  }
+  return batches.filter(({ topic, partition }) => written.get(topic)?.has(partition) !== true);
+}
+
+function unknownPartition({ stage }: Translation, [missing]: readonly OutgoingBatch[]): KafkaError {
+  return new KafkaError(
+    'SW_KAFKA_TOPIC_UNKNOWN',
+    `Could not write to Kafka: no broker answered for partition ${missing?.partition} of topic ${JSON.stringify(missing?.topic)}. Is there such a partition?`,
+    { stage, topic: missing?.topic, partition: missing?.partition },
+  );
+}
+
+function byTopic(
+  offsets: readonly PartitionOffset[],
+): { topic: string; partitions: { partition: number; offset: string }[] }[] {
+  const topics = new Map<string, { partition: number; offset: string }[]>();
+  for (const { topic, partition, offset } of offsets) {
+    const known = topics.get(topic);
+    if (known === undefined) topics.set(topic, [{ partition, offset }]);
+    else known.push({ partition, offset });
+  }
+  return [...topics].map(([topic, partitions]) => ({ topic, partitions }));
+}

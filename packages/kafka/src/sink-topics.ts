@@ -1,0 +1,98 @@
+/** What a sink knows of its topics: how many partitions each has, and where its next record without a key goes. */
+
+import { isStreamWeldError, onAbort, runtime, type StreamWeldError } from '@streamweld/core/connector';
+import type { KafkaClient } from './client.ts';
+
+/** A topic may gain partitions: it is looked up again after so long, in milliseconds. */
+const MAX_AGE_MS = 300_000;
+
+/** So much goes to one partition before it is the next one's turn: a few large batches cost less than many small ones. */
+const STICKY_BYTES = 64 << 10;
+
+export class Topic {
+  partitions: number;
+  lookedUpAt: number;
+  /** The most bytes of a batch: less than the sink's own, once the broker has refused one. */
+  maxBatchBytes: number;
+  #next = runtime.random();
+  #stuck = 0;
+
+  constructor(partitions: number, maxBatchBytes: number) {
+    this.partitions = partitions;
+    this.maxBatchBytes = maxBatchBytes;
+    this.lookedUpAt = runtime.now();
+    this.#next = Math.floor(this.#next * partitions);
+  }
+
+  /** For a record without a key. */
+  nextPartition(bytes: number): number {
+    if (this.#stuck + bytes > STICKY_BYTES) {
+      this.#next += 1;
+      this.#stuck = 0;
+    }
+    this.#stuck += bytes;
+    this.#next %= this.partitions;
+    return this.#next;
+  }
+}
+
+export class Topics {
+  readonly #client: KafkaClient;
+  readonly #maxBatchBytes: number;
+  readonly #known = new Map<string, Topic>();
+
+  constructor(client: KafkaClient, maxBatchBytes: number) {
+    this.#client = client;
+    this.#maxBatchBytes = maxBatchBytes;
+  }
+
+  get(name: string): Topic | undefined {
+    return this.#known.get(name);
+  }
+
+  /**
+   * Looks up those that are not known, or were long ago.
+   * @returns the errors of those that are not there, by name
+   * @throws StreamWeldError where the brokers cannot be asked
+   */
+  async learn(names: Iterable<string>, signal: AbortSignal): Promise<ReadonlyMap<string, StreamWeldError>> {
+    const due = [...new Set(names)].filter((name) => this.#isDue(name));
+    const unknown = new Map<string, StreamWeldError>();
+    if (due.length === 0) return unknown;
+    const admin = this.#client.createAdmin();
+    const forget = onAbort(signal, () => void admin.close());
+    try {
+      await admin.connect();
+      for (const name of due) {
+        try {
+          this.#note(name, await admin.partitions(name));
+        } catch (error) {
+          // Of one that is known already, what is known goes on to be true for a while.
+          if (this.#known.has(name)) this.#note(name, undefined);
+          else if (isStreamWeldError(error) && error.code === 'SW_KAFKA_TOPIC_UNKNOWN')
+            unknown.set(name, error);
+          else throw error;
+        }
+      }
+      return unknown;
+    } finally {
+      forget();
+      await admin.close();
+    }
+  }
+
+  #isDue(name: string): boolean {
+    const known = this.#known.get(name);
+    return known === undefined || runtime.now() - known.lookedUpAt > MAX_AGE_MS;
+  }
+
+  #note(name: string, partitions: number | undefined): void {
+    const known = this.#known.get(name);
+    if (known === undefined) {
+      this.#known.set(name, new Topic(partitions ?? 1, this.#maxBatchBytes));
+      return;
+    }
+    known.partitions = partitions ?? known.partitions;
+    known.lookedUpAt = runtime.now();
+  }
+}

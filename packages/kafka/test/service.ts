@@ -1,0 +1,128 @@
+/** The real brokers that the tests of this package run against, and topics of their own for each test. */
+
+import { randomUUID } from 'node:crypto';
+import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+import {
+  findKafka,
+  type KafkaService,
+  type KafkaServiceOptions,
+  KafkaUnavailable,
+} from '../../../tools/services/kafka.ts';
+
+/** A record as bare kafkajs reads it. */
+interface ReadRecord {
+  readonly partition: number;
+  readonly offset: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly timestamp: string;
+}
+
+export interface Brokers {
+  readonly service: KafkaService;
+  readonly brokers: string[];
+  /** kafkajs itself, which says nothing. */
+  kafka(options?: Partial<KafkaConfig>): Kafka;
+  /** A topic that nobody else has. */
+  topic(options?: { partitions?: number; config?: Readonly<Record<string, string>> }): Promise<string>;
+  /** All that is in a topic now, in the order of partitions and offsets; what was aborted is not in it. */
+  read(topic: string): Promise<ReadRecord[]>;
+  /** Their values, as text. */
+  values(topic: string): Promise<(string | undefined)[]>;
+}
+
+/** Describes tests that need brokers. Where there are none they are skipped, and say why; in CI that is a failure. */
+export function describeWithKafka(
+  name: string,
+  body: (brokers: () => Brokers) => void,
+  options?: KafkaServiceOptions,
+): void {
+  describe(name, async () => {
+    const found = await findKafka(options);
+    if (found instanceof KafkaUnavailable) {
+      console.warn(`Skipped: ${name}. ${found.message}`);
+      describe.skip(found.message, () =>
+        body(() => {
+          throw found;
+        }),
+      );
+      return;
+    }
+    afterAll(() => found.stop());
+    let brokers: Brokers | undefined;
+    beforeAll(() => {
+      brokers = open(found);
+    });
+    body(() => {
+      if (brokers === undefined) throw new Error('The brokers are there while a test runs.');
+      return brokers;
+    });
+  });
+}
+
+function open(service: KafkaService): Brokers {
+  const kafka = (options?: Partial<KafkaConfig>): Kafka =>
+    new Kafka({
+      brokers: service.brokers,
+      clientId: 'test',
+      logLevel: logLevel.NOTHING,
+      retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 60 },
+      ...options,
+    });
+  const read = (topic: string): Promise<ReadRecord[]> => readAll(kafka(), topic);
+  return {
+    service,
+    brokers: service.brokers,
+    kafka,
+    async topic({ partitions = 1, config = {} } = {}) {
+      const topic = `test-${randomUUID()}`;
+      const admin = kafka().admin();
+      await admin.connect();
+      await admin.createTopics({
+        waitForLeaders: true,
+        topics: [
+          {
+            topic,
+            numPartitions: partitions,
+            configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+          },
+        ],
+      });
+      await admin.disconnect();
+      return topic;
+    },
+    read,
+    values: async (topic) => (await read(topic)).map(({ value }) => value?.toString()),
+  };
+}
+
+async function readAll(kafka: Kafka, topic: string): Promise<ReadRecord[]> {
+  const consumer = kafka.consumer({ groupId: `reader-${randomUUID()}`, maxWaitTimeInMs: 100 });
+  const admin = kafka.admin();
+  await admin.connect();
+  const ends = await admin.fetchTopicOffsets(topic);
+  await admin.disconnect();
+  const open = new Map(
+    ends.filter(({ high, low }) => high !== low).map(({ partition, high }) => [partition, BigInt(high)]),
+  );
+  const records: ReadRecord[] = [];
+  if (open.size === 0) return records;
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await consumer.run({
+    eachBatchAutoResolve: true,
+    // The end of a transaction takes an offset that no record has.
+    eachBatch: async ({ batch }) => {
+      for (const { key, value, headers, timestamp, offset } of batch.messages) {
+        if (BigInt(offset) >= (open.get(batch.partition) ?? 0n)) continue;
+        records.push({ partition: batch.partition, offset, key, value, headers: headers ?? {}, timestamp });
+      }
+      if (BigInt(batch.lastOffset()) + 1n >= (open.get(batch.partition) ?? 0n)) open.delete(batch.partition);
+    },
+  });
+  await expect.poll(() => open.size, { timeout: 30_000, interval: 20 }).toBe(0);
+  await consumer.disconnect();
+  return records.sort((a, b) => a.partition - b.partition || Number(BigInt(a.offset) - BigInt(b.offset)));
+}
