@@ -3,6 +3,7 @@
 import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
 import type { KafkaClient } from './client.ts';
 import { KafkajsAdmin } from './client-kafkajs-admin.ts';
+import { createConsumer } from './client-kafkajs-consumer.ts';
 import { KafkajsProducer } from './client-kafkajs-producer.ts';
 import { type CheckedReach, isKafkaClient, type SaslOptions } from './options.ts';
 import { Sockets } from './sockets.ts';

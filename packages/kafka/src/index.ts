@@ -22,5 +22,8 @@ export {
 } from './errors.ts';
 export type { KafkajsLike, ReachOptions, SaslOptions } from './options.ts';
 export type { KafkaPosition } from './position.ts';
+export { decoding, type KafkaRecord, type RecordDecoder } from './record.ts';
 export { KafkaSink } from './sink.ts';
 export type { HeaderValues, KafkaSinkOptions, RecordBytes } from './sink-options.ts';
+export { KafkaSource, type PartitionLag } from './source.ts';
+export type { KafkaSourceOptions, StartOffsets } from './source-options.ts';

@@ -1,0 +1,302 @@
+/**
+ * The adapter of a consumer of kafkajs. What kafkajs does by itself and must not, or does not and must, is put right here:
+ *
+ *  - It commits and resolves by itself: both are off, and each commit is one attempt as one member of one generation. Its own
+ *    `commitOffsets` tries again after the group was shared out anew, and would then commit what is somebody else's.
+ *  - It has no call for partitions that are taken away. It looks for the coordinator before it joins again, and that
+ *    look-up waits here until the work in flight is done.
+ *  - Where an offset is out of range it goes to another one without a word, and commits that. Here that ends it.
+ *  - It restarts by itself for some failures and stops without a word for others. Here each of them ends it, and so does a
+ *    loop that shows no sign of life.
+ *  - Its members in one process share what they know of committed offsets, and take it from each other. Here each has its own.
+ *  - Its assigner gives partitions to members that have not subscribed to their topic, where nobody reads them.
+ */
+
+import { Deferred, runtime } from '@streamweld/core/connector';
+import kafkajs, {
+  type Cluster,
+  type Consumer,
+  type EachBatchPayload,
+  type GroupMember,
+  type GroupMemberAssignment,
+  type Kafka,
+  type KafkaMessage,
+  type Offsets,
+} from 'kafkajs';
+import { assignPartitions, type Subscriber } from './assigner.ts';
+import type {
+  ConsumerHandlers,
+  ConsumerOptions,
+  IncomingRecord,
+  KafkaConsumer,
+  PartitionOffset,
+  TopicPartition,
+} from './client.ts';
+import { disconnect } from './client-kafkajs-connect.ts';
+import { laneOf } from './position.ts';
+import type { Sockets } from './sockets.ts';
+
+/** A loop that has not begun a fetch for so long, in milliseconds, has stalled. A request times out after half of it. */
+const STALLED_MS = 60_000;
+
+/** How often what failed is tried before the consumer ends: for about ten seconds. */
+const RETRY = { retries: 8, initialRetryTime: 100, maxRetryTime: 2000 } as const;
+
+/** How many partitions of one fetch may wait for room at once: what one of them waits for holds up none of the others. */
+const CALLS_AT_ONCE = 16;
+
+export function createConsumer(kafka: Kafka, sockets: Sockets, options: ConsumerOptions): KafkaConsumer {
+  return new KafkajsConsumer(kafka, sockets, options);
+}
+
+class KafkajsConsumer implements KafkaConsumer {
+  readonly #consumer: Consumer;
+  readonly #sockets: Sockets;
+  #handlers: ConsumerHandlers | undefined;
+  /** It has joined, and has not given its partitions up again. */
+  #isMember = false;
+  #hasJoined = false;
+  #isOver = false;
+  /** Lanes that a `seek` came for since the last join. */
+  readonly #sought = new Set<string>();
+  /** Commits as the member that it is now, and once: kafkajs hands it out with a batch. */
+  #commitOnce: ((offsets: Offsets) => Promise<void>) | undefined;
+  #livedAt = 0;
+  #watch: unknown;
+
+  constructor(kafka: Kafka, sockets: Sockets, options: ConsumerOptions) {
+    this.#sockets = sockets;
+    this.#consumer = kafka.consumer({
+      groupId: options.groupId,
+      sessionTimeout: options.sessionTimeoutMs,
+      rebalanceTimeout: options.rebalanceTimeoutMs,
+      heartbeatInterval: options.heartbeatMs,
+      maxBytes: options.maxBytes,
+      maxBytesPerPartition: options.maxPartitionBytes,
+      maxWaitTimeInMs: options.maxWaitMs,
+      metadataMaxAge: options.metadataMaxAgeMs,
+      readUncommitted: options.readsUncommitted,
+      // Else whoever reads a topic that was deleted makes it again.
+      allowAutoTopicCreation: false,
+      retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) },
+      partitionAssigners: [
+        ({ cluster }) => {
+          this.#guard(cluster);
+          return {
+            // That of kafkajs: members of both kinds may be in one group.
+            name: 'RoundRobinAssigner',
+            version: 0,
+            protocol: ({ topics }) => ({
+              name: 'RoundRobinAssigner',
+              metadata: kafkajs.AssignerProtocol.MemberMetadata.encode({
+                version: 0,
+                topics,
+                userData: Buffer.alloc(0),
+              }),
+            }),
+            assign: ({ members }) => assign(cluster, members),
+          };
+        },
+      ],
+    });
+  }
+
+  /** Puts itself between kafkajs and what it knows of the cluster. */
+  #guard(cluster: Cluster & { committedOffsetsByGroup?: unknown }): void {
+    const findCoordinator = cluster.findGroupCoordinator.bind(cluster);
+    cluster.findGroupCoordinator = async (group) => {
+      if (this.#isMember && !this.#isOver) {
+        this.#isMember = false;
+        await this.#handlers?.onRevoked();
+      }
+      return findCoordinator(group);
+    };
+    const defaultOffset = cluster.defaultOffset.bind(cluster);
+    const fetchOffsets = cluster.fetchTopicsOffset.bind(cluster);
+    let isLookingUp = false;
+    cluster.fetchTopicsOffset = (topics) => {
+      // It asks for the default before it waits for anything. What it finds does not count: a `seek` follows.
+      isLookingUp = true;
+      try {
+        return fetchOffsets(topics);
+      } finally {
+        isLookingUp = false;
+      }
+    };
+    cluster.defaultOffset = (config) => {
+      if (isLookingUp) return defaultOffset(config);
+      throw Object.assign(new Error('An offset is out of range.'), {
+        type: 'OFFSET_OUT_OF_RANGE',
+        retriable: false,
+      });
+    };
+    cluster.committedOffsetsByGroup = new Map();
+  }
+
+  async start(topics: readonly string[], handlers: ConsumerHandlers): Promise<void> {
+    this.#handlers = handlers;
+    const consumer = this.#consumer;
+    const { events } = consumer;
+    const joined = new Deferred();
+    consumer.on(events.GROUP_JOIN, ({ payload }) => {
+      this.#joined(payload.memberAssignment);
+      joined.resolve();
+    });
+    consumer.on(events.CRASH, ({ payload }) => {
+      joined.reject(payload.error);
+      this.#end(payload.error);
+    });
+    // What has nothing to be seen in it comes to no callback.
+    consumer.on(events.END_BATCH_PROCESS, ({ payload }) => {
+      const { topic, partition, batchSize, firstOffset, lastOffset, highWatermark } = payload;
+      if (batchSize > 0 || firstOffset === null || !this.#sought.has(laneOf(payload))) return;
+      void handlers.onRecords({
+        topic,
+        partition,
+        records: [],
+        first: firstOffset,
+        next: behind(lastOffset),
+        highWatermark,
+      });
+    });
+    consumer.on(events.FETCH_START, () => {
+      this.#livedAt = runtime.now();
+    });
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: CALLS_AT_ONCE,
+      eachBatch: (payload) => this.#take(payload),
+    });
+    await joined.promise;
+  }
+
+  /** Called by kafkajs in the middle of joining: nothing was fetched yet as the new member. */
+  #joined(assignment: Readonly<Record<string, number[]>>): void {
+    const partitions = Object.entries(assignment).flatMap(([topic, numbers]) =>
+      numbers.map((partition): TopicPartition => ({ topic, partition })),
+    );
+    this.#isMember = true;
+    this.#hasJoined = true;
+    this.#sought.clear();
+    for (const partition of partitions) this.pause(partition);
+    this.#livedAt = runtime.now();
+    if (this.#watch === undefined) this.#look();
+    this.#handlers?.onAssigned(partitions);
+  }
+
+  async #take(payload: EachBatchPayload): Promise<void> {
+    const { batch } = payload;
+    const { topic, partition, messages, highWatermark } = batch;
+    this.#commitOnce = (offsets) => payload.commitOffsetsIfNecessary(offsets);
+    if (this.#isOver || !payload.isRunning() || payload.isStale() || !this.#sought.has(laneOf(batch))) return;
+    try {
+      const records: IncomingRecord[] = messages.map((message) => toRecord(topic, partition, message));
+      const { offset } = messages.at(-1) as KafkaMessage;
+      // Of the last that is to be seen it resolves all that was fetched.
+      payload.resolveOffset(offset);
+      const { offset: first } = messages[0] as KafkaMessage;
+      const next = behind(batch.lastOffset());
+      const taken = this.#handlers?.onRecords({ topic, partition, records, first, next, highWatermark });
+      if (taken !== undefined) await taken;
+    } catch (error) {
+      // What is thrown here kafkajs would answer with the same batch again, for ever.
+      this.#end(error);
+    }
+  }
+
+  pause({ topic, partition }: TopicPartition): void {
+    if (!this.#isOver) this.#consumer.pause([{ topic, partitions: [partition] }]);
+  }
+
+  resume({ topic, partition }: TopicPartition): void {
+    if (!this.#isOver) this.#consumer.resume([{ topic, partitions: [partition] }]);
+  }
+
+  seek(to: PartitionOffset): void {
+    if (this.#isOver) return;
+    this.#consumer.seek({ ...to });
+    this.#sought.add(laneOf(to));
+    this.resume(to);
+  }
+
+  async commit(offsets: readonly PartitionOffset[]): Promise<void> {
+    if (this.#isOver) throw new Error('The consumer has ended.');
+    if (this.#commitOnce === undefined) {
+      await this.#consumer.commitOffsets(offsets.map((offset) => ({ ...offset })));
+      return;
+    }
+    const topics = [...new Set(offsets.map(({ topic }) => topic))].map((topic) => ({
+      topic,
+      partitions: offsets.filter((offset) => offset.topic === topic),
+    }));
+    await this.#commitOnce({ topics });
+  }
+
+  /** A loop that neither fetches nor ends. */
+  #look(): void {
+    this.#watch = runtime.setTimer(() => {
+      this.#watch = undefined;
+      if (this.#isOver) return;
+      if (runtime.now() - this.#livedAt > STALLED_MS) this.#end(new Error('The consumer has stalled.'));
+      else this.#look();
+    }, STALLED_MS / 4);
+  }
+
+  #end(error: unknown): void {
+    if (this.#isOver) return;
+    this.#leave();
+    // Of one that never joined the start has failed, and tells it.
+    if (this.#hasJoined) this.#handlers?.onEnd(error);
+  }
+
+  #leave(): void {
+    this.#isOver = true;
+    runtime.clearTimer(this.#watch);
+  }
+
+  async close(): Promise<void> {
+    this.#leave();
+    await disconnect(this.#consumer);
+    this.#sockets.cut();
+  }
+}
+
+async function assign(cluster: Cluster, members: readonly GroupMember[]): Promise<GroupMemberAssignment[]> {
+  const { MemberMetadata, MemberAssignment } = kafkajs.AssignerProtocol;
+  const subscribers = members.map(
+    ({ memberId, memberMetadata }): Subscriber => ({
+      id: memberId,
+      topics: new Set(MemberMetadata.decode(memberMetadata)?.topics),
+    }),
+  );
+  // Who leads may not have subscribed to all that the others have.
+  await cluster.addMultipleTargetTopics([...new Set(subscribers.flatMap(({ topics }) => [...topics]))]);
+  const shares = assignPartitions(subscribers, (topic) =>
+    cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId),
+  );
+  return [...shares].map(([memberId, assignment]) => ({
+    memberId,
+    memberAssignment: MemberAssignment.encode({ version: 0, assignment, userData: Buffer.alloc(0) }),
+  }));
+}
+
+function toRecord(topic: string, partition: number, message: KafkaMessage): IncomingRecord {
+  const { offset, key, value, headers, timestamp } = message;
+  return {
+    topic,
+    partition,
+    offset,
+    key,
+    value,
+    headers: headers as IncomingRecord['headers'],
+    timestamp: Number(timestamp),
+  };
+}
+
+/** The offset after it. */
+function behind(offset: string): string {
+  return String(BigInt(offset) + 1n);
+}

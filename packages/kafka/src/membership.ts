@@ -1,0 +1,426 @@
+/**
+ * A member of a group, and what it may read: it comes back when it is lost, and keeps what it has fetched of the partitions
+ * that stay its own.
+ *
+ *     joining ──► settling ──► reading ──► draining ──► joining …      closed, from anywhere
+ *             assigned     places     revoked      drained
+ *
+ * Each assignment is an epoch. What an earlier one still brings, of a look-up or a commit, is dropped. Records are handed out
+ * while it reads, and not before it knows which partitions are its own.
+ */
+
+import { Deferred, onAbort, runtime } from '@streamweld/core/connector';
+import { Assignment } from './assignment.ts';
+import type {
+  ConsumerHandlers,
+  FetchedRecords,
+  KafkaClient,
+  KafkaConsumer,
+  PartitionOffset,
+  TopicPartition,
+} from './client.ts';
+import { within } from './deadline.ts';
+import { isTransient, type KafkaError, toKafkaError } from './errors.ts';
+import { Inquiry, inTime, leave } from './inquiry.ts';
+import { PartitionQueue, type Taken } from './partition-queue.ts';
+import { laneOf } from './position.ts';
+import type { CheckedSourceOptions } from './source-options.ts';
+import { beginningOf, findPlaces, inRange, type Place, type Start } from './start-offsets.ts';
+import { TopicList } from './topic-list.ts';
+import { untilAborted } from './until-aborted.ts';
+
+/** Whose records it reads. */
+export interface MembershipHost {
+  /** Settles when all that was handed out in this lane is done. */
+  settled(lane: string): Promise<void>;
+  /** What is not done in this lane is nobody's business any more. */
+  endLane(lane: string): void;
+  /** There may be something to take. */
+  onMore(): void;
+  onFail(error: unknown): void;
+}
+
+/** How long a fetch waits for records: stopping waits for it. */
+const FETCH_WAIT_MS = 100;
+
+/** Who has read for so long had no trouble. */
+const CALM_MS = 10_000;
+
+const FIRST_BACKOFF_MS = 100;
+const MOST_BACKOFF_MS = 2000;
+
+/** What joining again puts right, or looks at more closely. */
+const BY_JOINING = new Set([
+  'REBALANCE_IN_PROGRESS',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+  'OFFSET_OUT_OF_RANGE',
+]);
+
+type Phase = 'joining' | 'settling' | 'reading' | 'draining' | 'closed';
+
+export class Membership {
+  readonly #client: KafkaClient;
+  readonly #options: CheckedSourceOptions;
+  readonly #host: MembershipHost;
+  /** Where a store says that lanes go on. Each counts once. */
+  readonly #resumes: Map<string, bigint>;
+  readonly #assignment: Assignment;
+  readonly #topics: TopicList;
+  readonly #inquiry: Inquiry;
+  #phase: Phase = 'joining';
+  #epoch = 0;
+  #consumer: KafkaConsumer | undefined;
+  /** Settles when it reads, or is closed. */
+  #ready = new Deferred();
+  readonly #committing = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+  #watch: unknown;
+  /** Since when it does not read for long, whatever it tries. */
+  #troubledSince: number | undefined;
+  #readingSince = 0;
+  #failure: { readonly error: unknown } | undefined;
+  /** It has read before: whatever a store said, others may have gone on since. */
+  #hasRead = false;
+  /** Until it is open, it is the opening that fails. */
+  #fail: (error: unknown) => void = () => {};
+
+  constructor(
+    client: KafkaClient,
+    options: CheckedSourceOptions,
+    resumes: ReadonlyMap<string, bigint>,
+    host: MembershipHost,
+  ) {
+    this.#client = client;
+    this.#options = options;
+    this.#resumes = new Map(resumes);
+    this.#host = host;
+    this.#assignment = new Assignment(options, () => this.#consumer);
+    this.#topics = new TopicList(options.topics, options.name);
+    this.#inquiry = new Inquiry(client, options, this.#closing.signal);
+  }
+
+  /** Resolves when it has joined and knows where its partitions begin. */
+  async open(): Promise<void> {
+    const opened = new Deferred();
+    this.#fail = opened.reject;
+    await this.#inquiry.ask((admin) => this.#topics.find(admin));
+    if (this.#topics.names.length > 0) {
+      this.#ready.promise.then(opened.resolve, opened.reject);
+      await this.#join(undefined, runtime.now() + this.#options.connectTimeoutMs);
+      await opened.promise;
+    }
+    this.#fail = (error) => this.#host.onFail(error);
+    this.#look();
+  }
+
+  get queues(): readonly PartitionQueue[] {
+    return this.#assignment.queues;
+  }
+
+  /** Up to so many records of one partition; undefined where there are none now. */
+  take(demand: number): (Taken & { readonly queue: PartitionQueue }) | undefined {
+    return this.#phase === 'reading' ? this.#assignment.take(demand) : undefined;
+  }
+
+  // Joining
+
+  async #start(): Promise<void> {
+    const { groupId, sessionTimeoutMs, rebalanceTimeoutMs, metadataMaxAgeMs, maxBytes } = this.#options;
+    const consumer = this.#client.createConsumer({
+      groupId,
+      sessionTimeoutMs,
+      rebalanceTimeoutMs,
+      heartbeatMs: Math.min(3000, Math.floor(sessionTimeoutMs / 10)),
+      maxBytes: Math.max(1 << 16, Math.min(10 << 20, maxBytes >> 2)),
+      maxPartitionBytes: Math.max(1 << 14, Math.min(1 << 20, maxBytes >> 3)),
+      maxWaitMs: FETCH_WAIT_MS,
+      metadataMaxAgeMs,
+      readsUncommitted: this.#options.readUncommitted,
+    });
+    this.#consumer = consumer;
+    const isOurs = (): boolean => consumer === this.#consumer && this.#phase !== 'closed';
+    const handlers: ConsumerHandlers = {
+      onAssigned: (partitions) => {
+        if (isOurs()) void this.#assigned(partitions);
+      },
+      onRevoked: async () => {
+        if (isOurs()) await this.#drain();
+      },
+      onRecords: (fetched) => (isOurs() ? this.#receive(fetched) : undefined),
+      onEnd: (error) => {
+        if (isOurs()) void this.#comeBack(error);
+      },
+    };
+    // The group may wait for members that have gone, and for those who are slow to join.
+    const ms = this.#options.connectTimeoutMs + sessionTimeoutMs + rebalanceTimeoutMs;
+    await untilAborted(
+      this.#closing.signal,
+      inTime(ms, 'join the group', this.#options.name, consumer.start(this.#topics.names, handlers)),
+    );
+  }
+
+  /** Whatever ended the consumer: another takes its place, as long as that may help. */
+  async #comeBack(error: unknown): Promise<void> {
+    const now = runtime.now();
+    if (this.#phase === 'reading' && now - this.#readingSince > CALM_MS) this.#troubledSince = undefined;
+    this.#troubledSince ??= now;
+    this.#moveTo('joining');
+    try {
+      await this.#join(error, this.#troubledSince + this.#options.reconnectMs);
+    } catch (failure) {
+      if (!this.#closing.signal.aborted) this.#giveUp(failure);
+    }
+  }
+
+  /** @throws StreamWeldError what cannot pass, or has not passed until then */
+  async #join(error: unknown, until: number): Promise<void> {
+    let last = error;
+    for (let waitMs = FIRST_BACKOFF_MS; ; waitMs = Math.min(waitMs * 2, MOST_BACKOFF_MS)) {
+      await this.#leave();
+      if (last !== undefined) {
+        const failure = this.#translate(last, 'read from Kafka');
+        if (!this.#mayPass(failure) || runtime.now() > until) throw failure;
+        await this.#sleep(waitMs);
+      }
+      this.#closing.signal.throwIfAborted();
+      try {
+        await this.#inquiry.ask((admin) => this.#topics.find(admin));
+        await this.#start();
+        return;
+      } catch (failure) {
+        this.#closing.signal.throwIfAborted();
+        last = failure;
+      }
+    }
+  }
+
+  #giveUp(failure: unknown): void {
+    this.#failure ??= { error: failure };
+    this.#ready.resolve();
+    this.#fail(failure);
+  }
+
+  async #leave(): Promise<void> {
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    if (consumer !== undefined) await leave(consumer);
+  }
+
+  // The partitions
+
+  async #assigned(partitions: readonly TopicPartition[]): Promise<void> {
+    this.#moveTo('settling');
+    const epoch = this.#epoch;
+    const lanes = new Set(partitions.map(laneOf));
+    for (const queue of this.#assignment.queues) if (!lanes.has(queue.lane)) this.#lose(queue);
+    for (let waitMs = FIRST_BACKOFF_MS; ; waitMs = Math.min(waitMs * 2, MOST_BACKOFF_MS)) {
+      try {
+        const places =
+          partitions.length === 0
+            ? []
+            : await this.#inquiry.ask((admin) => findPlaces(admin, partitions, this.#options));
+        if (epoch !== this.#epoch) return;
+        for (const place of places) this.#begin(place);
+        for (const queue of this.#assignment.queues) this.#fetch(queue);
+        this.#moveTo('reading');
+        return;
+      } catch (error) {
+        if (epoch !== this.#epoch) return;
+        if (!this.#mayPass(error)) {
+          this.#giveUp(error);
+          return;
+        }
+      }
+      await this.#sleep(waitMs);
+      if (epoch !== this.#epoch) return;
+    }
+  }
+
+  /** A partition goes on where it was, if it stayed ours, or begins. */
+  #begin(place: Place): void {
+    const { from } = this.#options;
+    const lane = laneOf(place);
+    const kept = this.#assignment.get(lane);
+    if (kept !== undefined) {
+      const next = inRange(kept.next, place, this.#options);
+      // Somebody else has had it in between, and has done more than was handed out here.
+      const isBehind = place.committed !== undefined && place.committed > kept.handedOut;
+      if (!isBehind && next >= kept.next) {
+        if (next > kept.next) kept.skipTo(next);
+        return;
+      }
+      this.#lose(kept);
+    }
+    const { offset, isChance } =
+      this.#resumed(lane, place) ?? beginningOf(place, from, this.#topics.isNew(place));
+    const start = inRange(offset, place, this.#options);
+    this.#assignment.add(new PartitionQueue(place, start, place.high, isChance || start !== offset));
+  }
+
+  #resumed(lane: string, { committed }: Place): Start | undefined {
+    const offset = this.#resumes.get(lane);
+    this.#resumes.delete(lane);
+    if (offset === undefined) return undefined;
+    return this.#hasRead && committed !== undefined && committed > offset
+      ? undefined
+      : { offset, isChance: false };
+  }
+
+  #fetch(queue: PartitionQueue): void {
+    const { topic, partition, next } = queue;
+    this.#consumer?.seek({ topic, partition, offset: String(next) });
+    queue.isPaused = this.#assignment.isFull(queue);
+    if (queue.isPaused) this.#consumer?.pause(queue);
+  }
+
+  #lose(queue: PartitionQueue): void {
+    this.#assignment.remove(queue);
+    this.#host.endLane(queue.lane);
+  }
+
+  #receive(fetched: FetchedRecords): Promise<void> | undefined {
+    if (this.#phase === 'settling') return undefined;
+    const room = this.#assignment.put(fetched);
+    this.#host.onMore();
+    return room;
+  }
+
+  // What is done
+
+  /** Before the partitions are given up: what was handed out is to be done and committed, if that is soon. */
+  async #drain(): Promise<void> {
+    this.#moveTo('draining');
+    const epoch = this.#epoch;
+    const done: PartitionQueue[] = [];
+    const settling = this.#assignment.queues.map(async (queue) => {
+      await this.#host.settled(queue.lane);
+      done.push(queue);
+    });
+    const until = runtime.now() + this.#options.drainMs;
+    const draining = Promise.allSettled([...settling, ...this.#committing]);
+    await within(this.#options.drainMs, draining).catch(() => {});
+    if (epoch !== this.#epoch) return;
+    const due = new Map(done.map(({ lane, handedOut }) => [lane, handedOut]));
+    const leftMs = Math.max(until - runtime.now(), this.#options.drainMs / 10);
+    // What is not committed here comes again, there or here.
+    await within(leftMs, this.#commitOnce(due)).catch(() => {});
+    if (epoch === this.#epoch) this.#moveTo('joining');
+  }
+
+  /** Commits what lies in partitions that are ours, and goes on trying for as long as it may pass. */
+  async commit(offsets: ReadonlyMap<string, bigint>): Promise<void> {
+    const since = runtime.now();
+    for (let waitMs = FIRST_BACKOFF_MS; ; waitMs = Math.min(waitMs * 2, MOST_BACKOFF_MS)) {
+      while ((this.#phase === 'joining' || this.#phase === 'settling') && this.#failure === undefined)
+        await this.#ready.promise;
+      if (this.#failure !== undefined) throw this.#failure.error;
+      if (this.#phase === 'closed') return;
+      const epoch = this.#epoch;
+      const committing = this.#commitOnce(offsets);
+      this.#committing.add(committing);
+      try {
+        await committing;
+        return;
+      } catch (error) {
+        const failure = this.#translate(error, 'commit offsets');
+        // Of what has ended in between the failure says nothing.
+        const isFinal = epoch === this.#epoch && !this.#mayPass(failure);
+        if (isFinal || runtime.now() - since > this.#options.reconnectMs) throw failure;
+      } finally {
+        this.#committing.delete(committing);
+      }
+      await this.#sleep(waitMs);
+    }
+  }
+
+  async #commitOnce(offsets: ReadonlyMap<string, bigint>): Promise<void> {
+    if (this.#options.commitBy === 'sink') return;
+    const due: PartitionOffset[] = [];
+    for (const [lane, offset] of offsets) {
+      const queue = this.#assignment.get(lane);
+      if (queue === undefined || offset <= queue.committed || offset > queue.handedOut) continue;
+      due.push({ topic: queue.topic, partition: queue.partition, offset: String(offset) });
+    }
+    const consumer = this.#consumer;
+    if (due.length === 0 || consumer === undefined) return;
+    const epoch = this.#epoch;
+    const { requestTimeoutMs, name } = this.#options;
+    await inTime(requestTimeoutMs, 'commit offsets', name, consumer.commit(due));
+    for (const to of due) {
+      const queue = this.#assignment.get(laneOf(to));
+      // What was begun anew in between knows better.
+      if (queue !== undefined && (epoch === this.#epoch || queue.handedOut >= BigInt(to.offset)))
+        queue.committed = BigInt(to.offset);
+    }
+  }
+
+  // Topics
+
+  /** Looks for topics that came and went. */
+  #look(): void {
+    if (this.#phase === 'closed') return;
+    this.#watch = runtime.setTimer(() => {
+      void this.#compareTopics().finally(() => this.#look());
+    }, this.#options.metadataMaxAgeMs);
+  }
+
+  async #compareTopics(): Promise<void> {
+    try {
+      if (!(await this.#inquiry.ask((admin) => this.#topics.find(admin)))) return;
+    } catch (error) {
+      // That brokers are away is told by whoever reads from them.
+      if (!this.#closing.signal.aborted && !this.#mayPass(error)) this.#giveUp(error);
+      return;
+    }
+    // It subscribes once: for others it has to leave and come back.
+    if (this.#phase === 'reading') await this.#drain();
+    if (this.#phase !== 'closed') await this.#comeBack(undefined);
+  }
+
+  #moveTo(phase: Phase): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = phase;
+    // A drain belongs to the epoch that it ends.
+    if (phase !== 'reading') this.#epoch += 1;
+    if (phase === 'reading' || phase === 'closed') {
+      this.#ready.resolve();
+      this.#ready = new Deferred();
+    }
+    if (phase === 'reading') {
+      this.#hasRead = true;
+      this.#readingSince = runtime.now();
+      this.#host.onMore();
+    }
+  }
+
+  #mayPass(error: unknown): boolean {
+    const { kafkaError, code } = error as Partial<KafkaError>;
+    if (code === 'SW_KAFKA_OFFSET_OUT_OF_RANGE') return false;
+    return isTransient(error) || (kafkaError !== undefined && BY_JOINING.has(kafkaError));
+  }
+
+  #translate(error: unknown, action: string): unknown {
+    return toKafkaError(error, { action, stage: this.#options.name });
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    const over = new Deferred();
+    const timer = runtime.setTimer(over.resolve, ms);
+    const forget = onAbort(this.#closing.signal, () => over.resolve());
+    await over.promise;
+    forget();
+    runtime.clearTimer(timer);
+  }
+
+  async close(): Promise<void> {
+    if (this.#phase !== 'closed') {
+      this.#moveTo('closed');
+      this.#closing.abort(new Error('The source was closed.'));
+      runtime.clearTimer(this.#watch);
+      this.#assignment.clear();
+    }
+    await this.#leave();
+    await this.#inquiry.left();
+  }
+}

@@ -1,0 +1,117 @@
+/** What the tests of reading share: topics that are filled, what a group has committed, and runs that tell what they read. */
+
+import { ConcurrentPipeline, from, type RunReport } from '@streamweld/core';
+import type { Message } from 'kafkajs';
+import { expect } from 'vitest';
+import type { KafkaRecord } from '../src/record.ts';
+import { KafkaSource } from '../src/source.ts';
+import type { KafkaSourceOptions } from '../src/source-options.ts';
+import type { Brokers } from './service.ts';
+
+type Given = Partial<KafkaSourceOptions> & { readonly topics: string | RegExp };
+
+/** One that runs. */
+export interface Reader {
+  readonly source: KafkaSource;
+  readonly pipeline: ConcurrentPipeline<KafkaRecord>;
+  /** What was written, in order. */
+  readonly records: KafkaRecord[];
+  readonly done: Promise<RunReport>;
+  /** Waits until so many are written. */
+  until(count: number): Promise<void>;
+  /** Drains it. */
+  end(): Promise<void>;
+}
+
+interface ReaderOptions {
+  /** Is waited for after each write. */
+  readonly write?: (batch: readonly KafkaRecord[]) => Promise<void> | void;
+  readonly bufferSize?: number;
+}
+
+export interface Reading {
+  send(topic: string, messages: readonly Message[]): Promise<void>;
+  /** Writes `value n` under `key n`, n from `first` on, by turns to so many partitions. */
+  produce(topic: string, count: number, options?: { first?: number; partitions?: number }): Promise<void>;
+  /** What the group has committed, by partition; `-1` where that is nothing. */
+  committed(groupId: string, topic: string): Promise<string[]>;
+  /** Of a group that is named for its topic, if nothing else is said. */
+  source(options: Given): KafkaSource;
+  run(options: Given, more?: ReaderOptions): Reader;
+  /** Reads so many, and ends. */
+  take(count: number, options: Given): Promise<KafkaRecord[]>;
+}
+
+export function reading(brokers: () => Brokers): Reading {
+  const send = async (topic: string, messages: readonly Message[]): Promise<void> => {
+    const producer = brokers().kafka().producer({ allowAutoTopicCreation: false });
+    await producer.connect();
+    for (let at = 0; at < messages.length; at += 2000)
+      await producer.send({ topic, messages: messages.slice(at, at + 2000) });
+    await producer.disconnect();
+  };
+  const source = (options: Given): KafkaSource =>
+    new KafkaSource({
+      groupId: String(options.topics),
+      ...(options.client === undefined ? { brokers: brokers().brokers } : undefined),
+      ...options,
+    });
+  const run = (options: Given, { write, bufferSize = 1000 }: ReaderOptions = {}): Reader => {
+    const own = source(options);
+    const records: KafkaRecord[] = [];
+    const pipeline = new ConcurrentPipeline(from(own), async (batch: readonly KafkaRecord[]) => {
+      await write?.(batch);
+      records.push(...batch);
+    }).bufferSize(bufferSize);
+    const done = pipeline.run();
+    done.catch(() => {});
+    return {
+      source: own,
+      pipeline,
+      records,
+      done,
+      until: (count) =>
+        Promise.race([
+          expect.poll(() => records.length, { timeout: 50_000, interval: 5 }).toBeGreaterThanOrEqual(count),
+          done.then(() => {}),
+        ]),
+      async end() {
+        await pipeline.drain();
+        await done;
+      },
+    };
+  };
+  return {
+    send,
+    source,
+    run,
+    produce: (topic, count, { first = 0, partitions = 1 } = {}) =>
+      send(
+        topic,
+        Array.from({ length: count }, (_, index) => {
+          const n = first + index;
+          return { key: `key ${n}`, value: `value ${n}`, partition: n % partitions };
+        }),
+      ),
+    async committed(groupId, topic) {
+      const admin = brokers().kafka().admin();
+      await admin.connect();
+      const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
+      await admin.disconnect();
+      return [...(found?.partitions ?? [])]
+        .sort((a, b) => a.partition - b.partition)
+        .map(({ offset }) => offset);
+    },
+    async take(count, options) {
+      const reader = run(options);
+      await reader.until(count);
+      await reader.end();
+      return reader.records;
+    },
+  };
+}
+
+/** Their values, as numbers. */
+export function numbers(records: readonly KafkaRecord[]): number[] {
+  return records.map(({ value }) => Number(String(value).slice('value '.length)));
+}
