@@ -42,6 +42,8 @@ export interface Table {
   readonly name: string;
   /** Those that can be written, by name. */
   readonly columns: ReadonlyMap<string, TableColumn>;
+  /** Whether triggers see each row before it is written, and may leave it out. */
+  readonly hasRowTriggers: boolean;
 }
 
 /** @throws PostgresError SW_POSTGRES_TABLE_INVALID where there is no such table. */
@@ -98,7 +100,19 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
   for (const column of [...options.key, ...(options.columns?.keys() ?? [])]) {
     if (!columns.has(column)) throw columnUnknown(column, options);
   }
-  return { name, columns };
+  return { name, columns, hasRowTriggers: await hasRowTriggers(session, name) };
+}
+
+/** In bits of `tgtype`: for each row (1), before (2) or instead of (64), an insert (4). */
+async function hasRowTriggers(session: Session, name: string): Promise<boolean> {
+  const { rows } = await session.query(
+    `select exists (
+       select from pg_catalog.pg_trigger t
+        where (t.tgrelid = to_regclass($1) or t.tgrelid in (select relid from pg_partition_tree(to_regclass($1))))
+          and t.tgtype & 1 <> 0 and t.tgtype & 66 <> 0 and t.tgtype & 4 <> 0) as has`,
+    [name],
+  );
+  return (rows[0] as { has: boolean }).has;
 }
 
 interface DescribedColumn {

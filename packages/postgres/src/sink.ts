@@ -184,9 +184,10 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
 
   /** All of a batch or nothing. */
   async #write(session: Session, statements: readonly Statement[]): Promise<void> {
-    if (statements.length > 1) await session.query('begin');
+    const isTransaction = statements.length > 1 || (this.#statements as Statements<T>).isUndone;
+    if (isTransaction) await session.query('begin');
     for (const statement of statements) await statement(session);
-    if (statements.length > 1) await session.commit();
+    if (isTransaction) await session.commit();
   }
 
   /** Ends what a session does once the signal aborts; a statement that waits for a lock would not notice that by itself. */

@@ -136,6 +136,31 @@ describeWithPostgres('PostgresSink', (database) => {
     ]);
   });
 
+  it('writes nothing by COPY where a trigger leaves rows out, and by insert what it leaves', async () => {
+    await database().query(`create table skipped (id int);
+      create function skip() returns trigger language plpgsql as $$ begin
+        if new.id = 2 then return null; end if; return new; end $$;
+      create trigger skip before insert on skipped for each row execute function skip()`);
+    const items = [{ id: 1 }, { id: 2 }, { id: 3 }];
+    const letters = collect<DeadLetter<unknown>>();
+    await expect(
+      new ConcurrentPipeline(items, new PostgresSink({ connection: database().url, table: 'skipped' }))
+        .retry({ attempts: 2 })
+        .deadLetter(letters)
+        .run(),
+    ).rejects.toMatchObject({
+      code: 'SW_POSTGRES_TABLE_INVALID',
+      message: expect.stringMatching(/^COPY took 2 of 3 rows: a trigger .*mode: 'insert'/),
+    });
+    expect(letters.items).toEqual([]);
+    expect(await database().query('select * from skipped')).toEqual([]);
+    await new ConcurrentPipeline(
+      items,
+      new PostgresSink({ connection: database().url, table: 'skipped', mode: 'insert' }),
+    ).run();
+    expect(await database().query('select * from skipped')).toEqual([{ id: 1 }, { id: 3 }]);
+  });
+
   it('copies a table exactly once, run after run', async () => {
     await database().query(
       'create table a as select n as id, n::text as t from generate_series(1, 20000) as n',
