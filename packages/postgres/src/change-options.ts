@@ -20,7 +20,7 @@ export interface PostgresChangeSourceOptions extends Omit<ReachOptions, 'client'
   readonly slot: string;
   /** The publication: which tables, rows and columns. */
   readonly publication: string;
-  /** Makes the publication for these tables, where it is not there. */
+  /** Makes the publication for these tables, where it is not there; where it is, it has to be of these tables. */
   readonly tables?: readonly (string | { readonly schema: string; readonly table: string })[] | undefined;
   /** Whether a run that has no position begins with the rows that are there. Default `true`. */
   readonly snapshot?: boolean | undefined;

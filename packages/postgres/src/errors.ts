@@ -254,7 +254,17 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   '42P01': { code: 'SW_POSTGRES_QUERY_INVALID', isTransient: false, words: 'a table does not exist' },
   '53': { code: 'SW_POSTGRES_BUSY', isTransient: true, words: 'the server is out of resources' },
   '53100': { code: 'SW_POSTGRES_BUSY', isTransient: true, words: 'the disk of the server is full' },
-  '53300': { code: 'SW_POSTGRES_BUSY', isTransient: true, words: 'the server has no connection left' },
+  '53300': {
+    code: 'SW_POSTGRES_BUSY',
+    isTransient: true,
+    words: 'the server has no connection left (max_connections, or for changes max_wal_senders)',
+  },
+  '53400': {
+    code: 'SW_POSTGRES_BUSY',
+    isTransient: true,
+    words:
+      'a limit that the server is set to was reached. Where it is max_replication_slots, drop the slots that nobody reads (pg_replication_slots), or raise it; where it is temp_file_limit, raise that',
+  },
   '55': { code: 'SW_POSTGRES_BUSY', isTransient: true, words: 'what is needed is in use' },
   '55P03': {
     code: 'SW_POSTGRES_BUSY',

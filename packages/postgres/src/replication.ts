@@ -36,12 +36,24 @@ interface RawConnection {
   sendCopyFromChunk(chunk: Buffer): void;
 }
 
+export interface CreatedSlot {
+  /** Where its changes begin. */
+  readonly lsn: string;
+  /** The name under which another transaction can read what was there. */
+  readonly snapshot: string;
+}
+
 export interface ReplicationHandlers {
   /** A message of pgoutput. */
   onMessage(message: Buffer): void;
   /** The server has sent all there is up to here. */
   onIdle(lsn: string): void;
   onEnd(error: unknown): void;
+}
+
+/** The server warned that it knows no such publication, and passes by what it would have told. */
+export class PublicationMissing extends Error {
+  override readonly name = 'PublicationMissing';
 }
 
 export class Replication {
@@ -61,6 +73,10 @@ export class Replication {
       replication: 'database',
     } as pg.ClientConfig);
     this.#client.on('error', (error) => this.#end(error));
+    // Before Postgres 18 that was an error: a publication that is not there. Now its changes are only left out.
+    this.#client.on('notice', (notice) => {
+      if (notice.routine === 'LoadPublications') this.#end(new PublicationMissing());
+    });
     this.#client.on('end', () => {
       this.#gone.resolve();
       this.#end(new Error('Connection terminated'));
@@ -71,14 +87,12 @@ export class Replication {
     this.#isConnected = true;
     await this.#client.connect();
     // The values of changes are written as those of the snapshot are, whatever the database's settings say.
-    await this.#client.query(SETTINGS);
+    // And a warning is heard: it may say that changes are left out.
+    await this.#client.query(`${SETTINGS}; set client_min_messages to warning`);
   }
 
   /** Makes a slot, and exports what was there at that very moment: readable until this connection is asked anything else. */
-  async createSlot(
-    slot: string,
-    isTemporary: boolean,
-  ): Promise<{ readonly lsn: string; readonly snapshot: string }> {
+  async createSlot(slot: string, isTemporary: boolean): Promise<CreatedSlot> {
     // Capitals: the grammar of these commands knows no others.
     const { rows } = await this.#client.query(
       `CREATE_REPLICATION_SLOT ${quoteIdentifier(slot)} ${isTemporary ? 'TEMPORARY ' : ''}LOGICAL pgoutput EXPORT_SNAPSHOT`,

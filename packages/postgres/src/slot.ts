@@ -1,11 +1,16 @@
 /** The slot of a change source: what is there, and what is said where it cannot be used. */
 
+import { runtime } from '@streamweld/core/connector';
 import type { Session } from './client.ts';
-import { PostgresError } from './errors.ts';
+import { PostgresError, sqlStateOf } from './errors.ts';
+import { PublicationMissing } from './replication.ts';
+
+/** How often, and how long apart, a slot is tried that is still in use: the server notices late that a host is gone. */
+export const BUSY = { times: 40, ms: 250 } as const;
 
 export interface SlotState {
-  /** Everything before was confirmed: the server may have forgotten it. */
-  readonly confirmed: string;
+  /** Everything before was confirmed: the server may have forgotten it. Null while the slot is being made. */
+  readonly confirmed: string | null;
   /** Where the server's log ends. */
   readonly end: string;
   /** How many bytes of log it holds back. */
@@ -31,7 +36,7 @@ export async function readSlot(
     | {
         plugin: string | null;
         is_here: boolean | null;
-        confirmed: string;
+        confirmed: string | null;
         end: string;
         behind: number;
         is_lost: boolean;
@@ -53,13 +58,99 @@ export async function readSlot(
   };
 }
 
-/** @param slot which is not there, or does not hold what is to be resumed. */
+export interface MadeSlot extends SlotState {
+  readonly confirmed: string;
+}
+
+/**
+ * Undefined where there is none. One that another is just making is waited for: nothing is known of it yet, and whoever
+ * makes it may give it up.
+ * @throws PostgresError SW_POSTGRES_BUSY where that takes too long.
+ */
+export async function readMadeSlot(
+  session: Session,
+  slot: string,
+  stage: string,
+  signal: AbortSignal,
+): Promise<MadeSlot | undefined> {
+  for (let time = 1; ; time++) {
+    signal.throwIfAborted();
+    const state = await readSlot(session, slot, stage);
+    if (state === undefined) return undefined;
+    const { confirmed } = state;
+    if (confirmed !== null) return { ...state, confirmed };
+    if (time === BUSY.times) throw beingMade(slot, stage);
+    await new Promise<void>((resolve) => runtime.setTimer(resolve, BUSY.ms));
+  }
+}
+
+export function beingMade(slot: string, stage: string): PostgresError {
+  return new PostgresError(
+    'SW_POSTGRES_BUSY',
+    `The slot ${JSON.stringify(slot)} is being made by another run, and the server waits for the transactions that are open. Run this one again once that is over, or give it a slot of its own.`,
+    { stage, isTransient: true },
+  );
+}
+
+/** @param slot which is not there, though there is a position to resume from. */
 export function slotGone(slot: string, stage: string): PostgresError {
   return new PostgresError(
     'SW_POSTGRES_SLOT_INVALID',
-    `The slot ${JSON.stringify(slot)} is gone, or has lost what lies behind the position to resume from: changes are missing. Begin anew, with another name for the checkpoint and a sink that takes rows again.`,
+    `The slot ${JSON.stringify(slot)} is gone, and with it what lies behind the position to resume from: changes are missing. Begin anew, with another name for the checkpoint and a sink that takes rows again.`,
     { stage },
   );
+}
+
+/** The server had to forget what it was to keep for it (`max_slot_wal_keep_size`, say): nothing can be read from it again. */
+export function slotLost(slot: string, stage: string): PostgresError {
+  return new PostgresError(
+    'SW_POSTGRES_SLOT_INVALID',
+    `The slot ${JSON.stringify(slot)} has lost the log that it was to keep: changes are missing. Drop it (${dropping(slot)}), and begin anew, with another name for the checkpoint and a sink that takes rows again.`,
+    { stage },
+  );
+}
+
+/** What the server says when a slot is made or read, in our words where its own say too little; anything else as it is. */
+export function explainSlot(
+  error: unknown,
+  {
+    slot,
+    publication,
+    name: stage,
+  }: { readonly slot: string; readonly publication: string; readonly name: string },
+): unknown {
+  const sqlState = error instanceof PublicationMissing ? MISSING : sqlStateOf(error);
+  switch (sqlState) {
+    case MISSING:
+      return new PostgresError(
+        'SW_POSTGRES_SLOT_INVALID',
+        `The server cannot tell the changes of the publication ${JSON.stringify(publication)}, or has no slot ${JSON.stringify(slot)} any more. Create what is missing; and where the publication was dropped and made again, the slot still stands where there was none: drop it too (${dropping(slot)}), and begin anew, with another name for the checkpoint and a sink that takes rows again.`,
+        { stage, sqlState },
+      );
+    case THERE_ALREADY:
+      return new PostgresError(
+        'SW_POSTGRES_SLOT_INVALID',
+        `The slot ${JSON.stringify(slot)} is there already, and a temporary one would be made. Give the source a slot of its own, or drop that one.`,
+        { stage, sqlState },
+      );
+    case DENIED:
+      return new PostgresError(
+        'SW_POSTGRES_DENIED',
+        'The user may not follow changes: it lacks the attribute REPLICATION (alter role … replication).',
+        { stage, sqlState },
+      );
+    default:
+      return error;
+  }
+}
+
+/** What is asked for is not there. */
+const MISSING = '42704';
+export const THERE_ALREADY = '42710';
+const DENIED = '42501';
+
+function dropping(slot: string): string {
+  return `select pg_drop_replication_slot('${slot}')`;
 }
 
 /** A server that was restored, say: it would pass by all changes up to there, and say nothing. */

@@ -20,14 +20,21 @@ import { Sessions } from './client.ts';
 import { sqlStateOf, toPostgresError } from './errors.ts';
 import { parseLsn } from './lsn.ts';
 import { checkReadable, ensurePublication, type PublishedTable, publishedTables } from './publication.ts';
-import { Replication, type ReplicationHandlers } from './replication.ts';
-import { logBehind, readSlot, slotBehind, slotGone } from './slot.ts';
+import { type CreatedSlot, Replication, type ReplicationHandlers } from './replication.ts';
+import {
+  beingMade,
+  BUSY,
+  explainSlot,
+  logBehind,
+  readMadeSlot,
+  readSlot,
+  slotBehind,
+  slotGone,
+  slotLost,
+  THERE_ALREADY,
+} from './slot.ts';
 import { SnapshotReader } from './source-snapshot.ts';
 import { loadParsers } from './types.ts';
-
-/** How often, and how long apart, a slot is tried that is still in use: the server notices late that a host is gone. */
-const BUSY_TIMES = 40;
-const BUSY_MS = 250;
 
 /** How long the server may take to stop a command. */
 const CANCEL_MS = 5000;
@@ -103,22 +110,28 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
       const hasSnapshot = from === undefined ? snapshot : from.snapshot !== undefined;
       if (hasSnapshot) checkReadable(all, name);
       this.#decoder = new ChangeDecoder(await loadParsers(session, json));
-      const state = isTemporary ? undefined : await readSlot(session, slot, name);
+      let state = isTemporary ? undefined : await readMadeSlot(session, slot, name, signal);
       // Whoever left has closed what there was: what is opened from here on would stay open.
       signal.throwIfAborted();
       const replication = new Replication(connection, name);
       this.#replication = replication;
-      await replication.connect();
+      await replication.connect().catch((error: unknown) => {
+        throw explainSlot(error, this.#options);
+      });
       if (state === undefined) {
         if (from !== undefined) throw slotGone(slot, name);
-        this.#isMakingSlot = true;
-        const made = await replication.createSlot(slot, isTemporary);
-        this.#isMakingSlot = false;
-        this.#position = { lsn: made.lsn };
-        // What is exported is readable until this connection is asked for changes.
-        if (hasSnapshot) await this.#beginSnapshot(all, undefined, made.snapshot, signal);
-      } else {
-        if (state.isLost) throw slotGone(slot, name);
+        const made = await this.#makeSlot(replication);
+        if (made !== undefined) {
+          this.#position = { lsn: made.lsn };
+          // What is exported is readable until this connection is asked for changes.
+          if (hasSnapshot) await this.#beginSnapshot(all, undefined, made.snapshot, signal);
+        } else {
+          state = await readMadeSlot(session, slot, name, signal);
+          if (state === undefined) throw beingMade(slot, name);
+        }
+      }
+      if (state !== undefined) {
+        if (state.isLost) throw slotLost(slot, name);
         if (from !== undefined && parseLsn(from.lsn) > parseLsn(state.end))
           throw logBehind(state.end, from.lsn, name);
         this.#position = from ?? { lsn: state.confirmed };
@@ -130,6 +143,20 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
     }
     if (this.#snapshot === undefined) await this.#stream();
     this.#look();
+  }
+
+  /** Undefined where another run was quicker by a moment. */
+  async #makeSlot(replication: Replication): Promise<CreatedSlot | undefined> {
+    const { slot, isTemporary } = this.#options;
+    this.#isMakingSlot = true;
+    try {
+      return await replication.createSlot(slot, isTemporary);
+    } catch (error) {
+      if (!isTemporary && sqlStateOf(error) === THERE_ALREADY) return undefined;
+      throw explainSlot(error, this.#options);
+    } finally {
+      this.#isMakingSlot = false;
+    }
   }
 
   async #beginSnapshot(
@@ -157,15 +184,16 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
         this.#idleLsn = idleLsn;
         this.#serve();
       },
-      onEnd: (error) => this.#fail(error),
+      onEnd: (error) => this.#fail(explainSlot(error, this.#options)),
     };
     for (let time = 1; ; time++) {
       try {
         await replication.start(slot, publication, lsn, handlers);
         break;
       } catch (error) {
-        if (sqlStateOf(error) !== IN_USE || time === BUSY_TIMES || this.#isStopped) throw error;
-        await new Promise<void>((resolve) => runtime.setTimer(resolve, BUSY_MS));
+        if (sqlStateOf(error) !== IN_USE || time === BUSY.times || this.#isStopped)
+          throw explainSlot(error, this.#options);
+        await new Promise<void>((resolve) => runtime.setTimer(resolve, BUSY.ms));
       }
     }
     this.#beat();

@@ -181,13 +181,28 @@ describe.skipIf(server === undefined)('a slot that has lost its log', () => {
     for (const name of ['lost', 'another name']) {
       const error = await run(name).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: 'SW_POSTGRES_SLOT_INVALID', isTransient: false });
-      expect((error as Error).message).toMatch(/"lost" .*changes are missing.*[Bb]egin anew/);
+      expect((error as Error).message).toMatch(
+        /"lost" has lost .*changes are missing.*select pg_drop_replication_slot\('lost'\).*begin anew/,
+      );
     }
+    // It does help: what is there now comes, and then what changes.
     await admin.query(`select pg_drop_replication_slot('lost')`);
-    const left = await admin.query(
-      "select 1 from pg_stat_activity where application_name like 'streamweld%'",
+    found.length = 0;
+    const anew = run('begun anew');
+    anew.catch(() => {});
+    await expect.poll(() => found.length, { timeout: 20_000 }).toBe(5);
+    await admin.query(
+      "select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = 'lost'",
     );
-    expect(left.rows).toEqual([]);
+    await expect(anew).rejects.toMatchObject({ code: 'SW_POSTGRES_CONNECTION_LOST' });
+    await admin.query(`select pg_drop_replication_slot('lost')`);
+    await expect
+      .poll(
+        async () =>
+          (await admin.query("select 1 from pg_stat_activity where application_name like 'streamweld%'"))
+            .rows,
+      )
+      .toEqual([]);
     await admin.end();
   });
 });
