@@ -70,9 +70,10 @@ describeCrashes('kill -9 of who follows changes', 'follow', ({ server, query, sp
           await server.crash();
           await server.restart();
           serverKills += 1;
-        } else {
-          child.kill('SIGKILL');
+          // It may only have come to the server when that was there again: then it goes on for ever.
+          await Promise.race([exited, sleep(1000)]);
         }
+        child.kill('SIGKILL');
       }
       const [code, signal] = await exited;
       if (signal === 'SIGKILL') kills += 1;
