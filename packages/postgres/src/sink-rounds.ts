@@ -45,7 +45,7 @@ export function* roundsOf<T>(
   };
   for (let index = 0; index < items.length; index++) {
     const key = keyAt(keys, index, rows);
-    if (isDelete?.(items[index] as T) === true) {
+    if (isDelete !== undefined && isDeleted(batch, index, rows, isDelete)) {
       if (key === undefined) throw rows.refused(indexOf(batch, index), withoutKey(keys, index, rows));
       kept.delete(key.id);
       if (kept.size > 0 && !(isSure && key.isSure)) {
@@ -84,6 +84,20 @@ function keyAt<T>(keys: Group<T>, index: number, rows: Rows<T>): Key | undefined
     texts.push(spelt ?? text);
   }
   return { id: texts.length === 1 ? (texts[0] as string) : JSON.stringify(texts), isSure };
+}
+
+function isDeleted<T>(
+  batch: Indexed<T>,
+  index: number,
+  rows: Rows<T>,
+  isDelete: (item: T) => boolean,
+): boolean {
+  try {
+    return isDelete(batch.items[index] as T) === true;
+  } catch (error) {
+    const why = 'the option delete threw for it; what it threw is the cause';
+    throw rows.refused(indexOf(batch, index), why, { cause: error });
+  }
 }
 
 function withoutKey<T>(keys: Group<T>, index: number, rows: Rows<T>): string {

@@ -12,7 +12,7 @@ import { type PostgresErrorCode, PostgresRowError } from './errors.ts';
 import type { CheckedSinkOptions, ColumnValue } from './options.ts';
 import type { FieldBytes } from './sink-field-bytes.ts';
 import type { Table, TableColumn } from './sink-table.ts';
-import { type Encode, encoderOf, rowError } from './sink-values.ts';
+import { type Encode, encoderOf, kindOf, rowError } from './sink-values.ts';
 
 /** What the items of a group have in common. */
 export interface Shape<T> {
@@ -37,6 +37,12 @@ export interface Group<T> extends Indexed<T> {
 
 export function indexOf({ at }: { readonly at: readonly number[] | undefined }, index: number): number {
   return at === undefined ? index : (at[index] as number);
+}
+
+interface RefusalDetails {
+  readonly code?: PostgresErrorCode;
+  /** What the user's own code threw. */
+  readonly cause?: unknown;
 }
 
 /** So many are remembered. */
@@ -107,7 +113,7 @@ export class Rows<T> {
     if (typeof item !== 'object' || item === null || Array.isArray(item)) {
       throw this.refused(
         index,
-        `it is ${describe(item)}, and a row is an object. The option columns says what to take`,
+        `it is ${kindOf(item)}, and a row is an object. The option columns says what to take`,
       );
     }
     const names = Object.keys(item);
@@ -124,7 +130,7 @@ export class Rows<T> {
       throw this.refused(
         index,
         `its property ${describe(unknown)} is no column of ${this.#table.name} that can be written. The option columns says what to take`,
-        'SW_POSTGRES_COLUMN_UNKNOWN',
+        { code: 'SW_POSTGRES_COLUMN_UNKNOWN' },
       );
     }
     if (names.length === 0) throw this.refused(index, 'it has no property');
@@ -170,12 +176,13 @@ export class Rows<T> {
     return { columns, values, encoders: columns.map((column) => encoderOf(column, this.#options.json)) };
   }
 
-  refused(index: number, why: string, code?: PostgresErrorCode): PostgresRowError {
+  refused(index: number, why: string, details: RefusalDetails = {}): PostgresRowError {
     const { name, table } = this.#options;
+    const { code, ...cause } = details;
     return new PostgresRowError(
       `Row ${index} of the batch cannot be written: ${why}.`,
       [index],
-      { stage: name, table: table.table },
+      { stage: name, table: table.table, ...cause },
       code,
     );
   }

@@ -11,8 +11,21 @@ import type { TableColumn } from './sink-table.ts';
 /** The text of a value, or `null`. */
 export type Encode = (value: unknown) => string | null;
 
-/** Why a value cannot be written: without the value. */
+/** Why a value cannot be written: without the value. Its cause is what was thrown by what is not ours. */
 class Refusal extends Error {}
+
+/** No more than what it is: its content is the item's. */
+export function kindOf(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'boolean':
+    case 'bigint':
+      return `a ${typeof value}`;
+    default:
+      return describe(value);
+  }
+}
 
 export function encoderOf({ kind, arrays }: TableColumn, json: JsonMode): Encode {
   if (arrays > 0) return arrayEncoder(innermostOf(kind, json), arrays);
@@ -78,14 +91,21 @@ function encodeDate(date: Date): string {
 
 function encodeBytes(value: unknown): string | null {
   if (value === null || value === undefined) return null;
-  if (!(value instanceof Uint8Array)) throw new Refusal(`${describe(value)} is no Uint8Array`);
+  if (!(value instanceof Uint8Array)) throw new Refusal(`${kindOf(value)} is no Uint8Array`);
   return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
 }
 
 function encodeJson(value: unknown): string | null {
   // `null` is the null of SQL, as it is for every other column; inside a value it is that of JSON.
   if (value === undefined || value === null) return null;
-  const text = JSON.stringify(value, jsonValue) as string | undefined;
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value, jsonValue) as string | undefined;
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    // It holds itself, is too deep or too long, or a `toJSON` of it threw.
+    throw new Refusal('its JSON could not be made; why is the cause', { cause: error });
+  }
   if (text === undefined) throw new Refusal(`${describe(value)} is nothing that JSON has`);
   // JSON.stringify writes half of a pair, and NUL, as an escape: jsonb refuses the one and cannot store the other.
   if (/\\u(0000|d[89a-f])/.test(text) && holdsUnstorable(text)) {
@@ -94,9 +114,16 @@ function encodeJson(value: unknown): string | null {
   return text;
 }
 
-/** A bigint keeps its digits: JSON has numbers of any length. */
-function jsonValue(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? rawJson(String(value)) : value;
+/** A bigint keeps its digits: JSON has numbers of any length. What it does not have would become null without a word. */
+function jsonValue(this: unknown, key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return rawJson(String(value));
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw new Refusal('its JSON would hold NaN or an infinity, which JSON has no number for');
+  }
+  if (value === null && (this as Record<string, unknown>)[key] instanceof Date) {
+    throw new Refusal('its JSON would hold a date that is invalid');
+  }
+  return value;
 }
 
 const rawJson: (text: string) => unknown =
@@ -136,12 +163,18 @@ function quoted(text: string): string {
   return /[\\"]/.test(text) ? `"${text.replace(/[\\"]/g, '\\$&')}"` : `"${text}"`;
 }
 
-/** Turns what an encoder threw into an error that names row and column, and holds no value. */
-export function rowError(error: unknown, index: number, column: string, stage: string): unknown {
-  if (!(error instanceof Refusal)) return error;
-  return new PostgresRowError(
-    `Row ${index} of the batch cannot be written: in column ${JSON.stringify(column)}, ${error.message}.`,
-    [index],
-    { stage, column },
-  );
+/**
+ * What an encoder, or what gives a column its value, threw, as an error that names row and column, and holds no value. What
+ * the user's own code threw is its cause.
+ */
+export function rowError(error: unknown, index: number, column: string, stage: string): PostgresRowError {
+  const isRefusal = error instanceof Refusal;
+  const why = isRefusal
+    ? `in column ${JSON.stringify(column)}, ${error.message}`
+    : `what gives its column ${JSON.stringify(column)} the value threw; what it threw is the cause`;
+  return new PostgresRowError(`Row ${index} of the batch cannot be written: ${why}.`, [index], {
+    stage,
+    column,
+    ...(isRefusal && !('cause' in error) ? undefined : { cause: isRefusal ? error.cause : error }),
+  });
 }
