@@ -1,7 +1,7 @@
 /** What the tests of reading share: topics that are filled, what a group has committed, and runs that tell what they read. */
 
 import { ConcurrentPipeline, from, type RunReport } from '@streamweld/core';
-import type { Message } from 'kafkajs';
+import type { Admin, Message } from 'kafkajs';
 import { expect } from 'vitest';
 import type { KafkaRecord } from '../src/record.ts';
 import { KafkaSource } from '../src/source.ts';
@@ -33,6 +33,10 @@ export interface Reading {
   send(topic: string, messages: readonly Message[]): Promise<void>;
   /** Writes `value n` under `key n`, n from `first` on, by turns to so many partitions. */
   produce(topic: string, count: number, options?: { first?: number; partitions?: number }): Promise<void>;
+  /** Deletes what lies before an offset. */
+  deleteRecords(topic: string, offset: string, partition?: number): Promise<void>;
+  /** Lends an admin client of kafkajs. */
+  withAdmin<R>(use: (admin: Admin) => Promise<R>): Promise<R>;
   /** What the group has committed, by partition; `-1` where that is nothing. */
   committed(groupId: string, topic: string): Promise<string[]>;
   /** Of a group that is named for its topic, if nothing else is said. */
@@ -49,6 +53,15 @@ export function reading(brokers: () => Brokers): Reading {
     for (let at = 0; at < messages.length; at += 2000)
       await producer.send({ topic, messages: messages.slice(at, at + 2000) });
     await producer.disconnect();
+  };
+  const withAdmin = async <R>(use: (admin: Admin) => Promise<R>): Promise<R> => {
+    const admin = brokers().kafka().admin();
+    await admin.connect();
+    try {
+      return await use(admin);
+    } finally {
+      await admin.disconnect();
+    }
   };
   const source = (options: Given): KafkaSource =>
     new KafkaSource({
@@ -93,15 +106,20 @@ export function reading(brokers: () => Brokers): Reading {
           return { key: `key ${n}`, value: `value ${n}`, partition: n % partitions };
         }),
       ),
-    async committed(groupId, topic) {
-      const admin = brokers().kafka().admin();
-      await admin.connect();
-      const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
-      await admin.disconnect();
-      return [...(found?.partitions ?? [])]
-        .sort((a, b) => a.partition - b.partition)
-        .map(({ offset }) => offset);
-    },
+    withAdmin,
+    deleteRecords: (topic, offset, partition = 0) =>
+      withAdmin(async (admin) => {
+        // It has to know the topic before.
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset }] });
+      }),
+    committed: (groupId, topic) =>
+      withAdmin(async (admin) => {
+        const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
+        return [...(found?.partitions ?? [])]
+          .sort((a, b) => a.partition - b.partition)
+          .map(({ offset }) => offset);
+      }),
     async take(count, options) {
       const reader = run(options);
       await reader.until(count);
