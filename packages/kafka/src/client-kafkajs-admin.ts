@@ -80,8 +80,9 @@ export class KafkajsAdmin implements KafkaAdmin {
 
   async close(): Promise<void> {
     this.#given.abort();
-    await disconnect(this.#admin);
+    // First: it would wait for answers that nobody wants any more.
     this.#sockets.cut();
+    await disconnect(this.#admin);
   }
 
   #ask<T>(

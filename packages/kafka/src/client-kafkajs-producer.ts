@@ -32,6 +32,7 @@ import type {
   SendFailure,
 } from './client.ts';
 import { attempt, disconnect, Patience } from './client-kafkajs-connect.ts';
+import { checkCodec } from './codecs.ts';
 import { isRefusal, isTransient, KafkaError, type Translation, toKafkaError } from './errors.ts';
 import type { CheckedReach } from './options.ts';
 import type { Sockets } from './sockets.ts';
@@ -89,6 +90,7 @@ export class KafkajsProducer implements KafkaProducer {
   }
 
   async connect(): Promise<void> {
+    await checkCodec(this.#options.compression);
     const patience = new Patience(this.#reach.connectTimeoutMs, this.#given.signal);
     await attempt(patience, this.#translation('connect to Kafka'), () => this.#producer.connect());
   }
@@ -127,9 +129,8 @@ export class KafkajsProducer implements KafkaProducer {
   }
 
   async close(): Promise<void> {
-    this.#given.abort();
+    this.abandon();
     await disconnect(this.#producer);
-    this.#sockets.cut();
   }
 
   abandon(): void {

@@ -5,6 +5,7 @@ import type { KafkaClient } from './client.ts';
 import { KafkajsAdmin } from './client-kafkajs-admin.ts';
 import { createConsumer } from './client-kafkajs-consumer.ts';
 import { KafkajsProducer } from './client-kafkajs-producer.ts';
+import { registerCodecs } from './codecs.ts';
 import { type CheckedReach, isKafkaClient, type SaslOptions } from './options.ts';
 import { Sockets } from './sockets.ts';
 
@@ -15,6 +16,7 @@ const MOST_CONNECT_MS = 10_000;
 export function openClient(reach: CheckedReach): KafkaClient {
   const { client } = reach;
   if (isKafkaClient(client)) return client;
+  registerCodecs();
   // Each has a `Kafka` of its own, so that its connections can be cut without those of the others.
   const open = (sockets: Sockets): Kafka =>
     (client as Kafka | undefined) ?? new Kafka(toConfig(reach, sockets));

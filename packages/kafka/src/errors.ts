@@ -112,7 +112,9 @@ export interface Translation {
 
 /** What a broker or the client threw, as an error of ours. */
 export function toKafkaError(error: unknown, translation: Translation): StreamWeldError {
-  if (isStreamWeldError(error)) return error;
+  // One of ours may have gone through the client, which wraps what it cannot help.
+  const own = chainOf(error).find(isStreamWeldError);
+  if (own !== undefined) return own;
   const { action, stage, topic, partition } = translation;
   const { verdict, kafkaError, cause } = judge(error);
   const places = [

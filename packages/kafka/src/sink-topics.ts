@@ -6,8 +6,8 @@ import type { KafkaClient } from './client.ts';
 /** A topic may gain partitions: it is looked up again after so long, in milliseconds. */
 const MAX_AGE_MS = 300_000;
 
-/** So much goes to one partition before it is the next one's turn: a few large batches cost less than many small ones. */
-const STICKY_BYTES = 64 << 10;
+/** So much goes to one partition before it is the next one's turn, as in Java's client: large batches cost less than many small ones. */
+const STICKY_BYTES = 16 << 10;
 
 export class Topic {
   partitions: number;
