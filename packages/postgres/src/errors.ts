@@ -129,6 +129,32 @@ interface Verdict {
   readonly words: string;
 }
 
+const REFUSED: Verdict = {
+  code: 'SW_POSTGRES_DATA_INVALID',
+  isTransient: false,
+  words: 'a function or trigger of the database refused it',
+};
+const REFUSED_BY_POLICY: Verdict = {
+  code: 'SW_POSTGRES_DATA_INVALID',
+  isTransient: false,
+  words: 'a policy of row level security does not allow the row',
+};
+
+/** Where in the server it was: RAISE of a function, whatever code that gives; a row that a policy does not allow. */
+const RAISE = 'exec_stmt_raise';
+const POLICY = 'ExecWithCheckOptions';
+
+/** Classes of codes that are the server's own: of another is what a function of the database made up. */
+const OWN = /^(?:0[0-389ABFLPZ]|[12]\d|2[BDF]|3[489BDF]|4[024]|5[34578]|72|F0|HV|P0|XX)/;
+
+export function isRaised(error: unknown, sqlState: string): boolean {
+  return routineOf(error) === RAISE || !OWN.test(sqlState);
+}
+
+function routineOf(error: unknown): unknown {
+  return (error as { routine?: unknown }).routine;
+}
+
 /** By the server's code, or by its class, the first two characters. Appendix A of the manual of Postgres has them all. */
 const VERDICTS: Readonly<Record<string, Verdict>> = {
   '08': { code: 'SW_POSTGRES_CONNECTION_LOST', isTransient: true, words: 'the connection failed' },
@@ -286,11 +312,7 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
     isTransient: false,
     words: 'the server, or what is to be used, is not in a state that allows it',
   },
-  P0001: {
-    code: 'SW_POSTGRES_DATA_INVALID',
-    isTransient: false,
-    words: 'a function or trigger of the database refused it',
-  },
+  P0: REFUSED,
   '57014': {
     code: 'SW_POSTGRES_CANCELED',
     isTransient: true,
@@ -383,7 +405,10 @@ function judge(error: unknown): Verdict {
   if (sqlState !== undefined) {
     const refusal = sqlState === '28000' || sqlState === '08P01' ? tlsRefusal(messageOf(error)) : undefined;
     if (refusal !== undefined) return { code: 'SW_POSTGRES_DENIED', isTransient: false, words: refusal };
+    if (sqlState === '42501' && routineOf(error) === POLICY) return REFUSED_BY_POLICY;
     const known = VERDICTS[sqlState] ?? VERDICTS[sqlState.slice(0, 3)] ?? VERDICTS[sqlState.slice(0, 2)];
+    if (isRaised(error, sqlState) && known?.isTransient !== true && known?.code !== REFUSED.code)
+      return REFUSED;
     return known ?? { code: 'SW_POSTGRES_FAILED', isTransient: false, words: 'the server failed' };
   }
   const code = codeOf(error) ?? '';
@@ -437,8 +462,8 @@ function sentence(error: unknown, verdict: Verdict, { action, errorDetails }: Tr
     sqlState === undefined && verdict.code === 'SW_POSTGRES_DENIED' ? codeOf(error) : undefined,
   ].filter((place) => place !== undefined);
   const where = places.length === 0 ? '' : ` (${places.join(', ')})`;
-  const quoted =
-    errorDetails || NAMES_ONLY.has(sqlState ?? '') ? ` The server: ${messageOf(error).trim()}.` : '';
+  const namesOnly = sqlState !== undefined && NAMES_ONLY.has(sqlState) && !isRaised(error, sqlState);
+  const quoted = errorDetails || namesOnly ? ` The server: ${messageOf(error).trim()}.` : '';
   return `Could not ${action}: ${verdict.words}${where}.${quoted}`;
 }
 

@@ -1,7 +1,7 @@
 /** The table of a sink, as the catalog describes it: which columns there are, and how a value is written for each. */
 
 import type { Session } from './client.ts';
-import { PostgresError } from './errors.ts';
+import { isRaised, PostgresError, sqlStateOf } from './errors.ts';
 import { quoteIdentifier, quoteTable } from './identifiers.ts';
 import type { CheckedSinkOptions } from './options.ts';
 
@@ -149,6 +149,39 @@ function spellingOf({ base, isenum, isdeterministic }: DescribedColumn): Spellin
       return 'uuid';
     default:
       return 'many';
+  }
+}
+
+/** Where the server cannot write to the table in this mode: what to do. It is told so by the first write. */
+export function tableUnfit<T>(error: unknown, options: CheckedSinkOptions<T>): PostgresError | undefined {
+  const sqlState = sqlStateOf(error);
+  if (sqlState === undefined || isRaised(error, sqlState)) return undefined;
+  const why = unfitness(sqlState, options);
+  if (why === undefined) return undefined;
+  const { name, table } = options;
+  return new PostgresError('SW_POSTGRES_TABLE_INVALID', `The table ${quoteTable(table)} ${why}.`, {
+    stage: name,
+    sqlState,
+    table: table.table,
+  });
+}
+
+function unfitness<T>(sqlState: string, { mode, key }: CheckedSinkOptions<T>): string | undefined {
+  switch (sqlState) {
+    case '42P10':
+      return mode === 'upsert'
+        ? `has no unique index of exactly the key (${key.map(quoteIdentifier).join(', ')}), which tells what an upsert replaces. Create one that is not partial, or name the key that there is`
+        : undefined;
+    case '42809':
+      return mode === 'copy'
+        ? "is no table that COPY writes to. If it is a view, write with mode: 'insert'"
+        : 'is no table that rows can be written to, but a materialized view, a sequence or an index';
+    case '0A000':
+      return mode === 'copy'
+        ? "cannot be written by COPY, as where row level security is on. Write with mode: 'insert'"
+        : undefined;
+    default:
+      return undefined;
   }
 }
 

@@ -16,7 +16,7 @@ import { type EncodedPositions, encodePositions, PositionTables, type WriteId } 
 import { findRefused, type Refused } from './sink-isolate.ts';
 import type { Indexed } from './sink-rows.ts';
 import { type Statement, Statements } from './sink-statements.ts';
-import { describeTable } from './sink-table.ts';
+import { describeTable, tableUnfit } from './sink-table.ts';
 
 /** What makes a transaction one step, beside its rows. */
 interface Kept {
@@ -118,7 +118,9 @@ export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
       await this.#transact([{ items: batch, at: undefined }], encoded, signal);
     } catch (error) {
       const failed = batch.length === 1 ? [0] : undefined;
-      const translated = toWriteError(error, failed, this.#sessions.translation('write to Postgres'));
+      const unfit = tableUnfit(error, this.#options);
+      const translated =
+        unfit ?? toWriteError(error, failed, this.#sessions.translation('write to Postgres'));
       // Not of the rows, and the same again cannot succeed: the run has to know, and no item is to blame.
       if (translated instanceof PostgresError && !translated.isTransient) this.#context?.fail(translated);
       throw translated;
