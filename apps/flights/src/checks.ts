@@ -85,7 +85,7 @@ function checkTable(of: string, read: number, table: Tally, expected: Independen
     {
       of,
       holds: equal === all && airports.size === all,
-      text: `flights, late ones and delays equal in Postgres at ${equal} of ${all} airports`,
+      text: `flights, late ones, delays equal in Postgres at ${equal} of ${all} airports`,
     },
   ];
 }
@@ -126,7 +126,7 @@ export function checkPartition(
     {
       of: 'partition',
       holds: report.read === rows && total(sinks) === rows && readBack.flights === rows,
-      text: `${whole(report.read)} in, ${whole(total(sinks))} dispatched, ${whole(readBack.flights)} read back from ${files} files`,
+      text: `${whole(report.read)} in, ${whole(total(sinks))} dispatched, ${whole(readBack.flights)} back from ${files} files`,
     },
     {
       of: 'partition',

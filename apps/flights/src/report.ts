@@ -17,7 +17,7 @@ export function databaseLine(database: Database | undefined, startMs: number | u
   const { version } = database;
   return startMs === undefined
     ? `Postgres ${version}, yours: what it is given stays in the schema ${SCHEMA}`
-    : `Postgres ${version}, brought along: started in ${seconds(startMs)}, gone with all it has when this ends`;
+    : `Postgres ${version}, brought along: started in ${seconds(startMs)}, gone at the end`;
 }
 
 export function comparisonLines({ oneByOne, concurrent }: Comparison): string[] {
@@ -30,9 +30,9 @@ export function comparisonLines({ oneByOne, concurrent }: Comparison): string[] 
   return [
     ...lines,
     timing('ConcurrentPipeline', concurrent, `${times.toFixed(1)} times as fast`),
-    '  The same source, rows and sink. What differs is who waits: in the pipeline Postgres',
-    '  stores some rows while others are sent and the next are decoded, as far as there are',
-    '  cores for them.',
+    '  The same source, rows and sink. What differs is who waits: in the pipeline',
+    '  Postgres stores some rows while others are sent and the next are decoded, as',
+    '  far as there are cores for them.',
   ];
 }
 
@@ -86,11 +86,11 @@ export function survivalLines({ path, kills, rows, ms, isStopped }: Survival): s
   const stopped = isStopped ? ', stopped before the end' : '';
   const where = path === undefined ? 'Postgres' : 'one file';
   return [
-    `Act 3 · kill -9: ${whole(rows)} flights into ${where}, in a process that was killed ${times(kills.length)}`,
+    `Act 3 · kill -9: ${whole(rows)} flights into ${where}, killed ${times(kills.length)}`,
     `  ${whole(rows)} flights in ${seconds(ms)}, ${rate(rows, ms)}/s, starts included${stopped}`,
     ...kills.map(({ told, found, resumed }) => {
-      const there = found === undefined ? '' : `; ${row(found.rows)} rows were there`;
-      return `  killed after it had told of row ${row(told)}${there}, went on from ${row(resumed)}`;
+      const there = found === undefined ? '' : `; ${row(found.rows)} rows there`;
+      return `  killed: told of row ${row(told)}${there}; went on from ${row(resumed)}`;
     }),
     ...(path === undefined ? ['  Each 10,000 rows and the position behind them were one transaction.'] : []),
   ];
