@@ -419,6 +419,9 @@ export async function within<T>(ms: number, promise: Promise<T>): Promise<T | un
   return first(promise, late).finally(() => clearTimeout(timer));
 }
 
+/** Of a connection on which nobody speaks the system itself sees whether the other side is there: a cut cable says nothing. */
+const KEEPALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 30_000 } as const;
+
 /** The options of `pg`. */
 export function toPgConfig(
   connection: string | ConnectionOptions | undefined,
@@ -426,11 +429,17 @@ export function toPgConfig(
 ): pg.ClientConfig {
   const name = `streamweld ${stage}`.slice(0, 63);
   if (typeof connection === 'string') {
-    return { connectionString: connection, fallback_application_name: name, connectionTimeoutMillis: 30_000 };
+    return {
+      connectionString: connection,
+      fallback_application_name: name,
+      connectionTimeoutMillis: 30_000,
+      ...KEEPALIVE,
+    };
   }
   const { applicationName, connectTimeoutMs, password, ssl, ...rest } = connection ?? {};
   return {
     ...rest,
+    ...KEEPALIVE,
     ...(password === undefined
       ? undefined
       : { password: typeof password === 'function' ? () => ask(password, stage) : password }),

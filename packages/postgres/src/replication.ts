@@ -4,6 +4,10 @@
  *     server ─ XLogData ─► onMessage       ─ keepalive ─► onIdle(where the server stands)
  *            ◄─ status: confirmed up to here, every few seconds and when asked
  *
+ * Silence has an end on both sides: who has heard nothing asks, and who then hears nothing for `wal_sender_timeout` leaves.
+ * A server that is being shut down asks again as soon as it is answered, and ends only when all it sent is confirmed, or
+ * nobody is there any more; so where that takes too long the connection is given up.
+ *
  * Postgres' manual describes it as the streaming replication protocol. `pg` opens the connection, pg-logical-replication reads
  * pgoutput; when the server may forget something is decided here, since that is a promise.
  */
@@ -12,12 +16,19 @@ import { Deferred, runtime } from '@streamweld/core/connector';
 import pg from 'pg';
 import { cutOff, toPgConfig, within } from './client.ts';
 import type { ConnectionOptions } from './connection.ts';
+import { PostgresError } from './errors.ts';
 import { quoteIdentifier } from './identifiers.ts';
 import { formatLsn, parseLsn } from './lsn.ts';
 import { SETTINGS } from './reading.ts';
 
 /** How often the server is told how far we are; it gives a connection up after `wal_sender_timeout`, a minute by default. */
 const STATUS_MS = 10_000;
+/** What `wal_sender_timeout` is taken for where the server never gives up. */
+const TIMEOUT_MS = 60_000;
+/** How long a server that is being shut down is kept waiting for what was sent to be durable. */
+const STOPPING_MS = 5000;
+/** So many questions, each too early for one that is asked by the clock, and the server is being shut down. */
+const EARLY = 3;
 const XLOG_DATA = 0x77;
 const KEEPALIVE = 0x6b;
 const STATUS = 0x72;
@@ -46,8 +57,8 @@ export interface CreatedSlot {
 export interface ReplicationHandlers {
   /** A message of pgoutput. */
   onMessage(message: Buffer): void;
-  /** The server has sent all there is up to here. */
-  onIdle(lsn: string): void;
+  /** The server has sent all there is up to here; urgent where it waits for just that to be confirmed. */
+  onIdle(lsn: string, isUrgent: boolean): void;
   onEnd(error: unknown): void;
 }
 
@@ -59,8 +70,20 @@ export class PublicationMissing extends Error {
 export class Replication {
   readonly #client: pg.Client;
   #handlers: ReplicationHandlers | undefined;
+  readonly #stage: string;
   #confirmed = 0n;
   #timer: unknown;
+  /** Once the server is being shut down: when it is kept waiting no longer. */
+  #stopping: unknown;
+  /** Of the server, in milliseconds; 0: none. */
+  #timeoutMs = 0;
+  #sentAt = 0;
+  #early = 0;
+  /** Since the last status; while it is paused nothing can be heard. */
+  #hasHeard = true;
+  #isPaused = false;
+  /** So many times in a row nothing was heard. */
+  #silences = 0;
   #isEnded = false;
   #isStarted = false;
   #isConnected = false;
@@ -68,6 +91,7 @@ export class Replication {
   #copying: Promise<void> = Promise.resolve();
 
   constructor(connection: string | ConnectionOptions, stage: string) {
+    this.#stage = stage;
     this.#client = new pg.Client({
       ...toPgConfig(connection, stage),
       replication: 'database',
@@ -89,6 +113,10 @@ export class Replication {
     // The values of changes are written as those of the snapshot are, whatever the database's settings say.
     // And a warning is heard: it may say that changes are left out.
     await this.#client.query(`${SETTINGS}; set client_min_messages to warning`);
+    const { rows } = await this.#client.query(
+      "select setting from pg_catalog.pg_settings where name = 'wal_sender_timeout'",
+    );
+    this.#timeoutMs = Number((rows[0] as { setting: string }).setting);
   }
 
   /** Makes a slot, and exports what was there at that very moment: readable until this connection is asked anything else. */
@@ -141,12 +169,26 @@ export class Replication {
 
   #receive(chunk: Buffer): void {
     if (this.#isEnded) return;
+    this.#hasHeard = true;
     if (chunk[0] === XLOG_DATA) {
       this.#handlers?.onMessage(chunk.subarray(25));
     } else if (chunk[0] === KEEPALIVE) {
-      this.#handlers?.onIdle(formatLsn(chunk.readBigUInt64BE(1)));
-      if (chunk[17] === 1) this.#send();
+      const isAsking = chunk[17] === 1;
+      if (isAsking) this.#beAsked();
+      this.#handlers?.onIdle(formatLsn(chunk.readBigUInt64BE(1)), isAsking && this.#stopping !== undefined);
     }
+  }
+
+  /** By the clock the server asks when it has heard nothing for half its timeout. */
+  #beAsked(): void {
+    if (this.#stopping !== undefined) return;
+    this.#early = runtime.now() - this.#sentAt < (this.#timeoutMs || Infinity) / 4 ? this.#early + 1 : 0;
+    if (this.#early < EARLY) {
+      this.#send();
+      return;
+    }
+    // What is confirmed answers it; without anything new it would ask again, and again.
+    this.#stopping = runtime.setTimer(() => this.giveUp(serverStopping(this.#stage)), STOPPING_MS);
   }
 
   /** The server may forget what lies before: it is durable. */
@@ -158,33 +200,52 @@ export class Replication {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#raw.stream.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
+    this.#hasHeard = true;
     this.#raw.stream.resume();
   }
 
   #status(): void {
     if (this.#isEnded) return;
-    this.#send();
+    // Counted, not measured: where this process was busy, what was sent meanwhile is heard before the next time.
+    this.#silences = this.#hasHeard || this.#isPaused ? 0 : this.#silences + 1;
+    if (this.#silences * STATUS_MS > (this.#timeoutMs || TIMEOUT_MS)) {
+      this.giveUp(silent(this.#silences * STATUS_MS, this.#stage));
+      return;
+    }
+    this.#send(!this.#hasHeard);
+    this.#hasHeard = false;
     this.#timer = runtime.setTimer(() => this.#status(), STATUS_MS);
   }
 
-  #send(): void {
+  /** @param asks for an answer at once. */
+  #send(asks = false): void {
     if (this.#isEnded) return;
+    this.#sentAt = runtime.now();
     const message = Buffer.alloc(34);
     message[0] = STATUS;
     // Received, flushed and applied are one to us: durable in every sink.
     for (const at of [1, 9, 17]) message.writeBigUInt64BE(this.#confirmed, at);
     message.writeBigUInt64BE(BigInt(Date.now() - EPOCH_MS) * 1000n, 25);
+    message[33] = asks ? 1 : 0;
     this.#raw.sendCopyFromChunk(message);
+  }
+
+  /** Ends it for such a reason, and does not wait until it is closed: the server may wait for that. */
+  giveUp(error: PostgresError): void {
+    this.#end(error);
+    void this.close();
   }
 
   #end(error: unknown): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    if (this.#timer !== undefined) runtime.clearTimer(this.#timer);
+    for (const timer of [this.#timer, this.#stopping]) if (timer !== undefined) runtime.clearTimer(timer);
     this.#handlers?.onEnd(error);
   }
 
@@ -204,4 +265,20 @@ export class Replication {
     cutOff(this.#client);
     await within(END_MS, this.#gone.promise);
   }
+}
+
+export function serverStopping(stage: string): PostgresError {
+  return new PostgresError(
+    'SW_POSTGRES_CONNECTION_LOST',
+    `${stage}: the server is being shut down, and would wait until all that it sent is durable, which takes too long. Run it again when the server is back: what is not durable comes again.`,
+    { stage, isTransient: true },
+  );
+}
+
+function silent(ms: number, stage: string): PostgresError {
+  return new PostgresError(
+    'SW_POSTGRES_CONNECTION_LOST',
+    `${stage}: nothing came from the server for ${ms / 1000} seconds, though it was asked. Is the network between cut? Run it again: what is not durable comes again.`,
+    { stage, isTransient: true },
+  );
 }

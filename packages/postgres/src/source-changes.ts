@@ -17,10 +17,10 @@ import { type ChangePosition, checkChangePosition, compareChangePositions } from
 import { ChangeQueue } from './change-queue.ts';
 import { type Change, ChangeDecoder } from './changes.ts';
 import { Sessions } from './client.ts';
-import { sqlStateOf, toPostgresError } from './errors.ts';
+import { type PostgresError, sqlStateOf, toPostgresError } from './errors.ts';
 import { parseLsn } from './lsn.ts';
 import { checkReadable, ensurePublication, type PublishedTable, publishedTables } from './publication.ts';
-import { type CreatedSlot, Replication, type ReplicationHandlers } from './replication.ts';
+import { type CreatedSlot, Replication, type ReplicationHandlers, serverStopping } from './replication.ts';
 import {
   beingMade,
   BUSY,
@@ -41,6 +41,12 @@ const CANCEL_MS = 5000;
 
 /** `replication slot "…" is active for PID …`. */
 const IN_USE = '55006';
+
+/** How often it is asked, while nothing is read, whether the server is being shut down, in milliseconds. */
+const PAUSED_LOOK_MS = 2000;
+
+/** `the database system is shutting down`. */
+const STOPPING = '57P03';
 
 /** How often it is looked how far the slot is behind, in milliseconds. */
 const LOOK_MS = 60_000;
@@ -67,6 +73,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   /** Once changes are asked for. */
   #queue: ChangeQueue | undefined;
   #isPaused = false;
+  #isLooking = false;
   /** Up to here there was nothing that concerns us. */
   #idleLsn: string | undefined;
   #beatAt = 0;
@@ -180,8 +187,9 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
     this.#beatAt = runtime.now();
     const handlers: ReplicationHandlers = {
       onMessage: (message) => this.#receive(message, decoder, queue),
-      onIdle: (idleLsn) => {
+      onIdle: (idleLsn, isUrgent) => {
         this.#idleLsn = idleLsn;
+        if (isUrgent) this.#beatAt = -Infinity;
         this.#serve();
       },
       onEnd: (error) => this.#fail(explainSlot(error, this.#options)),
@@ -209,6 +217,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
     if (!this.#isPaused && queue.isFull(1)) {
       this.#isPaused = true;
       this.#replication?.pause();
+      this.#lookWhilePaused();
     }
     this.#serve();
   }
@@ -337,6 +346,24 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
       await replication?.close();
     })();
     await this.#leaving;
+  }
+
+  /** Who reads nothing does not hear that the server is being shut down, and it would wait for ever. */
+  #lookWhilePaused(): void {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#after(PAUSED_LOOK_MS, () => {
+      void this.#sessions
+        .lend('see whether the server stays', (session) => session.query('select 1'))
+        .catch((error: unknown) => {
+          if (this.#isPaused && (error as Partial<PostgresError>).sqlState === STOPPING)
+            this.#replication?.giveUp(serverStopping(this.name));
+        })
+        .then(() => {
+          this.#isLooking = false;
+          if (this.#isPaused) this.#lookWhilePaused();
+        });
+    });
   }
 
   /** Looks how far the slot is behind, now and then. */

@@ -2,7 +2,8 @@
 
 import { ConcurrentPipeline } from '@streamweld/core';
 import net from 'node:net';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
+import { Replication } from '../src/replication.ts';
 import { PostgresSource } from '../src/source.ts';
 import { describeWithPostgres } from './service.ts';
 
@@ -50,6 +51,32 @@ describeWithPostgres('sessions', (database) => {
       ]);
     } finally {
       await new Promise((resolve) => relay.close(resolve));
+    }
+  });
+
+  it('have the system see whether the other side is still there, also for changes', async () => {
+    const keepAlive = vi.spyOn(net.Socket.prototype, 'setKeepAlive');
+    const url = new URL(database().url);
+    const options = {
+      host: url.hostname,
+      port: Number(url.port),
+      user: 'postgres',
+      database: url.pathname.slice(1),
+    };
+    try {
+      for (const connection of [url.href, options]) {
+        keepAlive.mockClear();
+        const source = new PostgresSource({ connection, query: 'select 1 as n' });
+        await new ConcurrentPipeline(source, () => {}).run();
+        expect(keepAlive).toHaveBeenCalledWith(true, 30_000);
+        keepAlive.mockClear();
+        const replication = new Replication(connection, 'kept alive');
+        await replication.connect();
+        await replication.close();
+        expect(keepAlive).toHaveBeenCalledWith(true, 30_000);
+      }
+    } finally {
+      keepAlive.mockRestore();
     }
   });
 });
