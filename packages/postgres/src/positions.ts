@@ -14,8 +14,15 @@ export type Positions = ReadonlyMap<string, unknown>;
 /** Which write it was: an epoch, and a number in it. By it a write whose COMMIT was not answered is found again. */
 export type WriteId = string;
 
-/** Of the tables' creation: `if not exists` alone lets two that come at once fail. */
 const LOCK = 7_321_846_501;
+
+/** Makes tables, one after the other with others that do: `if not exists` alone lets two that come at once fail. */
+export async function createTables(session: Session, statements: readonly string[]): Promise<void> {
+  await session.query('begin');
+  await session.query('select pg_advisory_xact_lock($1)', [LOCK]);
+  for (const statement of statements) await session.query(statement);
+  await session.commit();
+}
 
 /**
  * Of this transaction: its COMMIT is answered when it is on disk. Where `synchronous_commit` is off, a crash of the server takes
@@ -42,15 +49,10 @@ export class PositionTables {
       [this.#lanes, this.#runs],
     );
     if ((rows[0] as { are: boolean }).are) return;
-    await session.query('begin');
-    await session.query('select pg_advisory_xact_lock($1)', [LOCK]);
-    await session.query(
+    await createTables(session, [
       `create table if not exists ${this.#lanes} (name text, lane text, position text not null, write text, primary key (name, lane))`,
-    );
-    await session.query(
       `create table if not exists ${this.#runs} (name text primary key, epoch bigint not null)`,
-    );
-    await session.query('commit');
+    ]);
   }
 
   /** The epoch from which on this caller alone has the name. */

@@ -4,6 +4,7 @@ import type { Session } from './client.ts';
 import { isRaised, PostgresError, sqlStateOf } from './errors.ts';
 import { quoteIdentifier, quoteTable } from './identifiers.ts';
 import type { CheckedSinkOptions } from './options.ts';
+import { createTables } from './positions.ts';
 
 export interface TableColumn {
   readonly name: string;
@@ -49,10 +50,7 @@ export interface Table {
 /** @throws PostgresError SW_POSTGRES_TABLE_INVALID where there is no such table. */
 export async function describeTable<T>(session: Session, options: CheckedSinkOptions<T>): Promise<Table> {
   const name = quoteTable(options.table);
-  if (options.create !== undefined) {
-    const columns = [...options.create].map(([column, type]) => `${quoteIdentifier(column)} ${type}`);
-    await session.query(`create table if not exists ${name} (${columns.join(', ')})`);
-  }
+  if (options.create !== undefined) await createTable(session, name, options.create);
   // What a domain stands for in the end decides how a value is written; `layers` are a column's type, its elements, theirs …
   const { rows } = await session.query(
     `with recursive steps(type, oid) as (
@@ -101,6 +99,18 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
     if (!columns.has(column)) throw columnUnknown(column, options);
   }
   return { name, columns, hasRowTriggers: await hasRowTriggers(session, name) };
+}
+
+/** Where it is there the user need not be allowed to create one. */
+async function createTable(
+  session: Session,
+  name: string,
+  create: ReadonlyMap<string, string>,
+): Promise<void> {
+  const { rows } = await session.query('select to_regclass($1) is null as missing', [name]);
+  if (!(rows[0] as { missing: boolean }).missing) return;
+  const columns = [...create].map(([column, type]) => `${quoteIdentifier(column)} ${type}`);
+  await createTables(session, [`create table if not exists ${name} (${columns.join(', ')})`]);
 }
 
 /** In bits of `tgtype`: for each row (1), before (2) or instead of (64), an insert (4). */
