@@ -144,6 +144,7 @@ export class SinkSubscription<T> implements Subscription {
   #failed = 0;
   #dropped = 0;
   #error: unknown;
+  #isHalted = false;
   #closing: Promise<void> | undefined;
   #drained: (() => void) | undefined;
   readonly #gone = new Deferred();
@@ -261,6 +262,7 @@ export class SinkSubscription<T> implements Subscription {
   drain(items: number): Promise<void> {
     this.#state = 'draining';
     this.#intake.left = items;
+    if (this.#isHalted) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained = resolve;
       for (const task of this.#tasks) task.hurry();
@@ -408,6 +410,7 @@ export class SinkSubscription<T> implements Subscription {
   };
 
   #release(reason?: unknown): void {
+    this.#isHalted = true;
     for (const task of this.#tasks) {
       task.halt(reason);
       this.outlet.unseat(task);

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { DispatchedPipelineBuilder } from '../../src/dispatch/builder.ts';
 import { useVirtualClock } from '../clock.ts';
 import { useLeakCheck } from '../leak-check.ts';
-import { GatedSink, HandFeed, Recorder, tick } from './instruments.ts';
+import { GatedSink, HandFeed, Recorder, rejection, tick } from './instruments.ts';
 
 const time = useVirtualClock();
 useLeakCheck();
@@ -36,6 +36,20 @@ describe('Subscription.status', () => {
     await dispatcher.subscribeSink(next, 'a');
     await feed.close();
     expect([next.items, detached.status.state]).toEqual([[2, 3], 'detached']);
+  });
+});
+
+describe('Subscription.unsubscribe', () => {
+  it('rejects with what the dispatcher failed for, though items wait that nobody writes any more', async () => {
+    const dispatcher = builder.broadcast();
+    const [failing, waiting] = [new GatedSink<number>('failing'), new GatedSink<number>('b', { maxItems: 1 })];
+    await dispatcher.subscribeSink(failing);
+    const subscription = await dispatcher.subscribeSink(waiting);
+    await new HandFeed(dispatcher).write(1, 2, 3);
+    await failing.fail(new Error('gone'));
+    await waiting.release();
+    expect(await rejection(subscription.unsubscribe())).toMatchObject({ code: 'SW_SINK_FAILED', stage: 'failing' });
+    await dispatcher.abort();
   });
 });
 
