@@ -42,13 +42,19 @@ describe('Subscription.status', () => {
 describe('Subscription.unsubscribe', () => {
   it('rejects with what the dispatcher failed for, though items wait that nobody writes any more', async () => {
     const dispatcher = builder.broadcast();
-    const [failing, waiting] = [new GatedSink<number>('failing'), new GatedSink<number>('b', { maxItems: 1 })];
+    const [failing, waiting] = [
+      new GatedSink<number>('failing'),
+      new GatedSink<number>('b', { maxItems: 1 }),
+    ];
     await dispatcher.subscribeSink(failing);
     const subscription = await dispatcher.subscribeSink(waiting);
     await new HandFeed(dispatcher).write(1, 2, 3);
     await failing.fail(new Error('gone'));
     await waiting.release();
-    expect(await rejection(subscription.unsubscribe())).toMatchObject({ code: 'SW_SINK_FAILED', stage: 'failing' });
+    expect(await rejection(subscription.unsubscribe())).toMatchObject({
+      code: 'SW_SINK_FAILED',
+      stage: 'failing',
+    });
     await dispatcher.abort();
   });
 });
