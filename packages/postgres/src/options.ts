@@ -249,7 +249,7 @@ function checkColumns(option: string, value: unknown): readonly string[] {
 /** A column's value of an item: the name of a property, or a function of the item. */
 export type ColumnValue<T> = string | ((item: T) => unknown);
 
-export interface PostgresSinkOptions<T = Record<string, unknown>> extends ReachOptions {
+export interface PostgresSinkOptions<T = object> extends ReachOptions {
   /** Where the rows go. A raw name; it is quoted. */
   readonly table: string;
   /** Of the table. Default: the search path decides. */

@@ -43,7 +43,7 @@ const ASK_MS = 250;
  *     new PostgresSink({ connection, table: 'users', mode: 'upsert', key: 'id' })
  *     new PostgresSink({ connection, table: 'hits', columns: { at: 'time', path: (hit) => hit.url.pathname } })
  */
-export class PostgresSink<T = Record<string, unknown>> implements Sink<T> {
+export class PostgresSink<T = object> implements Sink<T> {
   readonly name: string;
   readonly concurrency: number;
   readonly atomic = true;
