@@ -1,6 +1,6 @@
 /** A source of changes that is ended in an awkward moment leaves nothing behind: neither a connection nor a slot in use. */
 
-import { ConcurrentPipeline } from '@streamweld/core';
+import { collect, ConcurrentPipeline, from } from '@streamweld/core';
 import { afterEach, expect, it } from 'vitest';
 import { Sessions } from '../src/client.ts';
 import { PostgresChangeSource } from '../src/source-changes.ts';
@@ -77,6 +77,59 @@ describeWithPostgres('changes, ended', (database) => {
     } finally {
       client.release(true);
     }
+  });
+
+  it.each([
+    ['rows of the snapshot', true],
+    ['changes', false],
+  ])('when enough was taken of %s', async (_, snapshot) => {
+    await query('drop table if exists taken; create table taken (id int primary key)');
+    if (snapshot) await query('insert into taken select generate_series(1, 5000)');
+    const source = new PostgresChangeSource({
+      connection: database().url,
+      slot: 'taken',
+      publication: `taken_${snapshot}`,
+      tables: ['taken'],
+      snapshot,
+    });
+    const rows = collect<unknown>();
+    const running = new ConcurrentPipeline(
+      from(source)
+        .take(3)
+        .map((change) => change.new?.['id']),
+      rows,
+    ).run();
+    if (!snapshot) {
+      await expect
+        .poll(() => query('select slot_name from pg_replication_slots where active'), { timeout: 10_000 })
+        .toHaveLength(1);
+      await query('insert into taken select generate_series(1, 5000)');
+    }
+    await running;
+    expect(rows.items).toEqual([1, 2, 3]);
+  });
+
+  it('when it is paused, goes on, and is drained', async () => {
+    await query('create table paused (id int primary key); insert into paused values (1)');
+    const source = new PostgresChangeSource({
+      connection: database().url,
+      slot: 'paused',
+      publication: 'paused',
+      tables: ['paused'],
+    });
+    const seen: unknown[] = [];
+    const pipeline = new ConcurrentPipeline(source, (batch) => {
+      seen.push(...batch.map((change) => change.new?.['id']));
+    });
+    const running = pipeline.run();
+    await Promise.race([running, expect.poll(() => seen).toEqual([1])]);
+    pipeline.pause();
+    await query('insert into paused values (2)');
+    pipeline.resume();
+    await Promise.race([running, expect.poll(() => seen, { timeout: 10_000 }).toEqual([1, 2])]);
+    pipeline.pause();
+    await pipeline.drain();
+    await running;
   });
 
   it('says that the connection was lost, where its snapshot went with the one that exported it', async () => {
