@@ -18,6 +18,7 @@ import type {
 } from './connection.ts';
 import { CopyIn } from './copy-in.ts';
 import { PostgresError, toPostgresError, type Translation } from './errors.ts';
+import { KNOWN_TYPES } from './types.ts';
 
 export interface SessionsOptions {
   readonly connection: string | ConnectionOptions | undefined;
@@ -255,13 +256,17 @@ export class Session {
     return this.#connection;
   }
 
-  async query(text: string, values?: readonly unknown[], types?: TypeParsers): Promise<PostgresResult> {
+  async query(
+    text: string,
+    values?: readonly unknown[],
+    types: TypeParsers = KNOWN_TYPES,
+  ): Promise<PostgresResult> {
     return this.#orLost(
       Promise.resolve(
         this.#connection.query({
           text,
           ...(values === undefined ? undefined : { values }),
-          ...(types === undefined ? undefined : { types }),
+          types,
         }),
       ),
     );

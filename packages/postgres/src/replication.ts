@@ -20,6 +20,7 @@ import { PostgresError } from './errors.ts';
 import { quoteIdentifier } from './identifiers.ts';
 import { formatLsn, parseLsn } from './lsn.ts';
 import { SETTINGS } from './reading.ts';
+import { KNOWN_TYPES } from './types.ts';
 
 /** How often the server is told how far we are; it gives a connection up after `wal_sender_timeout`, a minute by default. */
 const STATUS_MS = 10_000;
@@ -95,6 +96,7 @@ export class Replication {
     this.#client = new pg.Client({
       ...toPgConfig(connection, stage),
       replication: 'database',
+      types: KNOWN_TYPES,
     } as pg.ClientConfig);
     this.#client.on('error', (error) => this.#end(error));
     // Before Postgres 18 that was an error: a publication that is not there. Now its changes are only left out.

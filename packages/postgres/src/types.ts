@@ -24,7 +24,8 @@ const toNumber: Parser = (text) => Number(text);
 /** The oids of the types that come with every server (pg_type.dat), and those of their arrays. */
 const SCALARS: readonly (readonly [oid: number, array: number, parse: Parser])[] = [
   [16, 1000, (text) => text === 't'],
-  [17, 1001, pg.types.getTypeParser(17) as Parser],
+  // `bytea_output` is hex for whatever is read; what `pg` makes of it may be the application's own.
+  [17, 1001, (text) => Buffer.from(text.slice(2), 'hex')],
   [21, 1005, toNumber],
   [23, 1007, toNumber],
   [26, 1028, toNumber],
@@ -63,25 +64,37 @@ const JSON_TYPES = [
 
 export type JsonMode = 'value' | 'text';
 
-const BINARY_ARRAYS = pg.types as unknown as {
+const ARRAYS = pg.types as unknown as {
   arrayParser: { create(text: string, parse: Parser): { parse(): unknown } };
 };
 
 function arrayOf(parse: Parser): Parser {
-  return (text) => BINARY_ARRAYS.arrayParser.create(text, parse).parse();
+  return (text) => ARRAYS.arrayParser.create(text, parse).parse();
 }
+
+function parsersOf(
+  types: readonly (readonly [oid: number, array: number, parse: Parser])[],
+): Map<number, Parser> {
+  return new Map(
+    types.flatMap(([oid, array, parse]): [number, Parser][] => [
+      [oid, parse],
+      [array, arrayOf(parse)],
+    ]),
+  );
+}
+
+const KNOWN: ReadonlyMap<number, Parser> = parsersOf(SCALARS);
+
+/**
+ * The parsers of what is asked of the server for our own use. What the application has set for all of `pg` (`setTypeParser`)
+ * is meant for its own queries.
+ */
+export const KNOWN_TYPES: TypeParsers = { getTypeParser: (oid) => KNOWN.get(oid) ?? asIs };
 
 /** The parsers of a session: those of every server, domains of this database, and arrays of its enums and domains. */
 export async function loadParsers(session: Session, json: JsonMode): Promise<TypeParsers> {
-  const parsers = new Map<number, Parser>();
   const parseJson: Parser = json === 'value' ? (text) => JSON.parse(text) as unknown : asIs;
-  for (const [oid, array, parse] of [
-    ...SCALARS,
-    ...JSON_TYPES.map((type) => [...type, parseJson] as const),
-  ]) {
-    parsers.set(oid, parse);
-    parsers.set(array, arrayOf(parse));
-  }
+  const parsers = new Map([...KNOWN, ...parsersOf(JSON_TYPES.map((type) => [...type, parseJson] as const))]);
   // An enum is text. A domain is what it stands for, which may be another domain; a query says so itself, a stream of
   // changes names the domain. An array of either has an oid of its own.
   const { rows } = await session.query(
