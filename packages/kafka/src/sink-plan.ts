@@ -18,9 +18,6 @@ import type { Topic, Topics } from './sink-topics.ts';
 /** The most records of a chunk: beyond it a send costs more for each. */
 const MOST_RECORDS = 2000;
 
-/** The most bytes of a round, in all partitions: all of it is in memory, several times. */
-const MOST_ROUND_BYTES = 8 << 20;
-
 /** Of a batch beside its records. */
 const BATCH_OVERHEAD = 61;
 
@@ -97,13 +94,16 @@ export function namesOf<T>(items: readonly T[], { topic }: CheckedSinkOptions<T>
   return names;
 }
 
-/** The next chunk of each lane, as many as may be sent at once. They are taken from the plan. */
-export function nextRound({ lanes }: Plan): Chunk[] {
+/** The next chunk of each lane, as much as may be sent at once. What is taken is gone from the plan. */
+export function nextRound({ lanes }: Plan, mostBytes: number): Chunk[] {
   const round: Chunk[] = [];
   let bytes = 0;
   for (const lane of lanes) {
+    while (lane[0] !== undefined && lane[0].bytes > mostBytes && lane[0].records.length > 1) {
+      lane.splice(0, 1, ...halve(lane[0]));
+    }
     const [chunk] = lane;
-    if (chunk === undefined || (round.length > 0 && bytes + chunk.bytes > MOST_ROUND_BYTES)) continue;
+    if (chunk === undefined || (round.length > 0 && bytes + chunk.bytes > mostBytes)) continue;
     round.push(chunk);
     lane.shift();
     bytes += chunk.bytes;

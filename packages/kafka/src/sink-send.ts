@@ -1,8 +1,9 @@
 /** Sends what was planned, round by round, and finds the records that a broker refuses. */
 
-import type { StreamWeldError } from '@streamweld/core/connector';
+import { runtime, type StreamWeldError } from '@streamweld/core/connector';
 import type { OutgoingBatch, SendFailure } from './client.ts';
 import { isRefusal } from './errors.ts';
+import type { Pace } from './sink-pace.ts';
 import { type Chunk, halve, nextRound, type Plan } from './sink-plan.ts';
 import type { Topics } from './sink-topics.ts';
 
@@ -20,13 +21,15 @@ export interface Sent {
   readonly failure: StreamWeldError | undefined;
 }
 
-export async function sendPlan(sender: Sender, plan: Plan, topics: Topics): Promise<Sent> {
+export async function sendPlan(sender: Sender, plan: Plan, topics: Topics, pace: Pace): Promise<Sent> {
   const done = new Set<number>();
   const { bad } = plan;
   let failure: StreamWeldError | undefined;
 
   async function send(round: readonly Chunk[]): Promise<void> {
+    const begun = runtime.now();
     const failures = await sender.send(round);
+    pace.took(bytesOf(round), runtime.now() - begun);
     const refused: Chunk[] = [];
     for (const chunk of round) {
       const error = failures.find(
@@ -46,12 +49,20 @@ export async function sendPlan(sender: Sender, plan: Plan, topics: Topics): Prom
     }
   }
 
-  for (let round = nextRound(plan); round.length > 0; round = nextRound(plan)) {
+  for (;;) {
+    const round = nextRound(plan, pace.bytes);
+    if (round.length === 0) break;
     await send(round);
     // Another producer, that would go on behind a gap, does not keep the order.
     if (failure !== undefined) break;
   }
   return { done, bad, failure };
+}
+
+function bytesOf(round: readonly Chunk[]): number {
+  let bytes = 0;
+  for (const chunk of round) bytes += chunk.bytes;
+  return bytes;
 }
 
 /** The next chunks of a topic that takes less than was thought are smaller. */

@@ -10,6 +10,7 @@ import type { KafkaClient } from './client.ts';
 import { openClient } from './client-kafkajs.ts';
 import { isRefusal, isTransient, KafkaPartError, namingFailed } from './errors.ts';
 import { type CheckedSinkOptions, checkSinkOptions, type KafkaSinkOptions } from './sink-options.ts';
+import { Pace } from './sink-pace.ts';
 import { makePlan, namesOf } from './sink-plan.ts';
 import { Records } from './sink-records.ts';
 import { Remainders } from './sink-remainders.ts';
@@ -32,6 +33,7 @@ export class KafkaSink<T = unknown> implements Sink<T> {
   readonly #client: KafkaClient;
   readonly #records: Records<T>;
   readonly #topics: Topics;
+  readonly #pace: Pace;
   readonly #writers = new Set<Writer>();
   readonly #free: Writer[] = [];
   readonly #remainders: Remainders<T>;
@@ -46,6 +48,7 @@ export class KafkaSink<T = unknown> implements Sink<T> {
     this.#client = openClient(reach);
     this.#records = new Records(this.#options);
     this.#topics = new Topics(this.#client, maxBatchBytes);
+    this.#pace = new Pace(reach.requestTimeoutMs);
     this.#remainders = new Remainders(writers);
   }
 
@@ -76,7 +79,12 @@ export class KafkaSink<T = unknown> implements Sink<T> {
       const writer = this.#takeWriter();
       let sent: Sent;
       try {
-        sent = await sendPlan({ send: (batches) => writer.send(batches, signal) }, plan, this.#topics);
+        sent = await sendPlan(
+          { send: (batches) => writer.send(batches, signal) },
+          plan,
+          this.#topics,
+          this.#pace,
+        );
       } finally {
         this.#free.push(writer);
       }

@@ -26,7 +26,11 @@ export interface Brokers {
   /** kafkajs itself, which says nothing. */
   kafka(options?: Partial<KafkaConfig>): Kafka;
   /** A topic that nobody else has. */
-  topic(options?: { partitions?: number; config?: Readonly<Record<string, string>> }): Promise<string>;
+  topic(options?: {
+    partitions?: number;
+    copies?: number;
+    config?: Readonly<Record<string, string>>;
+  }): Promise<string>;
   /** All that is in a topic now, in the order of partitions and offsets; what was aborted is not in it. */
   read(topic: string): Promise<ReadRecord[]>;
   /** Their values, as text. */
@@ -76,7 +80,7 @@ function open(service: KafkaService): Brokers {
     service,
     brokers: service.brokers,
     kafka,
-    async topic({ partitions = 1, config = {} } = {}) {
+    async topic({ partitions = 1, copies = 1, config = {} } = {}) {
       const topic = `test-${randomUUID()}`;
       const admin = kafka().admin();
       await admin.connect();
@@ -86,6 +90,7 @@ function open(service: KafkaService): Brokers {
           {
             topic,
             numPartitions: partitions,
+            replicationFactor: copies,
             configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
           },
         ],
