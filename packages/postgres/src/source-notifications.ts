@@ -60,6 +60,8 @@ export class PostgresNotificationSource implements Source<Notification> {
   #hasGap = false;
   #isStopped = false;
   #timer: unknown;
+  /** Of a connection that is made again. */
+  #limit: unknown;
   #stopListening: (() => void) | undefined;
 
   constructor(options: PostgresNotificationSourceOptions) {
@@ -92,12 +94,15 @@ export class PostgresNotificationSource implements Source<Notification> {
     try {
       await this.#listen(signal);
     } catch (error) {
+      if (signal.aborted) throw signal.reason;
       throw this.#translate(error);
     }
   }
 
-  async #listen(signal?: AbortSignal): Promise<void> {
+  async #listen(signal: AbortSignal): Promise<void> {
     const session = await this.#sessions.acquire(signal);
+    // Who listens by a server that says nothing waits no longer than for a connection.
+    const takeBack = session.destroyOn(signal);
     try {
       session.connection.on('notification', this.#onNotification);
       await session.query(`listen ${quoteIdentifier(this.#channel)}`);
@@ -105,6 +110,8 @@ export class PostgresNotificationSource implements Source<Notification> {
       session.connection.off('notification', this.#onNotification);
       session.destroy();
       throw error;
+    } finally {
+      takeBack();
     }
     if (this.#isStopped) {
       session.destroy();
@@ -144,25 +151,35 @@ export class PostgresNotificationSource implements Source<Notification> {
   }
 
   async #reconnect(until: number): Promise<void> {
-    for (let waitMs = RETRY_MS.first; ; waitMs = Math.min(waitMs * 2, RETRY_MS.most)) {
+    const late = new AbortController();
+    this.#limit = runtime.setTimer(() => late.abort(this.#tooLate()), until - runtime.now());
+    for (let waitMs = RETRY_MS.first; !this.#isStopped; waitMs = Math.min(waitMs * 2, RETRY_MS.most)) {
       try {
-        await this.#listen();
+        await this.#listen(late.signal);
         this.#tellGap();
         this.#serve();
-        return;
+        break;
       } catch (error) {
-        if (this.#isStopped) return;
+        if (this.#isStopped) break;
         if (runtime.now() >= until) {
-          this.#failure = { error: this.#translate(error) };
+          this.#failure = { error: this.#translate(late.signal.aborted ? late.signal.reason : error) };
           this.#serve();
-          return;
+          break;
         }
       }
       await new Promise<void>((resolve) => {
         this.#timer = runtime.setTimer(resolve, waitMs);
       });
-      if (this.#isStopped) return;
     }
+    runtime.clearTimer(this.#limit);
+  }
+
+  #tooLate(): PostgresError {
+    return new PostgresError(
+      'SW_POSTGRES_CONNECTION_LOST',
+      `${this.name} lost its connection, and none could be made again in ${this.#reconnectMs} ms (reconnectMs): the server does not answer. Run it again when it does.`,
+      { stage: this.name, isTransient: true },
+    );
   }
 
   #probe(): void {
@@ -220,8 +237,9 @@ export class PostgresNotificationSource implements Source<Notification> {
   }
 
   #leave(): void {
-    if (this.#timer !== undefined) runtime.clearTimer(this.#timer);
+    for (const timer of [this.#timer, this.#limit]) if (timer !== undefined) runtime.clearTimer(timer);
     this.#timer = undefined;
+    this.#limit = undefined;
     this.#session?.connection.off('notification', this.#onNotification);
     this.#session = undefined;
   }
