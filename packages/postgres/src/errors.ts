@@ -208,7 +208,8 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
   '23505': {
     code: 'SW_POSTGRES_DATA_INVALID',
     isTransient: false,
-    words: "a row with the same unique key is there already; mode: 'upsert' would replace it",
+    words:
+      "another row has the same value in a unique index. By the columns of one, as its key, mode: 'upsert' replaces rows",
   },
   '23514': {
     code: 'SW_POSTGRES_DATA_INVALID',

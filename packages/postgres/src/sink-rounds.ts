@@ -64,7 +64,7 @@ export function* roundsOf<T>(
     }
     // What was deleted before goes all the same: a row that leaves out columns is not to find what it had there. And it has
     // its own place, not that of the earlier one: rows in between may have freed what another unique index needs.
-    kept.delete(id);
+    if (earlier !== undefined) kept.delete(id);
     kept.set(id, index);
     isSure &&= key?.isSure !== false;
   }

@@ -80,7 +80,7 @@ export class Statements<T> {
   #insert(group: Group<T>, onConflict: string): readonly Statement[] {
     const { columns } = group.shape;
     const { key } = this.#options;
-    const keys = columns.flatMap((column, at) => (key.includes(column.name) ? [castOf(column, at)] : []));
+    const keys = columns.flatMap((column, at) => (key.includes(column.name) ? [keyOf(column, at)] : []));
     const isSorted = onConflict !== '' && this.areKeysLookedFor && keys.length === key.length;
     // A null is no other's equal.
     const order = [...keys, `case when num_nulls(${keys.join(', ')}) > 0 then u.at end`].join(', ');
@@ -105,7 +105,7 @@ export class Statements<T> {
   #delete(removed: Indexed<T>): readonly Statement[] {
     const shape = this.#rows.keyShape();
     const { columns } = shape;
-    const same = columns.map((column, at) => `t.${quoteIdentifier(column.name)} = ${castOf(column, at)}`);
+    const same = columns.map((column, at) => `t.${quoteIdentifier(column.name)} = ${keyOf(column, at)}`);
     const sql = `delete from ${this.#table.name} as t using ${unnest(columns)} where ${same.join(' and ')}`;
     return this.#query(sql, { ...removed, shape, from: 0, to: removed.items.length });
   }
@@ -155,4 +155,8 @@ function unnest(columns: readonly TableColumn[], isNumbered = false): string {
 
 function castOf({ type }: TableColumn, at: number): string {
   return `u.c${at}::${type}`;
+}
+
+function keyOf({ compared }: TableColumn, at: number): string {
+  return `u.c${at}::${compared}`;
 }

@@ -13,6 +13,8 @@ export interface TableColumn {
    * off what is too long without a word, where writing it to the column is an error.
    */
   readonly type: string;
+  /** By which it is compared: of numbers and times with their precision, to which the server rounds what it stores. */
+  readonly compared: string;
   /** Of an array that of its elements, of an array of arrays that of theirs. */
   readonly kind: ColumnKind;
   /**
@@ -66,6 +68,7 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
        select l.type, l.depth + 1, e.typname, e.typcategory, e.typelem
          from layers l join bases e on e.type = l.element and l.category = 'A')
      select a.attname as name, pg_catalog.format_type(b.oid, -1) as type, b.typcategory as category, b.typdelim as delimiter,
+            pg_catalog.format_type(b.oid, case when b.typcategory in ('N', 'D', 'T') then a.atttypmod else -1 end) as compared,
             coalesce(l.depth, 0) as arrays, coalesce(l.name, '') as innermost,
             b.typname as base, b.typtype = 'e' as isenum, coalesce(c.collisdeterministic, true) as isdeterministic
        from pg_catalog.pg_attribute a
@@ -89,6 +92,7 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
     columns.set(row.name, {
       name: row.name,
       type: row.type,
+      compared: row.compared,
       kind: kindOf(row),
       arrays: row.arrays,
       element: 'AC'.includes(row.category) || row.delimiter !== ',' ? 'text' : row.type,
@@ -128,6 +132,7 @@ async function hasRowTriggers(session: Session, name: string): Promise<boolean> 
 interface DescribedColumn {
   readonly name: string;
   readonly type: string;
+  readonly compared: string;
   /** `A`: an array; `C`: composed of columns, as a row is. */
   readonly category: string;
   readonly delimiter: string;

@@ -108,6 +108,8 @@ describeWithPostgres('order of a PostgresSink', (database) => {
     ['numeric', '10', '1e1'],
     ['timestamptz', '2026-01-01T00:00:00Z', '2026-01-01 01:00:00+01'],
     ['interval', '1 day', '24 hours'],
+    ['numeric(10, 2)', '1.001', '1.002'],
+    ['timestamptz(0)', '2026-01-01T00:00:00.1Z', new Date(Date.UTC(2026, 0, 1, 0, 0, 0, 200))],
     ['char(3)', 'a', 'a  '],
     ['text collate caseless', 'A', 'a'],
   ];
@@ -142,6 +144,28 @@ describeWithPostgres('order of a PostgresSink', (database) => {
       'spelt',
     );
     expect(await rowsOf('spelt')).toMatchObject([{ email: null, n: 6 }]);
+  });
+
+  it.each([
+    ['numeric', '1.0', '1.00'],
+    ['numeric(10, 2)', '1.001', '1.002'],
+    ['varchar(1)', 'a', 'a '],
+    ['timestamptz(0)', '2026-01-01T00:00:00.1Z', '2026-01-01T00:00:00.2Z'],
+    ['text collate caseless', 'A', 'a'],
+  ])('writes the last of a key of another spelling: %s, %s and %s', async (type, one, same) => {
+    await database().query(`drop table if exists spelt;
+      create collation if not exists caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+      create table spelt (id ${type} primary key, email text unique, n int)`);
+    await write(
+      [
+        { id: one, n: 1, email: 'x' },
+        { id: same, n: 2, email: 'y' },
+        { id: one, n: 3, email: 'z' },
+        { id: same, n: 4, email: 'x' },
+      ],
+      'spelt',
+    );
+    expect(await rowsOf('spelt')).toMatchObject([{ email: 'x', n: 4 }]);
   });
 
   it('refuses to delete by a key that is null or missing: nothing would be deleted', async () => {
