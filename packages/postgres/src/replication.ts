@@ -4,7 +4,8 @@
  *     server ─ XLogData ─► onMessage       ─ keepalive ─► onIdle(where the server stands)
  *            ◄─ status: confirmed up to here, every few seconds and when asked
  *
- * Silence has an end on both sides: who has heard nothing asks, and who then hears nothing for `wal_sender_timeout` leaves.
+ * Silence has an end on both sides: who has heard nothing asks, and who then hears nothing for twice `wal_sender_timeout` leaves. Not
+ * earlier: a server of before version 15 says nothing while it passes by a large transaction that is not published.
  * A server that is being shut down asks again as soon as it is answered, and ends only when all it sent is confirmed, or
  * nobody is there any more; so where that takes too long the connection is given up.
  *
@@ -24,8 +25,6 @@ import { KNOWN_TYPES } from './types.ts';
 
 /** How often the server is told how far we are; it gives a connection up after `wal_sender_timeout`, a minute by default. */
 const STATUS_MS = 10_000;
-/** What `wal_sender_timeout` is taken for where the server never gives up. */
-const TIMEOUT_MS = 60_000;
 /** How long a server that is being shut down is kept waiting for what was sent to be durable. */
 const STOPPING_MS = 5000;
 /** So many questions, each too early for one that is asked by the clock, and the server is being shut down. */
@@ -78,7 +77,8 @@ export class Replication {
   #stopping: unknown;
   /** Of the server, in milliseconds; 0: none. */
   #timeoutMs = 0;
-  #sentAt = 0;
+  /** When the server asked last, by its own clock. */
+  #askedAt = 0;
   #early = 0;
   /** Since the last status; while it is paused nothing can be heard. */
   #hasHeard = true;
@@ -176,15 +176,19 @@ export class Replication {
       this.#handlers?.onMessage(chunk.subarray(25));
     } else if (chunk[0] === KEEPALIVE) {
       const isAsking = chunk[17] === 1;
-      if (isAsking) this.#beAsked();
+      if (isAsking) this.#beAsked(Number(chunk.readBigInt64BE(9)) / 1000);
       this.#handlers?.onIdle(formatLsn(chunk.readBigUInt64BE(1)), isAsking && this.#stopping !== undefined);
     }
   }
 
-  /** By the clock the server asks when it has heard nothing for half its timeout. */
-  #beAsked(): void {
+  /**
+   * By the clock the server asks when it has heard nothing for half its timeout.
+   * @param at the time of the server, in milliseconds: what was asked while nothing was read is heard at once.
+   */
+  #beAsked(at: number): void {
     if (this.#stopping !== undefined) return;
-    this.#early = runtime.now() - this.#sentAt < (this.#timeoutMs || Infinity) / 4 ? this.#early + 1 : 0;
+    this.#early = at - this.#askedAt < (this.#timeoutMs || Infinity) / 4 ? this.#early + 1 : 0;
+    this.#askedAt = at;
     if (this.#early < EARLY) {
       this.#send();
       return;
@@ -216,7 +220,7 @@ export class Replication {
     if (this.#isEnded) return;
     // Counted, not measured: where this process was busy, what was sent meanwhile is heard before the next time.
     this.#silences = this.#hasHeard || this.#isPaused ? 0 : this.#silences + 1;
-    if (this.#silences * STATUS_MS > (this.#timeoutMs || TIMEOUT_MS)) {
+    if (this.#silences * STATUS_MS > (this.#timeoutMs || Infinity) * 2) {
       this.giveUp(silent(this.#silences * STATUS_MS, this.#stage));
       return;
     }
@@ -228,7 +232,6 @@ export class Replication {
   /** @param asks for an answer at once. */
   #send(asks = false): void {
     if (this.#isEnded) return;
-    this.#sentAt = runtime.now();
     const message = Buffer.alloc(34);
     message[0] = STATUS;
     // Received, flushed and applied are one to us: durable in every sink.
@@ -280,7 +283,7 @@ export function serverStopping(stage: string): PostgresError {
 function silent(ms: number, stage: string): PostgresError {
   return new PostgresError(
     'SW_POSTGRES_CONNECTION_LOST',
-    `${stage}: nothing came from the server for ${ms / 1000} seconds, though it was asked. Is the network between cut? Run it again: what is not durable comes again.`,
+    `${stage}: nothing came from the server for ${ms / 1000} seconds, though it was asked. Is the network between cut? Run it again: what is not durable comes again. Where the server is only long in passing by a large transaction, raise wal_sender_timeout.`,
     { stage, isTransient: true },
   );
 }
