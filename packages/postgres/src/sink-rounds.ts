@@ -25,12 +25,14 @@ interface Key {
 /**
  * The last of each key wins. Another round begins where that leaves out a column which an earlier one names: that one has to
  * be written before; and where what is deleted may be a row of this round, whose key is spelt otherwise.
+ * @param inOrder Nothing is deleted before what was written before it: rows that no longer refer to it are not to go with it.
  * @throws PostgresRowError for a key that cannot be, and for what is to be deleted and has none.
  */
 export function* roundsOf<T>(
   batch: Indexed<T>,
   rows: Rows<T>,
   isDelete: ((item: T) => boolean) | undefined,
+  inOrder: boolean,
 ): Generator<Round<T>> {
   const { items } = batch;
   const keys: Group<T> = { ...batch, shape: rows.keyShape(), from: 0, to: items.length };
@@ -48,7 +50,7 @@ export function* roundsOf<T>(
     if (isDelete !== undefined && isDeleted(batch, index, rows, isDelete)) {
       if (key === undefined) throw rows.refused(indexOf(batch, index), withoutKey(keys, index, rows));
       kept.delete(key.id);
-      if (kept.size > 0 && !(isSure && key.isSure)) {
+      if (kept.size > 0 && (inOrder || !isSure || !key.isSure)) {
         yield round();
         clear();
       }

@@ -40,13 +40,15 @@ export class Statements<T> {
     const { mode, isDelete } = this.#options;
     if (mode === 'copy') return this.#rows.group(batch).map((group) => this.#copy(group));
     if (mode === 'insert') return this.#rows.group(batch).flatMap((group) => this.#insert(group, ''));
-    return [...roundsOf(batch, this.#rows, isDelete)].flatMap(({ kept, removed }) => {
-      const statements = this.#rows
-        .group(kept)
-        .flatMap((group) => this.#insert(group, this.#onConflict(group)));
-      // First what goes: a row that comes may take the place of one in another unique index.
-      return removed.items.length === 0 ? statements : [...this.#delete(removed), ...statements];
-    });
+    return [...roundsOf(batch, this.#rows, isDelete, this.#table.refersToItself)].flatMap(
+      ({ kept, removed }) => {
+        const statements = this.#rows
+          .group(kept)
+          .flatMap((group) => this.#insert(group, this.#onConflict(group)));
+        // First what goes: a row that comes may take the place of one in another unique index.
+        return removed.items.length === 0 ? statements : [...this.#delete(removed), ...statements];
+      },
+    );
   }
 
   #copy(group: Group<T>): Statement {

@@ -47,6 +47,8 @@ export interface Table {
   readonly columns: ReadonlyMap<string, TableColumn>;
   /** Whether triggers see each row before it is written, and may leave it out. */
   readonly hasRowTriggers: boolean;
+  /** Whether rows refer to rows of the same table: what is deleted too early may take others with it. */
+  readonly refersToItself: boolean;
 }
 
 /** @throws PostgresError SW_POSTGRES_TABLE_INVALID where there is no such table. */
@@ -102,7 +104,7 @@ export async function describeTable<T>(session: Session, options: CheckedSinkOpt
   for (const column of [...options.key, ...(options.columns?.keys() ?? [])]) {
     if (!columns.has(column)) throw columnUnknown(column, options);
   }
-  return { name, columns, hasRowTriggers: await hasRowTriggers(session, name) };
+  return { name, columns, ...(await traitsOf(session, name)) };
 }
 
 /** Where it is there the user need not be allowed to create one. */
@@ -117,16 +119,23 @@ async function createTable(
   await createTables(session, [`create table if not exists ${name} (${columns.join(', ')})`]);
 }
 
-/** In bits of `tgtype`: for each row (1), before (2) or instead of (64), an insert (4). */
-async function hasRowTriggers(session: Session, name: string): Promise<boolean> {
+async function traitsOf(
+  session: Session,
+  name: string,
+): Promise<Pick<Table, 'hasRowTriggers' | 'refersToItself'>> {
+  // In bits of `tgtype`: for each row (1), before (2) or instead of (64), an insert (4).
   const { rows } = await session.query(
     `select exists (
        select from pg_catalog.pg_trigger t
         where (t.tgrelid = to_regclass($1) or t.tgrelid in (select relid from pg_partition_tree(to_regclass($1))))
-          and t.tgtype & 1 <> 0 and t.tgtype & 66 <> 0 and t.tgtype & 4 <> 0) as has`,
+          and t.tgtype & 1 <> 0 and t.tgtype & 66 <> 0 and t.tgtype & 4 <> 0) as triggers,
+     exists (
+       select from pg_catalog.pg_constraint c
+        where c.contype = 'f' and c.conrelid = to_regclass($1) and c.confrelid = c.conrelid) as itself`,
     [name],
   );
-  return (rows[0] as { has: boolean }).has;
+  const { triggers, itself } = rows[0] as { triggers: boolean; itself: boolean };
+  return { hasRowTriggers: triggers, refersToItself: itself };
 }
 
 interface DescribedColumn {

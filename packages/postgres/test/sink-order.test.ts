@@ -16,7 +16,7 @@ import { describeWithPostgres } from './service.ts';
 interface Row {
   readonly id: unknown;
   readonly email?: string | null;
-  readonly n?: number;
+  readonly n?: number | null;
   readonly gone?: boolean;
 }
 
@@ -182,6 +182,25 @@ describeWithPostgres('order of a PostgresSink', (database) => {
       { id: '1', email: null, n: 1 },
       { id: null, email: null, n: 2 },
     ]);
+  });
+
+  it('deletes no row before what was written before it no longer refers to it', async () => {
+    await database().query(`create table kinds (id int primary key, email text, n int default 7 references kinds on delete cascade);
+      create table things (id int, kind int references kinds on delete cascade);
+      insert into kinds values (1, 'parent', null), (2, 'child', 1); insert into things values (1, 2)`);
+    await write(
+      [
+        { id: 2, n: null },
+        { id: 1, gone: true },
+        { id: 3, n: 2 },
+      ],
+      'kinds',
+    );
+    expect(await rowsOf('kinds')).toEqual([
+      { id: '2', email: 'child', n: null },
+      { id: '3', email: null, n: 2 },
+    ]);
+    expect(await database().query('select * from things')).toEqual([{ id: 1, kind: 2 }]);
   });
 
   it('wants the key among the columns', () => {
