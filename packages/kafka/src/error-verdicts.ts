@@ -148,7 +148,7 @@ const TLS: readonly (readonly [RegExp, string])[] = [
   [/CERT_HAS_EXPIRED/, "the broker's certificate, or one behind it, has expired"],
   [/CERT_NOT_YET_VALID/, "the broker's certificate is not valid yet. Check the clocks here and there"],
   [
-    /WRONG_VERSION_NUMBER|packet length too long/i,
+    /WRONG[ _]VERSION[ _]NUMBER|packet length too long/i,
     'what listens there does not speak TLS. Leave ssl away, or take the port that does',
   ],
   [
@@ -156,7 +156,7 @@ const TLS: readonly (readonly [RegExp, string])[] = [
     'the broker does not take the certificate of this client, or wants one. Check ssl.cert and ssl.key',
   ],
   [
-    /ERR_OSSL_|PEM|asn1/i,
+    /ERR_OSSL_|PEM|asn1|(DECODER|X509)[\w ]* routines/i,
     'ssl.ca, ssl.cert or ssl.key is no PEM, needs a passphrase, or they do not belong together',
   ],
   [/ERR_SSL_|ERR_TLS_/, 'TLS could not be agreed on. Check ssl'],

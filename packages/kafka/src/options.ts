@@ -4,7 +4,6 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import {
   type Awaitable,
   checkDuration,
-  checkFunction,
   checkOneOf,
   checkOptions,
   checkText,
@@ -159,7 +158,9 @@ function checkSasl(given: SaslOptions): SaslOptions {
   ]);
   checkOneOf('sasl.mechanism', mechanism, ['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer']);
   if (given.mechanism === 'oauthbearer') {
-    checkFunction('sasl.token', given.token);
+    // Its type alone is shown: it may be the token itself.
+    if (typeof given.token !== 'function')
+      throw new OptionError('sasl.token', 'a function', typeof given.token);
     return { ...given };
   }
   for (const name of ['username', 'password'] as const) {
