@@ -17,7 +17,7 @@ import { type ChangePosition, checkChangePosition, compareChangePositions } from
 import { ChangeQueue } from './change-queue.ts';
 import { type Change, ChangeDecoder } from './changes.ts';
 import { Sessions } from './client.ts';
-import { type PostgresError, sqlStateOf, toPostgresError } from './errors.ts';
+import { sqlStateOf, toPostgresError } from './errors.ts';
 import { parseLsn } from './lsn.ts';
 import { checkReadable, ensurePublication, type PublishedTable, publishedTables } from './publication.ts';
 import { type CreatedSlot, Replication, type ReplicationHandlers, serverStopping } from './replication.ts';
@@ -27,12 +27,11 @@ import {
   explainSlot,
   logBehind,
   readMadeSlot,
-  readSlot,
-  slotBehind,
   slotGone,
   slotLost,
   THERE_ALREADY,
 } from './slot.ts';
+import { SlotWatch } from './slot-watch.ts';
 import { SnapshotReader } from './source-snapshot.ts';
 import { loadParsers } from './types.ts';
 
@@ -41,15 +40,6 @@ const CANCEL_MS = 5000;
 
 /** `replication slot "…" is active for PID …`. */
 const IN_USE = '55006';
-
-/** How often it is asked, while nothing is read, whether the server is being shut down, in milliseconds. */
-const PAUSED_LOOK_MS = 2000;
-
-/** `the database system is shutting down`. */
-const STOPPING = '57P03';
-
-/** How often it is looked how far the slot is behind, in milliseconds. */
-const LOOK_MS = 60_000;
 
 /**
  * Changes of tables by logical replication: inserts, updates, deletes and truncates, transaction by transaction, each once,
@@ -65,6 +55,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   readonly name: string;
   readonly #options: CheckedChangeOptions;
   readonly #sessions: Sessions;
+  readonly #watch: SlotWatch;
   #replication: Replication | undefined;
   #decoder: ChangeDecoder | undefined;
   #snapshot: SnapshotReader | undefined;
@@ -73,14 +64,13 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   /** Once changes are asked for. */
   #queue: ChangeQueue | undefined;
   #isPaused = false;
-  #isLooking = false;
   /** Up to here there was nothing that concerns us. */
   #idleLsn: string | undefined;
   #beatAt = 0;
   #pull: { readonly demand: number; readonly answer: Deferred<Answer> } | undefined;
   #failure: { readonly error: unknown } | undefined;
   #isStopped = false;
-  #timers = new Set<unknown>();
+  #beating: unknown;
   #isMakingSlot = false;
   #leaving: Promise<void> | undefined;
   #stopListening: (() => void) | undefined;
@@ -90,6 +80,9 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
     this.name = this.#options.name;
     const { connection, errorDetails, name } = this.#options;
     this.#sessions = new Sessions({ connection, client: undefined, errorDetails, max: 2, stage: name });
+    this.#watch = new SlotWatch(this.#sessions, this.#options, () =>
+      this.#replication?.giveUp(serverStopping(name)),
+    );
   }
 
   async open({ positions, signal }: SourceContext<ChangePosition>): Promise<void> {
@@ -149,7 +142,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
       session.release();
     }
     if (this.#snapshot === undefined) await this.#stream();
-    this.#look();
+    this.#watch.begin();
   }
 
   /** Undefined where another run was quicker by a moment. */
@@ -217,7 +210,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
     if (!this.#isPaused && queue.isFull(1)) {
       this.#isPaused = true;
       this.#replication?.pause();
-      this.#lookWhilePaused();
+      this.#watch.pause();
     }
     this.#serve();
   }
@@ -262,6 +255,7 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
     if (this.#isPaused && !queue.isFull(0.5)) {
       this.#isPaused = false;
       this.#replication?.resume();
+      this.#watch.resume();
     }
     return taken;
   }
@@ -275,19 +269,11 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
   }
 
   #beat(): void {
-    this.#after(this.#options.heartbeatMs, () => {
+    if (this.#isStopped) return;
+    this.#beating = runtime.setTimer(() => {
       this.#serve();
       this.#beat();
-    });
-  }
-
-  #after(ms: number, then: () => void): void {
-    if (this.#isStopped) return;
-    const timer = runtime.setTimer(() => {
-      this.#timers.delete(timer);
-      then();
-    }, ms);
-    this.#timers.add(timer);
+    }, this.#options.heartbeatMs);
   }
 
   #serve(): void {
@@ -322,8 +308,8 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
 
   stop(): void {
     this.#isStopped = true;
-    for (const timer of this.#timers) runtime.clearTimer(timer);
-    this.#timers.clear();
+    if (this.#beating !== undefined) runtime.clearTimer(this.#beating);
+    this.#watch.end();
     this.#serve();
     if (this.#pull !== undefined) this.#answer(undefined);
   }
@@ -346,40 +332,6 @@ export class PostgresChangeSource implements Source<Change, ChangePosition> {
       await replication?.close();
     })();
     await this.#leaving;
-  }
-
-  /** Who reads nothing does not hear that the server is being shut down, and it would wait for ever. */
-  #lookWhilePaused(): void {
-    if (this.#isLooking) return;
-    this.#isLooking = true;
-    this.#after(PAUSED_LOOK_MS, () => {
-      void this.#sessions
-        .lend('see whether the server stays', (session) => session.query('select 1'))
-        .catch((error: unknown) => {
-          if (this.#isPaused && (error as Partial<PostgresError>).sqlState === STOPPING)
-            this.#replication?.giveUp(serverStopping(this.name));
-        })
-        .then(() => {
-          this.#isLooking = false;
-          if (this.#isPaused) this.#lookWhilePaused();
-        });
-    });
-  }
-
-  /** Looks how far the slot is behind, now and then. */
-  #look(): void {
-    const { slot, name, maxBehindBytes, onNotice } = this.#options;
-    this.#after(LOOK_MS, () => {
-      void this.#sessions
-        .lend('look at the slot', (session) => readSlot(session, slot, name))
-        .then((state) => {
-          if (state !== undefined && state.behindBytes > maxBehindBytes)
-            onNotice(slotBehind(slot, state.behindBytes, name));
-        })
-        // It is only a look: what is wrong with the connection is told by the one that reads.
-        .catch(() => {})
-        .then(() => this.#look());
-    });
   }
 
   #translate(error: unknown): unknown {
