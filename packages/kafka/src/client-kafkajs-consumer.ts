@@ -8,6 +8,8 @@
  *  - Where an offset is out of range it goes to another one without a word, and commits that. Here that ends it.
  *  - It restarts by itself for some failures and stops without a word for others. Here each of them ends it, and so does a
  *    loop that shows no sign of life.
+ *  - Whoever takes the place of a consumer that has ended joins as somebody new, and the group waits for the old one until
+ *    its session has timed out. Here it joins as the old one.
  *  - Its members in one process share what they know of committed offsets, and take it from each other. Here each has its own.
  *  - Its assigner gives partitions to members that have not subscribed to their topic, where nobody reads them.
  */
@@ -49,9 +51,15 @@ export function createConsumer(kafka: Kafka, sockets: Sockets, options: Consumer
   return new KafkajsConsumer(kafka, sockets, options);
 }
 
+/** Of a broker of kafkajs, what is put between. */
+interface Coordinator {
+  joinGroup(request: { readonly memberId: string }): Promise<unknown>;
+}
+
 class KafkajsConsumer implements KafkaConsumer {
   readonly #consumer: Consumer;
   readonly #sockets: Sockets;
+  #memberId: string | undefined;
   #handlers: ConsumerHandlers | undefined;
   /** It has joined, and has not given its partitions up again. */
   #isMember = false;
@@ -66,6 +74,7 @@ class KafkajsConsumer implements KafkaConsumer {
 
   constructor(kafka: Kafka, sockets: Sockets, options: ConsumerOptions) {
     this.#sockets = sockets;
+    this.#memberId = options.memberId;
     this.#consumer = kafka.consumer({
       groupId: options.groupId,
       sessionTimeout: options.sessionTimeoutMs,
@@ -109,7 +118,9 @@ class KafkajsConsumer implements KafkaConsumer {
         this.#isMember = false;
         await this.#handlers?.onRevoked();
       }
-      return findCoordinator(group);
+      const coordinator = await findCoordinator(group);
+      if (!this.#hasJoined) this.#takePlace(coordinator as unknown as Coordinator);
+      return coordinator;
     };
     const defaultOffset = cluster.defaultOffset.bind(cluster);
     const fetchOffsets = cluster.fetchTopicsOffset.bind(cluster);
@@ -133,12 +144,29 @@ class KafkajsConsumer implements KafkaConsumer {
     cluster.committedOffsetsByGroup = new Map();
   }
 
+  /** Joins as who was there before. */
+  #takePlace(coordinator: Coordinator): void {
+    if (this.#memberId === undefined) return;
+    const join = coordinator.joinGroup.bind(coordinator);
+    coordinator.joinGroup = (request) => {
+      const memberId = request.memberId === '' ? this.#memberId : undefined;
+      // Whom the group does not know it tells so, and is joined as somebody new.
+      this.#memberId = undefined;
+      return join(memberId === undefined ? request : { ...request, memberId });
+    };
+  }
+
+  get memberId(): string | undefined {
+    return this.#memberId;
+  }
+
   async start(topics: readonly string[], handlers: ConsumerHandlers): Promise<void> {
     this.#handlers = handlers;
     const consumer = this.#consumer;
     const { events } = consumer;
     const joined = new Deferred();
     consumer.on(events.GROUP_JOIN, ({ payload }) => {
+      this.#memberId = payload.memberId;
       this.#joined(payload.memberAssignment);
       joined.resolve();
     });

@@ -99,6 +99,11 @@ export interface ConsumerOptions {
   readonly metadataMaxAgeMs: number;
   /** Whether records of transactions that are open or aborted are read. */
   readonly readsUncommitted: boolean;
+  /**
+   * That of the consumer whose place it takes: then the group need not wait until the session of that one has timed out.
+   * One that the group does not know any more does no harm.
+   */
+  readonly memberId?: string | undefined;
 }
 
 /** What was fetched of a partition in one go. */
@@ -129,6 +134,8 @@ export interface ConsumerHandlers {
 
 /** A member of a group. It commits nothing by itself, and moves to no other offset by itself: where its own is gone it ends. */
 export interface KafkaConsumer {
+  /** What the group calls it, once it has joined. */
+  readonly memberId?: string | undefined;
   /** Resolves when it has joined for the first time. */
   start(topics: readonly string[], handlers: ConsumerHandlers): Promise<void>;
   pause(partition: TopicPartition): void;

@@ -71,6 +71,8 @@ export class Membership {
   #phase: Phase = 'joining';
   #epoch = 0;
   #consumer: KafkaConsumer | undefined;
+  /** What the group calls the one that was lost. */
+  #memberId: string | undefined;
   /** Settles when it reads, or is closed. */
   #ready = new Deferred();
   readonly #committing = new Set<Promise<void>>();
@@ -137,6 +139,7 @@ export class Membership {
       maxWaitMs: FETCH_WAIT_MS,
       metadataMaxAgeMs,
       readsUncommitted: this.#options.readUncommitted,
+      memberId: this.#memberId,
     });
     this.#consumer = consumer;
     const isOurs = (): boolean => consumer === this.#consumer && this.#phase !== 'closed';
@@ -177,7 +180,7 @@ export class Membership {
   async #join(error: unknown, until: number): Promise<void> {
     let last = error;
     for (let waitMs = FIRST_BACKOFF_MS; ; waitMs = Math.min(waitMs * 2, MOST_BACKOFF_MS)) {
-      await this.#leave();
+      await this.#leave(last !== undefined);
       if (last !== undefined) {
         const failure = this.#translate(last, 'read from Kafka');
         if (!this.#mayPass(failure) || runtime.now() > until) throw failure;
@@ -201,9 +204,11 @@ export class Membership {
     this.#fail(failure);
   }
 
-  async #leave(): Promise<void> {
+  /** @param isLost it ended by itself: the group may not know, and take the next one for it. */
+  async #leave(isLost: boolean): Promise<void> {
     const consumer = this.#consumer;
     this.#consumer = undefined;
+    if (consumer !== undefined) this.#memberId = isLost ? (consumer.memberId ?? this.#memberId) : undefined;
     if (consumer !== undefined) await leave(consumer);
   }
 
@@ -420,7 +425,7 @@ export class Membership {
       runtime.clearTimer(this.#watch);
       this.#assignment.clear();
     }
-    await this.#leave();
+    await this.#leave(false);
     await this.#inquiry.left();
   }
 }

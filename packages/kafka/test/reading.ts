@@ -48,7 +48,8 @@ export interface Reading {
 
 export function reading(brokers: () => Brokers): Reading {
   const send = async (topic: string, messages: readonly Message[]): Promise<void> => {
-    const producer = brokers().kafka().producer({ allowAutoTopicCreation: false });
+    // One that is not idempotent writes twice, where only some partitions of a new topic have a leader.
+    const producer = brokers().kafka().producer({ idempotent: true, maxInFlightRequests: 1 });
     await producer.connect();
     for (let at = 0; at < messages.length; at += 2000)
       await producer.send({ topic, messages: messages.slice(at, at + 2000) });

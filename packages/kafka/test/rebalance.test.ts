@@ -21,7 +21,7 @@ describeWithKafka('a group', (brokers) => {
       async () => {
         const topics = await brokers().topic({ partitions: PARTITIONS });
         const random = new Random(53);
-        const producer = brokers().kafka().producer({ allowAutoTopicCreation: false });
+        const producer = brokers().kafka().producer({ idempotent: true, maxInFlightRequests: 1 });
         await producer.connect();
         let produced = 0;
         let isOver = false;

@@ -1,0 +1,197 @@
+/** What befalls a KafkaSource while it reads: rows 50, 51, 54 and 65 of the faults, and the guards K6, K8 and K9. */
+
+import { type FaultProxy, openFaultProxy, withLeakCheck } from '@streamweld/testing';
+import { afterAll, expect, it } from 'vitest';
+import { numbers, type Reader, reading } from './reading.ts';
+import { describeWithKafka } from './service.ts';
+
+/** How long a frozen broker stays so, in milliseconds. */
+const FREEZE_MS = Number(process.env['STREAMWELD_FREEZE_MS'] ?? 10_000);
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+let proxy: FaultProxy;
+afterAll(() => proxy?.close());
+
+describeWithKafka(
+  'KafkaSource, under faults',
+  (brokers) => {
+    const { produce, run, send, source, withAdmin } = reading(brokers);
+
+    /** Each of so many came, and how many came more than once. */
+    const complete = (values: readonly number[], count: number): number => {
+      expect(new Set(values).size).toBe(count);
+      return values.length - count;
+    };
+
+    /** Waits until so many different ones have come. */
+    const until = (reader: Reader, count: number): Promise<void> =>
+      expect.poll(() => new Set(numbers(reader.records)).size, { timeout: 50_000, interval: 20 }).toBe(count);
+
+    const members = (groupId: string): Promise<string[]> =>
+      withAdmin(async (admin) => {
+        const { groups } = await admin.describeGroups([groupId]);
+        return groups.flatMap((group) => group.members.map(({ memberId }) => memberId));
+      });
+
+    it('50 goes on when the broker is killed and comes back, as the member that it was', async () => {
+      const topics = await brokers().topic({ partitions: 3 });
+      const total = 20_000;
+      await produce(topics, total, { partitions: 3 });
+      const reader = run({ topics }, { write: () => wait(2), bufferSize: 100 });
+      await reader.until(1);
+      const before = await members(topics);
+      for (const at of [2000, 8000]) {
+        await reader.until(at);
+        expect(reader.records.length).toBeLessThan(total);
+        await brokers().service.crash();
+        await brokers().service.restart();
+      }
+      // Somebody new would have to wait until the session of the old one has timed out.
+      await until(reader, total);
+      expect(await members(topics)).toEqual(before);
+      await reader.end();
+      expect(complete(numbers(reader.records), total)).toBe(0);
+    }, 120_000);
+
+    it(
+      '51 goes on when the broker stands still for longer than its session',
+      async () => {
+        const topics = await brokers().topic({ partitions: 3 });
+        const total = 10_000;
+        await produce(topics, total, { partitions: 3 });
+        const options = { topics, sessionTimeoutMs: 6000, requestTimeoutMs: 3000 };
+        const reader = run(options, { write: () => wait(2), bufferSize: 100 });
+        await reader.until(2000);
+        brokers().service.freeze();
+        await wait(FREEZE_MS);
+        brokers().service.thaw();
+        await until(reader, total);
+        await reader.end();
+        expect(complete(numbers(reader.records), total)).toBe(0);
+      },
+      FREEZE_MS + 90_000,
+    );
+
+    it('54 stays a member while a write takes longer than its session (K6)', async () => {
+      const topics = await brokers().topic();
+      const total = 5000;
+      await produce(topics, total);
+      let writes = 0;
+      const reader = run(
+        { topics, sessionTimeoutMs: 1000, buffer: { maxItems: 200 } },
+        { write: () => (++writes === 3 ? wait(5000) : undefined), bufferSize: 100 },
+      );
+      await reader.until(1);
+      const before = await members(topics);
+      expect(before).toHaveLength(1);
+      await reader.until(total);
+      expect(await members(topics)).toEqual(before);
+      await reader.end();
+      expect(numbers(reader.records)).toEqual(Array.from({ length: total }, (_, n) => n));
+    });
+
+    it('65 reads at the speed of a slow network, through connections that it keeps', async () => {
+      const topics = await brokers().topic();
+      // A batch is never parted: each has two seconds of it.
+      for (let batch = 0; batch < 5; batch += 1)
+        await send(
+          topics,
+          Array.from({ length: 40 }, (_, n) => ({ value: `value ${batch * 40 + n} `.padEnd(1000) })),
+        );
+      proxy.limit(20_000, { direction: 'reply' });
+      try {
+        const client = { brokers: brokers().service.at('proxied'), requestTimeoutMs: 10_000 };
+        const reader = run({ topics, ...client, buffer: { maxBytes: 1 << 18 } });
+        await reader.until(1);
+        const before = proxy.connections;
+        await reader.until(200);
+        expect(proxy.connections).toBe(before);
+        await reader.end();
+        expect(numbers(reader.records)).toEqual(Array.from({ length: 200 }, (_, n) => n));
+        expect(proxy.counts.limited).toBeGreaterThan(0);
+      } finally {
+        proxy.restore();
+      }
+    });
+
+    it('K8 fails where the client ends for good', async () => {
+      // The broker compresses them anew, in a way for which there is no codec here.
+      const topics = await brokers().topic({ config: { 'compression.type': 'zstd' } });
+      await produce(topics, 10);
+      await expect(run({ topics }).done).rejects.toMatchObject({ code: 'SW_KAFKA_COMPRESSION_MISSING' });
+    });
+
+    it('K8 fails where it cannot come back for long enough, and does not wait for ever', async () => {
+      const topics = await brokers().topic();
+      await produce(topics, 10);
+      const client = { brokers: brokers().service.at('proxied') };
+      const reader = run({ topics, ...client, requestTimeoutMs: 1000, reconnectMs: 1000 });
+      await reader.until(10);
+      proxy.refuse();
+      proxy.reset();
+      try {
+        await expect(reader.done).rejects.toMatchObject({ isTransient: true });
+      } finally {
+        proxy.restore();
+      }
+      expect(proxy.counts.refused).toBeGreaterThan(0);
+    });
+
+    it('K9 gives up opening, and closes, when nobody answers; no connection is left', async () => {
+      const topics = await brokers().topic();
+      await withLeakCheck(async () => {
+        proxy.blackhole('reply');
+        try {
+          const own = source({
+            topics,
+            brokers: brokers().service.at('proxied'),
+            connectTimeoutMs: 1000,
+            requestTimeoutMs: 1000,
+          });
+          const begun = performance.now();
+          const opening = own.open({
+            positions: new Map(),
+            signal: new AbortController().signal,
+            settled: () => Promise.resolve(),
+            endLane: () => {},
+            fail: () => {},
+          });
+          await expect(opening).rejects.toMatchObject({ code: expect.stringMatching(/^SW_KAFKA_/) });
+          await own.close();
+          expect(performance.now() - begun).toBeLessThan(10_000);
+        } finally {
+          proxy.restore();
+          proxy.reset();
+        }
+      });
+    });
+
+    it('K9 closes soon while the broker stands still, and leaves nothing behind', async () => {
+      const topics = await brokers().topic();
+      await produce(topics, 10);
+      await withLeakCheck(
+        async () => {
+          const reader = run({ topics });
+          await reader.until(10);
+          brokers().service.freeze();
+          try {
+            const begun = performance.now();
+            await reader.pipeline.abort(new Error('over')).catch(() => {});
+            expect(performance.now() - begun).toBeLessThan(5000);
+          } finally {
+            brokers().service.thaw();
+          }
+        },
+        { deadlineMs: 10_000 },
+      );
+    });
+  },
+  {
+    from: ['docker', 'java'],
+    async proxy(port) {
+      proxy = await openFaultProxy({ target: { port } });
+      return proxy.port;
+    },
+  },
+);
