@@ -262,6 +262,7 @@ const VERDICTS: Readonly<Record<string, Verdict>> = {
     isTransient: true,
     words: 'it was in a deadlock with another transaction',
   },
+  '3F000': { code: 'SW_POSTGRES_QUERY_INVALID', isTransient: false, words: 'a schema does not exist' },
   '42': {
     code: 'SW_POSTGRES_QUERY_INVALID',
     isTransient: false,

@@ -8,6 +8,7 @@
 
 import { type Group, type Indexed, indexOf, type Rows } from './sink-rows.ts';
 import type { TableColumn } from './sink-table.ts';
+import { isPromise, letGo } from './sink-values.ts';
 
 /** What is deleted, and what is written then. */
 export interface Round<T> {
@@ -94,12 +95,19 @@ function isDeleted<T>(
   rows: Rows<T>,
   isDelete: (item: T) => boolean,
 ): boolean {
+  let answer: unknown;
   try {
-    return isDelete(batch.items[index] as T) === true;
+    answer = isDelete(batch.items[index] as T);
   } catch (error) {
     const why = 'the option delete threw for it; what it threw is the cause';
     throw rows.refused(indexOf(batch, index), why, { cause: error });
   }
+  if (!isPromise(answer)) return answer === true;
+  letGo(answer);
+  throw rows.refused(
+    indexOf(batch, index),
+    'the option delete answered a promise, and it has to answer at once',
+  );
 }
 
 function withoutKey<T>(keys: Group<T>, index: number, rows: Rows<T>): string {

@@ -23,8 +23,24 @@ export function kindOf(value: unknown): string {
     case 'bigint':
       return `a ${typeof value}`;
     default:
-      return describe(value);
+      return isPromise(value) ? 'a promise' : describe(value);
   }
+}
+
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
+}
+
+/** A function of the user's that answers later: nobody waits for it, so a failure of it must not end the process. */
+export function letGo(value: PromiseLike<unknown>): void {
+  value.then(undefined, () => {});
+}
+
+function refuse(value: unknown, why: string): never {
+  if (isPromise(value)) letGo(value);
+  throw new Refusal(`${kindOf(value)} ${why}`);
 }
 
 export function encoderOf({ kind, arrays }: TableColumn, json: JsonMode): Encode {
@@ -60,7 +76,7 @@ export function encodePlain(value: unknown): string | null {
       break;
     default:
   }
-  throw new Refusal(`${describe(value)} cannot be written to it`);
+  return refuse(value, 'cannot be written to it');
 }
 
 /** @throws Refusal for a text that Postgres would not store as it is. */
@@ -91,13 +107,15 @@ function encodeDate(date: Date): string {
 
 function encodeBytes(value: unknown): string | null {
   if (value === null || value === undefined) return null;
-  if (!(value instanceof Uint8Array)) throw new Refusal(`${kindOf(value)} is no Uint8Array`);
+  if (!(value instanceof Uint8Array)) refuse(value, 'is no Uint8Array');
   return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
 }
 
 function encodeJson(value: unknown): string | null {
   // `null` is the null of SQL, as it is for every other column; inside a value it is that of JSON.
   if (value === undefined || value === null) return null;
+  // Of a promise it would be {}.
+  if (isPromise(value)) refuse(value, 'is nothing that JSON has');
   let text: string | undefined;
   try {
     text = JSON.stringify(value, jsonValue) as string | undefined;
@@ -106,7 +124,7 @@ function encodeJson(value: unknown): string | null {
     // It holds itself, is too deep or too long, or a `toJSON` of it threw.
     throw new Refusal('its JSON could not be made; why is the cause', { cause: error });
   }
-  if (text === undefined) throw new Refusal(`${describe(value)} is nothing that JSON has`);
+  if (text === undefined) refuse(value, 'is nothing that JSON has');
   // JSON.stringify writes half of a pair, and NUL, as an escape: jsonb refuses the one and cannot store the other.
   if (/\\u(0000|d[89a-f])/.test(text) && holdsUnstorable(text)) {
     throw new Refusal('its JSON holds NUL, or half of a surrogate pair, which jsonb cannot store');

@@ -22,6 +22,19 @@ describeWithPostgres('the table that a PostgresSink makes', (database) => {
     }
   });
 
+  it('cannot be made in a schema that is not there', async () => {
+    const sink = new PostgresSink({
+      connection: database().url,
+      schema: 'nowhere',
+      table: 'made',
+      create: { id: 'int' },
+    });
+    await expect(new ConcurrentPipeline([{ id: 1 }], sink).run()).rejects.toMatchObject({
+      code: 'SW_POSTGRES_QUERY_INVALID',
+      message: expect.stringMatching(/a schema does not exist .*"nowhere"/),
+    });
+  });
+
   it('is left as it is where it is there, by whoever may not create one', async () => {
     const role = `inserter_${new URL(database().url).pathname.slice(1)}`;
     await database().query(`create table there (id int);

@@ -136,6 +136,24 @@ describeWithPostgres('what a PostgresSink is given', (database) => {
     await expect(run({ id: 1, j: { toJSON: fail } }, {})).rejects.toMatchObject({ cause: boom, column: 'j' });
   });
 
+  it('refuses what a function answers later, and lives on when that fails', async () => {
+    await database().query('create table later (id int primary key, path text, j jsonb, b bytea)');
+    const later = async (): Promise<never> => {
+      throw new Error('boom');
+    };
+    const messagesOf = async (options: object): Promise<string[]> =>
+      (await write([{ id: 1 }], { table: 'later', ...options })).map(({ error }) => error.message);
+    for (const column of ['path', 'j', 'b']) {
+      expect(await messagesOf({ columns: { id: 'id', [column]: later } })).toEqual([
+        expect.stringMatching(new RegExp(`column "${column}", a promise`)),
+      ]);
+    }
+    expect(await messagesOf({ mode: 'upsert', key: 'id', delete: later })).toEqual([
+      expect.stringMatching(/the option delete answered a promise/),
+    ]);
+    expect(await idsOf('later')).toEqual([]);
+  });
+
   it('tells of what an item is no more than its kind', async () => {
     await database().query('create table kinds (id int, b bytea, t text)');
     const letters = await write(
