@@ -33,6 +33,7 @@ import type {
 } from './client.ts';
 import { attempt, disconnect, Patience } from './client-kafkajs-connect.ts';
 import { checkCodec } from './codecs.ts';
+import { within } from './deadline.ts';
 import { isRefusal, isTransient, KafkaError, type Translation, toKafkaError } from './errors.ts';
 import type { CheckedReach } from './options.ts';
 import type { Sockets } from './sockets.ts';
@@ -104,19 +105,14 @@ export class KafkajsProducer implements KafkaProducer {
     const transaction = await attempt(patience, this.#translation('begin a transaction'), () =>
       this.#producer.transaction(),
     );
-    const once = <T>(action: string, ask: () => Promise<T>): Promise<T> =>
-      // None of it is tried again: who is in a transaction that failed begins another, with another producer.
-      attempt(
-        new Patience(this.#reach.requestTimeoutMs, this.#given.signal),
-        this.#translation(action),
-        async () => {
-          try {
-            return await ask();
-          } catch (error) {
-            throw toKafkaError(error, this.#translation(action));
-          }
-        },
-      );
+    // Tried once: who is in a transaction that failed begins another, with another producer.
+    const once = async <T>(action: string, ask: () => Promise<T>): Promise<T> => {
+      try {
+        return await within(this.#reach.requestTimeoutMs, ask());
+      } catch (error) {
+        throw toKafkaError(error, this.#translation(action));
+      }
+    };
     return {
       send: (batches) => this.#send(transaction, batches),
       sendOffsets: (groupId, offsets) =>

@@ -205,7 +205,7 @@ export const NETWORK: readonly NetworkVerdict[] = [
     code: 'SW_KAFKA_CONNECTION_LOST',
     isTransient: true,
     words: 'the broker did not answer in time',
-    fits: (name) => name === 'KafkaJSRequestTimeoutError' || name === 'KafkaJSLockTimeout',
+    fits: (name) => ['KafkaJSRequestTimeoutError', 'KafkaJSLockTimeout', 'DeadlinePassed'].includes(name),
   },
   {
     code: 'SW_KAFKA_UNREACHABLE',

@@ -35,12 +35,12 @@ export class Writer {
 
   /** Connects, where that is not done. @throws StreamWeldError */
   async ready(signal: AbortSignal): Promise<KafkaProducer> {
-    const forget = onAbort(signal, () => this.#discard());
+    const forget = onAbort(signal, () => this.discard());
     try {
       this.#producer ??= this.#connect();
       return await this.#producer;
     } catch (error) {
-      this.#discard();
+      this.discard();
       throw signal.aborted ? signal.reason : error;
     } finally {
       forget();
@@ -50,15 +50,15 @@ export class Writer {
   /** One at a time. @throws StreamWeldError, or the reason of the signal */
   async send(batches: readonly OutgoingBatch[], signal: AbortSignal): Promise<readonly SendFailure[]> {
     const producer = await this.ready(signal);
-    const forget = onAbort(signal, () => this.#discard());
+    const forget = onAbort(signal, () => this.discard());
     try {
       const failures = await within(this.#options.deliveryTimeoutMs + GRACE_MS, producer.send(batches));
       if (signal.aborted) throw signal.reason;
       for (const { records } of batches) this.#sent += records.length;
-      if (failures.some(({ error }) => !isRefusal(error)) || this.#sent > MOST_RECORDS) this.#discard();
+      if (failures.some(({ error }) => !isRefusal(error)) || this.#sent > MOST_RECORDS) this.discard();
       return failures;
     } catch (error) {
-      this.#discard();
+      this.discard();
       throw error instanceof DeadlinePassed ? this.#late(error) : error;
     } finally {
       forget();
@@ -87,7 +87,8 @@ export class Writer {
     }
   }
 
-  #discard(): void {
+  /** Gives its producer up, whatever it is doing. */
+  discard(): void {
     this.#producer = undefined;
     for (const producer of this.#open) {
       producer.abandon();
