@@ -70,6 +70,7 @@ class KafkajsConsumer implements KafkaConsumer {
   /** Commits as the member that it is now, and once: kafkajs hands it out with a batch. */
   #commitOnce: ((offsets: Offsets) => Promise<void>) | undefined;
   #livedAt = 0;
+  #confirmedAt: number | undefined;
   #watch: unknown;
 
   constructor(kafka: Kafka, sockets: Sockets, options: ConsumerOptions) {
@@ -156,6 +157,10 @@ class KafkajsConsumer implements KafkaConsumer {
     };
   }
 
+  get confirmedAt(): number | undefined {
+    return this.#confirmedAt;
+  }
+
   get memberId(): string | undefined {
     return this.#memberId;
   }
@@ -187,6 +192,9 @@ class KafkajsConsumer implements KafkaConsumer {
         highWatermark,
       });
     });
+    consumer.on(events.HEARTBEAT, () => {
+      this.#confirmedAt = runtime.now();
+    });
     consumer.on(events.FETCH_START, () => {
       this.#livedAt = runtime.now();
     });
@@ -211,6 +219,7 @@ class KafkajsConsumer implements KafkaConsumer {
     this.#sought.clear();
     for (const partition of partitions) this.pause(partition);
     this.#livedAt = runtime.now();
+    this.#confirmedAt = this.#livedAt;
     if (this.#watch === undefined) this.#look();
     this.#handlers?.onAssigned(partitions);
   }

@@ -136,6 +136,8 @@ export interface ConsumerHandlers {
 export interface KafkaConsumer {
   /** What the group calls it, once it has joined. */
   readonly memberId?: string | undefined;
+  /** When the group last said that it is a member, by `runtime.now`. A client that cannot tell has no such thing. */
+  readonly confirmedAt?: number | undefined;
   /** Resolves when it has joined for the first time. */
   start(topics: readonly string[], handlers: ConsumerHandlers): Promise<void>;
   pause(partition: TopicPartition): void;

@@ -43,6 +43,9 @@ export interface MembershipHost {
 /** How long a fetch waits for records: stopping waits for it. */
 const FETCH_WAIT_MS = 100;
 
+/** How often it looks whether the group has been heard of again. */
+const LAPSED_MS = 100;
+
 /** Who has read for so long had no trouble. */
 const CALM_MS = 10_000;
 
@@ -78,6 +81,7 @@ export class Membership {
   readonly #committing = new Set<Promise<void>>();
   readonly #closing = new AbortController();
   #watch: unknown;
+  #again: unknown;
   /** Since when it does not read for long, whatever it tries. */
   #troubledSince: number | undefined;
   #readingSince = 0;
@@ -122,7 +126,18 @@ export class Membership {
 
   /** Up to so many records of one partition; undefined where there are none now. */
   take(demand: number): (Taken & { readonly queue: PartitionQueue }) | undefined {
-    return this.#phase === 'reading' ? this.#assignment.take(demand) : undefined;
+    return this.#phase === 'reading' && !this.#hasLapsed() ? this.#assignment.take(demand) : undefined;
+  }
+
+  /** Of whom the group has not heard for so long it may have given the partitions to others. */
+  #hasLapsed(): boolean {
+    const at = this.#consumer?.confirmedAt;
+    if (at === undefined || runtime.now() - at < this.#options.sessionTimeoutMs) return false;
+    this.#again ??= runtime.setTimer(() => {
+      this.#again = undefined;
+      this.#host.onMore();
+    }, LAPSED_MS);
+    return true;
   }
 
   // Joining
@@ -423,6 +438,7 @@ export class Membership {
       this.#moveTo('closed');
       this.#closing.abort(new Error('The source was closed.'));
       runtime.clearTimer(this.#watch);
+      runtime.clearTimer(this.#again);
       this.#assignment.clear();
     }
     await this.#leave(false);
