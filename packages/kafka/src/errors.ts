@@ -17,6 +17,7 @@ export const KAFKA_ERROR_CODES = {
   SW_KAFKA_BUSY: 'The brokers could not do it now, and may be able to later.',
   SW_KAFKA_TIMEOUT: 'Something that was asked of the brokers took longer than it may.',
   SW_KAFKA_TOPIC_UNKNOWN: 'A topic is not there, or has a name that no topic can have.',
+  SW_KAFKA_TOPIC_INVALID: 'A topic does not have what is asked of it.',
   SW_KAFKA_RECORD_TOO_LARGE: 'A record is larger than its topic takes.',
   SW_KAFKA_RECORD_INVALID: 'An item cannot be a record, or the broker refused the record.',
   SW_KAFKA_SEQUENCE_LOST: 'A broker and an idempotent producer do not agree on what was written.',

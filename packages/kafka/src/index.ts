@@ -11,6 +11,9 @@ export type {
   PartitionOffset,
   TopicPartition,
 } from './client.ts';
+export { KafkaDispatchedPipelineBuilder } from './dispatched-pipeline-builder.ts';
+export { KafkaDispatcher, type KafkaSinkStatus, type KafkaSubscription } from './dispatcher.ts';
+export type { KafkaDispatcherOptions } from './dispatcher-options.ts';
 export {
   KAFKA_ERROR_CODES,
   KafkaError,
