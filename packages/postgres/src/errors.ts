@@ -377,7 +377,7 @@ export function toPostgresError(error: unknown, translation: Translation): Strea
     ...fieldsOf(error),
     stage: translation.stage,
     isTransient: verdict.isTransient,
-    ...causeOf(error, translation),
+    ...causeOf(error, verdict, translation),
   });
 }
 
@@ -393,7 +393,7 @@ export function toWriteError(
   return new PostgresRowError(sentence(error, verdict, translation), failed, {
     ...fieldsOf(error),
     stage: translation.stage,
-    ...causeOf(error, translation),
+    ...causeOf(error, verdict, translation),
   });
 }
 
@@ -465,8 +465,12 @@ function sentence(error: unknown, verdict: Verdict, { action, errorDetails }: Tr
   ].filter((place) => place !== undefined);
   const where = places.length === 0 ? '' : ` (${places.join(', ')})`;
   const namesOnly = sqlState !== undefined && NAMES_ONLY.has(sqlState) && !isRaised(error, sqlState);
-  const quoted = errorDetails || namesOnly ? ` The server: ${messageOf(error).trim()}.` : '';
-  return `Could not ${action}: ${verdict.words}${where}.${quoted}`;
+  const quoted = errorDetails || namesOnly ? ` The server: ${ended(messageOf(error).trim())}` : '';
+  return `${ended(`Could not ${action}: ${verdict.words}${where}`)}${quoted}`;
+}
+
+function ended(sentence: string): string {
+  return /[.?!]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
 function fieldsOf(error: unknown): ServerFields {
@@ -479,11 +483,17 @@ function fieldsOf(error: unknown): ServerFields {
   return { sqlState, schema, table: table ?? copying?.[1], column: copying?.[2], constraint };
 }
 
-/** The server's error may quote data, and so is a cause only on request; what Node threw is one as it is. */
-function causeOf(error: unknown, { errorDetails }: Translation): { cause: unknown } | undefined {
-  return errorDetails || UNREACHABLE[codeOf(error) ?? ''] !== undefined || LOST.has(codeOf(error) ?? '')
-    ? { cause: error }
-    : undefined;
+/**
+ * The server's error may quote data, and one about a file or TLS what was given in its place: they are causes only on request.
+ * What anybody else threw is one as it is.
+ */
+function causeOf(
+  error: unknown,
+  { code }: Verdict,
+  { errorDetails }: Translation,
+): { cause: unknown } | undefined {
+  const isOfServer = typeof error === 'object' && error !== null && 'severity' in error;
+  return errorDetails || !(isOfServer || code === 'SW_POSTGRES_DENIED') ? { cause: error } : undefined;
 }
 
 function codeOf(error: unknown): string | undefined {

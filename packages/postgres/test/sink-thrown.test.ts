@@ -136,6 +136,18 @@ describeWithPostgres('what a PostgresSink is given', (database) => {
     await expect(run({ id: 1, j: { toJSON: fail } }, {})).rejects.toMatchObject({ cause: boom, column: 'j' });
   });
 
+  it('has what a pool of the user threw as the cause', async () => {
+    const boom = new Error('no pool today.');
+    const client = {
+      connect: async (): Promise<never> => {
+        throw boom;
+      },
+    };
+    await expect(
+      new ConcurrentPipeline([{ id: 1 }], new PostgresSink({ client, table: 'caused' })).run(),
+    ).rejects.toMatchObject({ code: 'SW_POSTGRES_FAILED', cause: boom });
+  });
+
   it('refuses what a function answers later, and lives on when that fails', async () => {
     await database().query('create table later (id int primary key, path text, j jsonb, b bytea)');
     const later = async (): Promise<never> => {
