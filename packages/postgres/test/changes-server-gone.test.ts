@@ -124,7 +124,9 @@ describe('a server that is stopped while changes are followed', () => {
       },
     });
     expect(error).toMatchObject({ code: 'SW_POSTGRES_CONNECTION_LOST', isTransient: true });
-    expect(performance.now() - began.at).toBeLessThan(4000);
+    // Neither was it kept waiting until the run gave up, nor was it killed.
+    expect(error.message).not.toMatch(/is being shut down/);
+    expect(performance.now() - began.at).toBeLessThan(9000);
   });
 
   it('does not wait for ever for a sink that stands still', async (context) => {

@@ -1,6 +1,7 @@
 /** A run of a change source that ends by itself: with so many changes, or with an error. */
 
 import { from } from '@streamweld/core';
+import { expect } from 'vitest';
 import type { PostgresChangeSourceOptions } from '../src/change-options.ts';
 import type { Change } from '../src/changes.ts';
 import { PostgresChangeSource } from '../src/source-changes.ts';
@@ -41,6 +42,16 @@ export function following(database: () => Database): Followed {
       return changes;
     },
     async forget() {
+      // A server that is busy takes a moment to see that a run has left.
+      await expect
+        .poll(
+          () =>
+            query(
+              'select slot_name from pg_replication_slots where active and database = current_database()',
+            ),
+          { timeout: 10_000 },
+        )
+        .toEqual([]);
       await query(
         'select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()',
       );
