@@ -1,7 +1,13 @@
 /** The options of a KafkaDispatchedPipelineBuilder: types, defaults, checks. */
 
 import type { DeadLetter, SinkLike } from '@streamweld/core';
-import { checkFunction, checkOneOf, checkOptions, checkText } from '@streamweld/core/connector';
+import {
+  checkDuration,
+  checkFunction,
+  checkOneOf,
+  checkOptions,
+  checkText,
+} from '@streamweld/core/connector';
 import { checkReach, REACH_OPTIONS, type ReachOptions } from './options.ts';
 import type { KafkaRecord } from './record.ts';
 import type { RecordBytes } from './sink-options.ts';
@@ -22,6 +28,8 @@ export interface KafkaDispatcherOptions<T> extends Omit<ReachOptions, 'name'> {
   readonly onInvalid?: 'fail' | 'drop' | (() => SinkLike<DeadLetter<KafkaRecord>>) | undefined;
   /** Where a group begins that has read nothing yet. Default `'earliest'`. */
   readonly from?: 'earliest' | 'latest' | undefined;
+  /** Of whom nothing is heard for so long others get its share, in milliseconds. Default 30,000. */
+  readonly sessionTimeoutMs?: number | undefined;
   /** Is told when a subscription has failed. Default: the console. */
   readonly logger?: { warn(message: string): void } | null | undefined;
 }
@@ -34,6 +42,7 @@ export interface CheckedDispatcherOptions<T> {
   readonly decode: (record: KafkaRecord) => T;
   readonly onInvalid: 'fail' | 'drop' | (() => SinkLike<DeadLetter<KafkaRecord>>);
   readonly begin: 'earliest' | 'latest';
+  readonly sessionTimeoutMs: number | undefined;
   readonly logger: { warn(message: string): void } | null;
 }
 
@@ -46,9 +55,11 @@ export function checkDispatcherOptions<T>(options: KafkaDispatcherOptions<T>): C
     'decode',
     'onInvalid',
     'from',
+    'sessionTimeoutMs',
     'logger',
   ]);
-  const { topic, name, encode, decode, onInvalid = 'fail', from = 'earliest', logger, ...reach } = given;
+  const { topic, name, encode, decode, onInvalid = 'fail', from = 'earliest', ...others } = given;
+  const { sessionTimeoutMs, logger, ...reach } = others;
   checkText('KafkaDispatchedPipelineBuilder.topic', topic);
   checkText('KafkaDispatchedPipelineBuilder.name', name);
   checkReach(reach, name);
@@ -56,6 +67,8 @@ export function checkDispatcherOptions<T>(options: KafkaDispatcherOptions<T>): C
   if (decode !== undefined) checkFunction('KafkaDispatchedPipelineBuilder.decode', decode);
   if (typeof onInvalid !== 'function')
     checkOneOf('KafkaDispatchedPipelineBuilder.onInvalid', onInvalid, ['fail', 'drop']);
+  if (sessionTimeoutMs !== undefined)
+    checkDuration('KafkaDispatchedPipelineBuilder.sessionTimeoutMs', sessionTimeoutMs);
   checkOneOf('KafkaDispatchedPipelineBuilder.from', from, ['earliest', 'latest']);
   return {
     reach,
@@ -65,6 +78,7 @@ export function checkDispatcherOptions<T>(options: KafkaDispatcherOptions<T>): C
     decode: decode ?? decodeJson,
     onInvalid,
     begin: from,
+    sessionTimeoutMs,
     logger: logger === undefined ? console : logger,
   };
 }

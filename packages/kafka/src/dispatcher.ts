@@ -165,7 +165,7 @@ export class KafkaDispatcher<T> {
     name: string,
     bufferSize: number | undefined,
   ): Promise<KafkaSubscription> {
-    const { reach, topic, begin, decode, onInvalid } = this.#options;
+    const { reach, topic, begin, decode, onInvalid, sessionTimeoutMs } = this.#options;
     const groupId = this.#rule.kind === 'broadcast' ? `${this.name}.${name}` : this.name;
     const source = new JoiningSource({
       ...reach,
@@ -173,6 +173,7 @@ export class KafkaDispatcher<T> {
       topics: topic,
       groupId,
       from: begin,
+      sessionTimeoutMs,
     });
     const pipeline = new ConcurrentPipeline(
       from(source).validate(decoding(decode), {

@@ -1,0 +1,66 @@
+/** What the program is asked to do. */
+
+import { parseArgs } from 'node:util';
+
+const RULES = ['broadcast', 'demand', 'partition'] as const;
+export type Rule = (typeof RULES)[number];
+
+export interface Arguments {
+  readonly brokers: string;
+  readonly rule: Rule;
+  readonly processes: number;
+  readonly items: number;
+  /** Whether one process is killed in the middle. */
+  readonly kill: boolean;
+  /** How long each item takes of the processor, in microseconds. */
+  readonly workMicros: number;
+}
+
+export const USAGE = `One program as several processes, which share what comes through a topic of Kafka.
+
+  --brokers HOST:PORT,…   where Kafka is; or STREAMWELD_KAFKA_BROKERS
+  --rule RULE             broadcast, demand or partition (partition)
+  --processes N           how many (3)
+  --items N               how many go through (100,000)
+  --work N                microseconds of work for each item (20)
+  --kill                  kills one of the processes in the middle`;
+
+/** @throws Error that says what is wrong. */
+export function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Arguments | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: 'boolean' },
+      brokers: { type: 'string' },
+      rule: { type: 'string', default: 'partition' },
+      processes: { type: 'string', default: '3' },
+      items: { type: 'string', default: '100000' },
+      work: { type: 'string', default: '20' },
+      kill: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help === true) return undefined;
+  const rule = RULES.find((name) => name === values.rule);
+  if (rule === undefined)
+    throw new Error(`--rule is one of ${RULES.join(', ')}, not ${JSON.stringify(values.rule)}.`);
+  const brokers = values.brokers ?? env['STREAMWELD_KAFKA_BROKERS'];
+  if (brokers === undefined || brokers === '')
+    throw new Error('Say where Kafka is: --brokers localhost:9092, or STREAMWELD_KAFKA_BROKERS.');
+  const processes = count('processes', values.processes, 1, 64);
+  if (values.kill && (processes < 2 || rule === 'broadcast'))
+    throw new Error('--kill needs a rule by which others take over, and at least two processes.');
+  return {
+    brokers,
+    rule,
+    processes,
+    items: count('items', values.items, 1, 100_000_000),
+    kill: values.kill,
+    workMicros: count('work', values.work, 0, 1_000_000),
+  };
+}
+
+function count(name: string, text: string, least: number, most: number): number {
+  const value = Number(text.replaceAll(',', ''));
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new Error(`--${name} is a whole number from ${least} to ${most}, not ${JSON.stringify(text)}.`);
+}
