@@ -259,13 +259,15 @@ export interface PostgresSinkOptions<T = object> extends ReachOptions {
    * row that has the same `key`. Default `copy`.
    */
   readonly mode?: 'copy' | 'insert' | 'upsert' | undefined;
-  /** For `upsert`: the columns of a unique index. */
+  /** For `upsert`: the columns of a unique index, each also in `columns`, where that is given. */
   readonly key?: string | readonly string[] | undefined;
-  /** For `upsert`: items for which it answers true are deleted by their key. */
+  /** For `upsert`: items for which it answers true, at once, are deleted by their key. */
   readonly delete?: ((item: T) => boolean) | undefined;
   /**
-   * Which columns are written, and from what. Default: an item's properties are the columns, and one that the table does
-   * not have is an error.
+   * Which columns are written, and from what: a list of properties of the same names; or for each column the name of a
+   * property, or a function of the item. A column whose property an item does not have is left out: it gets its default, and
+   * an upsert leaves it as it is. Default: an item's properties are the columns, and one that the table does not have is an
+   * error.
    */
   readonly columns?: readonly string[] | Readonly<Record<string, ColumnValue<T>>> | undefined;
   /** Creates the table if it is not there: columns by name, each with its type in SQL, `{ id: 'bigint primary key' }`. */
