@@ -1,18 +1,16 @@
 /** A server that may be killed, and programs in processes of their own that may be, too. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { build } from 'vite';
 import { afterAll, beforeAll, describe } from 'vitest';
 import {
   type PostgresService,
   PostgresUnavailable,
   startPostgres,
 } from '../../../../tools/services/postgres.ts';
+import { buildProgram, type Run } from '../../../../tools/services/program.ts';
 
 /** Nothing, unless it is asked for more than goes with every run of the tests. */
 export const EFFORT = Number(process.env['STREAMWELD_CRASH_EFFORT'] ?? 0);
@@ -22,13 +20,7 @@ export interface Crashes {
   readonly folder: string;
   query(text: string): Promise<Record<string, unknown>[]>;
   /** Starts the program. */
-  spawn(...args: readonly string[]): Run;
-}
-
-interface Run {
-  readonly child: ChildProcess;
-  readonly output: () => string;
-  readonly exited: Promise<readonly [code: number | null, signal: string | null]>;
+  spawn(...args: string[]): Run;
 }
 
 const service = await startPostgres({ from: ['local', 'embedded'] }).catch((error: unknown) => {
@@ -42,27 +34,10 @@ export function describeCrashes(name: string, program: string, body: (crashes: C
     const folder = mkdtempSync(join(tmpdir(), 'streamweld-postgres-crash-'));
     const server = service as PostgresService;
 
+    let start: Awaited<ReturnType<typeof buildProgram>>;
+
     beforeAll(async () => {
-      await build({
-        configFile: false,
-        logLevel: 'error',
-        ssr: { noExternal: true, resolve: { conditions: ['@streamweld/source', 'node'] } },
-        build: {
-          ssr: join(import.meta.dirname, `${program}.ts`),
-          outDir: folder,
-          emptyOutDir: false,
-          minify: false,
-          target: 'node20',
-          rollupOptions: {
-            external: ['pg-native'],
-            output: {
-              entryFileNames: `${program}.mjs`,
-              banner:
-                "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
-            },
-          },
-        },
-      });
+      start = await buildProgram(join(import.meta.dirname, `${program}.ts`), folder);
     });
 
     afterAll(async () => {
@@ -84,16 +59,7 @@ export function describeCrashes(name: string, program: string, body: (crashes: C
           await client.end();
         }
       },
-      spawn: (...args) => {
-        const child = spawn(process.execPath, [join(folder, `${program}.mjs`), ...args], {
-          stdio: ['ignore', 'pipe', 'pipe'],
-        });
-        let output = '';
-        child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-        child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-        const exited = once(child, 'exit') as unknown as Run['exited'];
-        return { child, output: () => output, exited };
-      },
+      spawn: (...args) => start(...args),
     });
   });
 }
