@@ -1,16 +1,11 @@
 /**
- * The adapter of a consumer of kafkajs. What kafkajs does by itself and must not, or does not and must, is put right here:
+ * The adapter of a consumer of kafkajs. What kafkajs does by itself and must not, or does not and must, is put right here, and
+ * between it and its cluster:
  *
  *  - It commits and resolves by itself: both are off, and each commit is one attempt as one member of one generation. Its own
  *    `commitOffsets` tries again after the group was shared out anew, and would then commit what is somebody else's.
- *  - It has no call for partitions that are taken away. It looks for the coordinator before it joins again, and that
- *    look-up waits here until the work in flight is done.
- *  - Where an offset is out of range it goes to another one without a word, and commits that. Here that ends it.
  *  - It restarts by itself for some failures and stops without a word for others. Here each of them ends it, and so does a
  *    loop that shows no sign of life.
- *  - Whoever takes the place of a consumer that has ended joins as somebody new, and the group waits for the old one until
- *    its session has timed out. Here it joins as the old one.
- *  - Its members in one process share what they know of committed offsets, and take it from each other. Here each has its own.
  *  - Its assigner gives partitions to members that have not subscribed to their topic, where nobody reads them.
  */
 
@@ -34,6 +29,7 @@ import type {
   PartitionOffset,
   TopicPartition,
 } from './client.ts';
+import { type ClusterHooks, guardCluster } from './client-kafkajs-cluster.ts';
 import { disconnect } from './client-kafkajs-connect.ts';
 import { laneOf } from './position.ts';
 import type { Sockets } from './sockets.ts';
@@ -51,14 +47,10 @@ export function createConsumer(kafka: Kafka, sockets: Sockets, options: Consumer
   return new KafkajsConsumer(kafka, sockets, options);
 }
 
-/** Of a broker of kafkajs, what is put between. */
-interface Coordinator {
-  joinGroup(request: { readonly memberId: string }): Promise<unknown>;
-}
-
 class KafkajsConsumer implements KafkaConsumer {
   readonly #consumer: Consumer;
   readonly #sockets: Sockets;
+  readonly #hooks: ClusterHooks;
   #memberId: string | undefined;
   #handlers: ConsumerHandlers | undefined;
   /** It has joined, and has not given its partitions up again. */
@@ -75,7 +67,14 @@ class KafkajsConsumer implements KafkaConsumer {
 
   constructor(kafka: Kafka, sockets: Sockets, options: ConsumerOptions) {
     this.#sockets = sockets;
-    this.#memberId = options.memberId;
+    this.#hooks = {
+      formerId: options.memberId,
+      onJoin: async () => {
+        if (!this.#isMember || this.#isOver) return;
+        this.#isMember = false;
+        await this.#handlers?.onRevoked();
+      },
+    };
     this.#consumer = kafka.consumer({
       groupId: options.groupId,
       sessionTimeout: options.sessionTimeoutMs,
@@ -91,7 +90,7 @@ class KafkajsConsumer implements KafkaConsumer {
       retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) },
       partitionAssigners: [
         ({ cluster }) => {
-          this.#guard(cluster);
+          guardCluster(cluster, this.#hooks);
           return {
             // That of kafkajs: members of both kinds may be in one group.
             name: 'RoundRobinAssigner',
@@ -111,52 +110,6 @@ class KafkajsConsumer implements KafkaConsumer {
     });
   }
 
-  /** Puts itself between kafkajs and what it knows of the cluster. */
-  #guard(cluster: Cluster & { committedOffsetsByGroup?: unknown }): void {
-    const findCoordinator = cluster.findGroupCoordinator.bind(cluster);
-    cluster.findGroupCoordinator = async (group) => {
-      if (this.#isMember && !this.#isOver) {
-        this.#isMember = false;
-        await this.#handlers?.onRevoked();
-      }
-      const coordinator = await findCoordinator(group);
-      if (!this.#hasJoined) this.#takePlace(coordinator as unknown as Coordinator);
-      return coordinator;
-    };
-    const defaultOffset = cluster.defaultOffset.bind(cluster);
-    const fetchOffsets = cluster.fetchTopicsOffset.bind(cluster);
-    let isLookingUp = false;
-    cluster.fetchTopicsOffset = (topics) => {
-      // It asks for the default before it waits for anything. What it finds does not count: a `seek` follows.
-      isLookingUp = true;
-      try {
-        return fetchOffsets(topics);
-      } finally {
-        isLookingUp = false;
-      }
-    };
-    cluster.defaultOffset = (config) => {
-      if (isLookingUp) return defaultOffset(config);
-      throw Object.assign(new Error('An offset is out of range.'), {
-        type: 'OFFSET_OUT_OF_RANGE',
-        retriable: false,
-      });
-    };
-    cluster.committedOffsetsByGroup = new Map();
-  }
-
-  /** Joins as who was there before. */
-  #takePlace(coordinator: Coordinator): void {
-    if (this.#memberId === undefined) return;
-    const join = coordinator.joinGroup.bind(coordinator);
-    coordinator.joinGroup = (request) => {
-      const memberId = request.memberId === '' ? this.#memberId : undefined;
-      // Whom the group does not know it tells so, and is joined as somebody new.
-      this.#memberId = undefined;
-      return join(memberId === undefined ? request : { ...request, memberId });
-    };
-  }
-
   get confirmedAt(): number | undefined {
     return this.#confirmedAt;
   }
@@ -172,6 +125,7 @@ class KafkajsConsumer implements KafkaConsumer {
     const joined = new Deferred();
     consumer.on(events.GROUP_JOIN, ({ payload }) => {
       this.#memberId = payload.memberId;
+      this.#hooks.formerId = undefined;
       this.#joined(payload.memberAssignment);
       joined.resolve();
     });

@@ -8,7 +8,7 @@ import { KafkaSource } from '../src/source.ts';
 import type { KafkaSourceOptions } from '../src/source-options.ts';
 import type { Brokers } from './service.ts';
 
-type Given = Partial<KafkaSourceOptions> & { readonly topics: string | RegExp };
+type Given = Partial<KafkaSourceOptions> & { readonly topics: KafkaSourceOptions['topics'] };
 
 /** One that runs. */
 export interface Reader {
