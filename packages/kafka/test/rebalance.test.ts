@@ -2,6 +2,7 @@
 
 import { type FaultProxy, openFaultProxy, Random } from '@streamweld/testing';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { KafkaPosition } from '../src/position.ts';
 import type { KafkaRecord } from '../src/record.ts';
 import { numbers, type Reader, reading } from './reading.ts';
 import { describeWithKafka } from './service.ts';
@@ -22,7 +23,7 @@ const KEYS = 30;
 describeWithKafka(
   'a group',
   (brokers) => {
-    const { committed, produce, run, withAdmin } = reading(brokers);
+    const { committed, produce, run, source, withAdmin } = reading(brokers);
 
     const stateOf = (groupId: string): Promise<string | undefined> =>
       withAdmin(async (admin) => (await admin.describeGroups([groupId])).groups[0]?.state);
@@ -158,6 +159,36 @@ describeWithKafka(
         await second.end();
         const kept = numbers(first.records.filter(({ partition }) => partition !== taken));
         expect(new Set(kept).size).toBe(1000);
+      });
+
+      it('drops a commit that comes late, and takes that of a partition that it kept', async () => {
+        const topics = await brokers().topic({ partitions: 2 });
+        await produce(topics, 2000, { partitions: 2 });
+        const own = source({ topics, drainMs: 100, sessionTimeoutMs: 3000 });
+        const ended: string[] = [];
+        await own.open({
+          positions: new Map(),
+          signal: new AbortController().signal,
+          settled: () => new Promise(() => {}),
+          endLane: (lane) => ended.push(lane),
+          fail: () => {},
+        });
+        const positions = new Map<string, KafkaPosition>();
+        while (positions.size < 2) {
+          const answer = await own.pull(10);
+          if (answer !== undefined) positions.set(answer.lane as string, answer.position);
+        }
+        const second = run({ topics });
+        await expect.poll(() => second.records.length, SOON).toBe(1000);
+        await second.end();
+        const lost = second.records[0]?.partition as number;
+        expect(ended).toEqual([`${topics}/${lost}`]);
+        await own.commit(positions);
+        const offsets = await committed(topics, topics);
+        expect(offsets[lost]).toBe('1000');
+        expect(Number(offsets[1 - lost])).toBeLessThan(100);
+        expect(Number(offsets[1 - lost])).toBeGreaterThan(0);
+        await own.close();
       });
 
       it('and was taken for dead, does not go on where others have gone on since', async () => {
