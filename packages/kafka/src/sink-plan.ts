@@ -15,8 +15,8 @@ import type { CheckedSinkOptions } from './sink-options.ts';
 import { type Records, sizeOf } from './sink-records.ts';
 import type { Topic, Topics } from './sink-topics.ts';
 
-/** The most records of a chunk: beyond it a send costs more for each. */
-const MOST_RECORDS = 2000;
+/** The most records of a chunk: beyond it nothing is gained. */
+const MOST_RECORDS = 10_000;
 
 /** Of a batch beside its records. */
 const BATCH_OVERHEAD = 61;

@@ -39,11 +39,14 @@ export class Topic {
 export class Topics {
   readonly #client: KafkaClient;
   readonly #maxBatchBytes: number;
+  readonly #life: AbortSignal;
   readonly #known = new Map<string, Topic>();
 
-  constructor(client: KafkaClient, maxBatchBytes: number) {
+  /** @param life aborts when the sink is closed: nothing is begun then. */
+  constructor(client: KafkaClient, maxBatchBytes: number, life: AbortSignal) {
     this.#client = client;
     this.#maxBatchBytes = maxBatchBytes;
+    this.#life = life;
   }
 
   get(name: string): Topic | undefined {
@@ -59,8 +62,9 @@ export class Topics {
     const due = [...new Set(names)].filter((name) => this.#isDue(name));
     const unknown = new Map<string, StreamWeldError>();
     if (due.length === 0) return unknown;
+    this.#life.throwIfAborted();
     const admin = this.#client.createAdmin();
-    const forget = onAbort(signal, () => void admin.close());
+    const forget = [signal, this.#life].map((each) => onAbort(each, () => void admin.close()));
     try {
       await admin.connect();
       for (const name of due) {
@@ -76,7 +80,7 @@ export class Topics {
       }
       return unknown;
     } finally {
-      forget();
+      for (const each of forget) each();
       await admin.close();
     }
   }

@@ -33,6 +33,8 @@ export interface TransactionsOptions {
   readonly deliveryTimeoutMs: number;
   readonly transactionTimeoutMs: number;
   readonly createWriter: (transactionalId: string) => Writer;
+  /** Aborts when the sink is closed: nothing is begun then. */
+  readonly life: AbortSignal;
 }
 
 /** One partition that is read. */
@@ -98,6 +100,7 @@ export class Transactions {
       } catch (error) {
         lane.writer.discard();
         if (signal.aborted || !isTransient(error) || !(await patience.wait())) throw error;
+        this.#options.life.throwIfAborted();
       }
     }
   }
@@ -175,6 +178,7 @@ export class Transactions {
   ): Promise<{ readonly transaction: KafkaTransaction; readonly isCommitted: boolean }> {
     const { topic, partition } = lane.place;
     const admin = this.#options.client.createAdmin();
+    const forget = onAbort(this.#options.life, () => void admin.close());
     const isCommitted = async (): Promise<boolean> => {
       const offset = (await this.#soon(admin.committed(groupId, topic))).get(partition);
       if (offset === undefined) return false;
@@ -189,6 +193,7 @@ export class Transactions {
       const transaction = await this.#soon(producer.begin());
       return { transaction, isCommitted: await isCommitted() };
     } finally {
+      forget();
       await admin.close();
     }
   }

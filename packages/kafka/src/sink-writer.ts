@@ -17,6 +17,8 @@ const MOST_RECORDS = 2 ** 30;
 
 export interface WriterOptions {
   readonly create: () => KafkaProducer;
+  /** Aborts when the sink is closed: nothing is begun then. */
+  readonly life: AbortSignal;
   readonly name: string;
   readonly connectTimeoutMs: number;
   readonly deliveryTimeoutMs: number;
@@ -35,10 +37,13 @@ export class Writer {
 
   /** Connects, where that is not done. @throws StreamWeldError */
   async ready(signal: AbortSignal): Promise<KafkaProducer> {
+    this.#options.life.throwIfAborted();
     const forget = onAbort(signal, () => this.discard());
     try {
       this.#producer ??= this.#connect();
-      return await this.#producer;
+      const producer = await this.#producer;
+      this.#options.life.throwIfAborted();
+      return producer;
     } catch (error) {
       this.discard();
       throw signal.aborted ? signal.reason : error;

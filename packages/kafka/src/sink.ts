@@ -9,7 +9,7 @@ import {
 } from '@streamweld/core/connector';
 import type { KafkaClient, OutgoingBatch } from './client.ts';
 import { openClient } from './client-kafkajs.ts';
-import { isRefusal, isTransient, KafkaPartError, namingFailed } from './errors.ts';
+import { isRefusal, isTransient, KafkaError, KafkaPartError, namingFailed } from './errors.ts';
 import { type CheckedSinkOptions, checkSinkOptions, type KafkaSinkOptions } from './sink-options.ts';
 import { Pace } from './sink-pace.ts';
 import { makePlan, namesOf, type Plan } from './sink-plan.ts';
@@ -43,6 +43,8 @@ export class KafkaSink<T = unknown> implements Sink<T> {
   readonly #free: Writer[] = [];
   readonly #remainders: Remainders<T>;
   readonly #transactions: Transactions | undefined;
+  /** Aborts when it is closed. */
+  readonly #life = new AbortController();
   #context: SinkContext | undefined;
 
   constructor(options: KafkaSinkOptions<T>) {
@@ -55,7 +57,7 @@ export class KafkaSink<T = unknown> implements Sink<T> {
     this.batching = { maxItems, lingerMs };
     this.#client = openClient(reach);
     this.#records = new Records(this.#options);
-    this.#topics = new Topics(this.#client, maxBatchBytes);
+    this.#topics = new Topics(this.#client, maxBatchBytes, this.#life.signal);
     this.#pace = new Pace(reach.requestTimeoutMs);
     this.#remainders = new Remainders(writers);
     this.#transactions =
@@ -106,6 +108,7 @@ export class KafkaSink<T = unknown> implements Sink<T> {
       else await this.#transact(this.#transactions, batch, positions, signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
+      if (this.#life.signal.aborted) throw error;
       // Not of the items, and the same again cannot succeed: the run has to know.
       if (isStreamWeldError(error) && !isRefusal(error) && !isTransient(error)) this.#context?.fail(error);
       throw error;
@@ -153,6 +156,10 @@ export class KafkaSink<T = unknown> implements Sink<T> {
   }
 
   async close(reason?: unknown): Promise<void> {
+    const { name } = this;
+    this.#life.abort(
+      new KafkaError('SW_KAFKA_CONNECTION_LOST', `'${name}' was closed while it wrote.`, { stage: name }),
+    );
     if (reason !== undefined) for (const writer of this.#writers) writer.abandon();
     await Promise.all([...this.#writers].map((writer) => writer.close()));
   }
@@ -186,6 +193,7 @@ export class KafkaSink<T = unknown> implements Sink<T> {
       requestTimeoutMs: reach.requestTimeoutMs,
       deliveryTimeoutMs,
       transactionTimeoutMs,
+      life: this.#life.signal,
       createWriter: (transactionalId) => this.#createWriter(transactionalId),
     });
   }
@@ -193,6 +201,7 @@ export class KafkaSink<T = unknown> implements Sink<T> {
   #createWriter(transactionalId: string | undefined): Writer {
     const { reach, deliveryTimeoutMs, isIdempotent, acks, compression, transactionTimeoutMs } = this.#options;
     const writer = new Writer({
+      life: this.#life.signal,
       name: reach.name,
       connectTimeoutMs: reach.connectTimeoutMs,
       deliveryTimeoutMs,

@@ -165,6 +165,24 @@ describeWithKafka(
       });
     });
 
+    it('closed while it writes, it begins nothing more', async () => {
+      const topic = await brokers().topic();
+      const { signal } = new AbortController();
+      const failures: unknown[] = [];
+      const writing = sink(topic, { maxBatchBytes: 20_000 });
+      await writing.open({ signal, fail: (error) => failures.push(error) });
+      const produced = counting(PRODUCE);
+      through().delay(50, { direction: 'reply' });
+      const items = Array.from({ length: 50_000 }, (_, n) => n);
+      const written = writing.write(items, { signal, attempt: 1, defer: undefined as never });
+      await expect.poll(() => produced.count, { interval: 1 }).toBeGreaterThan(2);
+      const begun = counting(INIT_PRODUCER_ID);
+      const closed = writing.close(new Error('The run was aborted.'));
+      await expect(written).rejects.toMatchObject({ code: 'SW_KAFKA_CONNECTION_LOST' });
+      await closed;
+      expect([begun.count, failures]).toEqual([0, []]);
+    });
+
     it('a bit of a batch is flipped on the way: the broker refuses it, and it is sent again', async () => {
       const topic = await brokers().topic();
       const { flow, reached } = watched(4000);
