@@ -22,11 +22,13 @@ import type {
 import { within } from './deadline.ts';
 import { isTransient, type KafkaError, toKafkaError } from './errors.ts';
 import { Inquiry, inTime, leave } from './inquiry.ts';
-import { PartitionQueue, type Taken } from './partition-queue.ts';
+import type { PartitionQueue, Taken } from './partition-queue.ts';
+import { Placement } from './placement.ts';
 import { laneOf } from './position.ts';
 import type { CheckedSourceOptions } from './source-options.ts';
-import { beginningOf, findPlaces, inRange, type Place, type Start } from './start-offsets.ts';
+import { findPlaces } from './start-offsets.ts';
 import { TopicList } from './topic-list.ts';
+import { TopicWatch } from './topic-watch.ts';
 import { untilAborted } from './until-aborted.ts';
 
 /** Whose records it reads. */
@@ -66,9 +68,8 @@ export class Membership {
   readonly #client: KafkaClient;
   readonly #options: CheckedSourceOptions;
   readonly #host: MembershipHost;
-  /** Where a store says that lanes go on. Each counts once. */
-  readonly #resumes: Map<string, bigint>;
   readonly #assignment: Assignment;
+  readonly #placement: Placement;
   readonly #topics: TopicList;
   readonly #inquiry: Inquiry;
   #phase: Phase = 'joining';
@@ -80,14 +81,12 @@ export class Membership {
   #ready = new Deferred();
   readonly #committing = new Set<Promise<void>>();
   readonly #closing = new AbortController();
-  #watch: unknown;
+  readonly #watch: TopicWatch;
   #again: unknown;
   /** Since when it does not read for long, whatever it tries. */
   #troubledSince: number | undefined;
   #readingSince = 0;
   #failure: { readonly error: unknown } | undefined;
-  /** It has read before: whatever a store said, others may have gone on since. */
-  #hasRead = false;
   /** Until it is open, it is the opening that fails. */
   #fail: (error: unknown) => void = () => {};
 
@@ -99,11 +98,20 @@ export class Membership {
   ) {
     this.#client = client;
     this.#options = options;
-    this.#resumes = new Map(resumes);
     this.#host = host;
     this.#assignment = new Assignment(options, () => this.#consumer);
     this.#topics = new TopicList(options.topics, options.name);
+    this.#placement = new Placement(this.#assignment, this.#topics, options, resumes, (lane) =>
+      host.endLane(lane),
+    );
     this.#inquiry = new Inquiry(client, options, this.#closing.signal);
+    this.#watch = new TopicWatch(this.#topics, this.#inquiry, options.metadataMaxAgeMs, {
+      onChange: () => this.#renew(),
+      // That brokers are away is told by whoever reads from them.
+      onFail: (error) => {
+        if (!this.#closing.signal.aborted && !this.#mayPass(error)) this.#giveUp(error);
+      },
+    });
   }
 
   /** Resolves when it has joined and knows where its partitions begin. */
@@ -117,7 +125,7 @@ export class Membership {
       await opened.promise;
     }
     this.#fail = (error) => this.#host.onFail(error);
-    this.#look();
+    this.#watch.begin();
   }
 
   get queues(): readonly PartitionQueue[] {
@@ -233,7 +241,7 @@ export class Membership {
     this.#moveTo('settling');
     const epoch = this.#epoch;
     const lanes = new Set(partitions.map(laneOf));
-    for (const queue of this.#assignment.queues) if (!lanes.has(queue.lane)) this.#lose(queue);
+    this.#placement.keepOnly(lanes);
     for (let waitMs = FIRST_BACKOFF_MS; ; waitMs = Math.min(waitMs * 2, MOST_BACKOFF_MS)) {
       try {
         const places =
@@ -241,7 +249,7 @@ export class Membership {
             ? []
             : await this.#inquiry.ask((admin) => findPlaces(admin, partitions, this.#options));
         if (epoch !== this.#epoch) return;
-        for (const place of places) this.#begin(place);
+        this.#placement.place(places);
         for (const queue of this.#assignment.queues) this.#fetch(queue);
         this.#moveTo('reading');
         return;
@@ -257,46 +265,11 @@ export class Membership {
     }
   }
 
-  /** A partition goes on where it was, if it stayed ours, or begins. */
-  #begin(place: Place): void {
-    const { from } = this.#options;
-    const lane = laneOf(place);
-    const kept = this.#assignment.get(lane);
-    if (kept !== undefined) {
-      const next = inRange(kept.next, place, this.#options);
-      // Somebody else has had it in between, and has done more than was handed out here.
-      const isBehind = place.committed !== undefined && place.committed > kept.handedOut;
-      if (!isBehind && next >= kept.next) {
-        if (next > kept.next) kept.skipTo(next);
-        return;
-      }
-      this.#lose(kept);
-    }
-    const { offset, isChance } =
-      this.#resumed(lane, place) ?? beginningOf(place, from, this.#topics.isNew(place));
-    const start = inRange(offset, place, this.#options);
-    this.#assignment.add(new PartitionQueue(place, start, place.high, isChance || start !== offset));
-  }
-
-  #resumed(lane: string, { committed }: Place): Start | undefined {
-    const offset = this.#resumes.get(lane);
-    this.#resumes.delete(lane);
-    if (offset === undefined) return undefined;
-    return this.#hasRead && committed !== undefined && committed > offset
-      ? undefined
-      : { offset, isChance: false };
-  }
-
   #fetch(queue: PartitionQueue): void {
     const { topic, partition, next } = queue;
     this.#consumer?.seek({ topic, partition, offset: String(next) });
     queue.isPaused = this.#assignment.isFull(queue);
     if (queue.isPaused) this.#consumer?.pause(queue);
-  }
-
-  #lose(queue: PartitionQueue): void {
-    this.#assignment.remove(queue);
-    this.#host.endLane(queue.lane);
   }
 
   #receive(fetched: FetchedRecords): Promise<void> | undefined {
@@ -375,25 +348,8 @@ export class Membership {
     }
   }
 
-  // Topics
-
-  /** Looks for topics that came and went. */
-  #look(): void {
-    if (this.#phase === 'closed') return;
-    this.#watch = runtime.setTimer(() => {
-      void this.#compareTopics().finally(() => this.#look());
-    }, this.#options.metadataMaxAgeMs);
-  }
-
-  async #compareTopics(): Promise<void> {
-    try {
-      if (!(await this.#inquiry.ask((admin) => this.#topics.find(admin)))) return;
-    } catch (error) {
-      // That brokers are away is told by whoever reads from them.
-      if (!this.#closing.signal.aborted && !this.#mayPass(error)) this.#giveUp(error);
-      return;
-    }
-    // It subscribes once: for others it has to leave and come back.
+  /** Of the topics: it subscribes once, and for others it has to leave and come back. */
+  async #renew(): Promise<void> {
     if (this.#phase === 'reading') await this.#drain();
     if (this.#phase !== 'closed') await this.#comeBack(undefined);
   }
@@ -408,7 +364,6 @@ export class Membership {
       this.#ready = new Deferred();
     }
     if (phase === 'reading') {
-      this.#hasRead = true;
       this.#readingSince = runtime.now();
       this.#host.onMore();
     }
@@ -437,7 +392,7 @@ export class Membership {
     if (this.#phase !== 'closed') {
       this.#moveTo('closed');
       this.#closing.abort(new Error('The source was closed.'));
-      runtime.clearTimer(this.#watch);
+      this.#watch.end();
       runtime.clearTimer(this.#again);
       this.#assignment.clear();
     }

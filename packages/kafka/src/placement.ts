@@ -1,0 +1,77 @@
+/** Where the partitions of an assignment go on: those that stayed where they were, the others where a store or the group says. */
+
+import type { Assignment } from './assignment.ts';
+import { PartitionQueue } from './partition-queue.ts';
+import { laneOf } from './position.ts';
+import type { CheckedSourceOptions } from './source-options.ts';
+import { beginningOf, inRange, type Place, type Start } from './start-offsets.ts';
+import type { TopicList } from './topic-list.ts';
+
+export class Placement {
+  readonly #assignment: Assignment;
+  readonly #topics: TopicList;
+  readonly #options: CheckedSourceOptions;
+  /** Where a store says that lanes go on. Each counts once. */
+  readonly #resumes: Map<string, bigint>;
+  readonly #endLane: (lane: string) => void;
+  /** Once it has placed some: whatever the store said, others may have gone on since. */
+  #isLater = false;
+
+  constructor(
+    assignment: Assignment,
+    topics: TopicList,
+    options: CheckedSourceOptions,
+    resumes: ReadonlyMap<string, bigint>,
+    endLane: (lane: string) => void,
+  ) {
+    this.#assignment = assignment;
+    this.#topics = topics;
+    this.#options = options;
+    this.#resumes = new Map(resumes);
+    this.#endLane = endLane;
+  }
+
+  /** The others are lost. */
+  keepOnly(lanes: ReadonlySet<string>): void {
+    for (const queue of this.#assignment.queues) if (!lanes.has(queue.lane)) this.#lose(queue);
+  }
+
+  /** @throws KafkaError SW_KAFKA_OFFSET_OUT_OF_RANGE */
+  place(places: readonly Place[]): void {
+    for (const place of places) this.#begin(place);
+    this.#isLater = true;
+  }
+
+  #begin(place: Place): void {
+    const lane = laneOf(place);
+    const kept = this.#assignment.get(lane);
+    if (kept !== undefined) {
+      const next = inRange(kept.next, place, this.#options);
+      // Somebody else has had it in between, and has done more than was handed out here.
+      const isBehind = place.committed !== undefined && place.committed > kept.handedOut;
+      if (!isBehind && next >= kept.next) {
+        if (next > kept.next) kept.skipTo(next);
+        return;
+      }
+      this.#lose(kept);
+    }
+    const { offset, isChance } =
+      this.#resumed(lane, place) ?? beginningOf(place, this.#options.from, this.#topics.isNew(place));
+    const start = inRange(offset, place, this.#options);
+    this.#assignment.add(new PartitionQueue(place, start, place.high, isChance || start !== offset));
+  }
+
+  #resumed(lane: string, { committed }: Place): Start | undefined {
+    const offset = this.#resumes.get(lane);
+    this.#resumes.delete(lane);
+    if (offset === undefined) return undefined;
+    return this.#isLater && committed !== undefined && committed > offset
+      ? undefined
+      : { offset, isChance: false };
+  }
+
+  #lose(queue: PartitionQueue): void {
+    this.#assignment.remove(queue);
+    this.#endLane(queue.lane);
+  }
+}
