@@ -63,6 +63,16 @@ interface Call {
 /** A message of kafkajs. The first of each batch knows its call. */
 type Outgoing = Message & { readonly partition: number; readonly call: Call | undefined };
 
+/** What a broker says of a batch that it has, when it has others of the producer behind it. */
+const WRITTEN = 'DUPLICATE_SEQUENCE_NUMBER';
+
+/** What may pass, and does not for this producer: another has to go on, or begin the transaction again. */
+const NOT_HERE: readonly string[] = ['SW_KAFKA_SEQUENCE_LOST', 'SW_KAFKA_TRANSACTION_FAILED'];
+
+function mayBeRepeated(error: StreamWeldError): boolean {
+  return isTransient(error) && !NOT_HERE.includes(error.code);
+}
+
 /** How long a topic may be unknown that was there before: its brokers tell each other of it. */
 const UNKNOWN_MS = 10_000;
 
@@ -188,16 +198,30 @@ export class KafkajsProducer implements KafkaProducer {
           const failures = await Promise.all(groups.map((group) => this.#deliver(sender, group, patience)));
           return failures.flat();
         }
-        const translated = toKafkaError(error, translation);
-        if (isRefusal(translated) && batches.length > 1) {
+        const translated = this.#withoutFence(toKafkaError(error, translation));
+        const { kafkaError } = translated as Partial<KafkaError>;
+        // The answer that was lost is made up for: it is written.
+        if (kafkaError === WRITTEN && batches.length === 1) return [];
+        if ((kafkaError === WRITTEN || isRefusal(translated)) && batches.length > 1) {
           const failures: SendFailure[] = [];
           for (const each of batches) failures.push(...(await this.#deliver(sender, [each], patience)));
           return failures;
         }
         const isLate = translated.code === 'SW_KAFKA_TOPIC_UNKNOWN' && runtime.now() - begun > UNKNOWN_MS;
-        if (isLate || !isTransient(translated) || !(await patience.wait())) return fail(batches, translated);
+        if (isLate || !mayBeRepeated(translated) || !(await patience.wait()))
+          return fail(batches, translated);
       }
     }
+  }
+
+  /** Without a transaction there is nobody who could have taken its place: the broker has lost its state. */
+  #withoutFence(error: StreamWeldError): StreamWeldError {
+    if (error.code !== 'SW_CHECKPOINT_FENCED' || this.#options.transactionalId !== undefined) return error;
+    return new KafkaError(
+      'SW_KAFKA_SEQUENCE_LOST',
+      'Could not write to Kafka: the broker does not know what this producer wrote before. Another producer goes on.',
+      { stage: this.#reach.name, isTransient: true },
+    );
   }
 
   /** kafkajs asks for a partition, and shows the brokers: a call that would go to two of them is stopped before it is sent. */
