@@ -8,7 +8,7 @@
  */
 
 import { ConcurrentPipeline, MemoryCheckpointStore, type Positioned, type Source } from '@streamweld/core';
-import { Kafka, logLevel, type Message } from 'kafkajs';
+import { Kafka, logLevel, type Message, Partitioners } from 'kafkajs';
 import { startKafka } from '../../../tools/services/kafka.ts';
 import { KafkaSink } from '../src/sink.ts';
 
@@ -61,7 +61,12 @@ class Built implements Source<Item, number> {
 }
 
 const service = await startKafka({ from: ['docker', 'java'] });
-const kafka = new Kafka({ brokers: service.brokers, logLevel: logLevel.NOTHING });
+const kafka = new Kafka({
+  brokers: service.brokers,
+  logLevel: logLevel.NOTHING,
+  // On a busy machine a topic takes a while to be there.
+  retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 60 },
+});
 const admin = kafka.admin();
 await admin.connect();
 
@@ -76,7 +81,7 @@ async function bySink(topic: string, { key, value }: Shape, writers: number, wri
 
 /** One send after the other, as many records in each. */
 async function byKafkajs(topic: string, { key, value }: Shape, size: number): Promise<void> {
-  const producer = kafka.producer({ idempotent: true });
+  const producer = kafka.producer({ idempotent: true, createPartitioner: Partitioners.DefaultPartitioner });
   await producer.connect();
   for (let from = 0; from < RECORDS; from += size) {
     const messages = Array.from({ length: Math.min(size, RECORDS - from) }, (_, index): Message => {
@@ -94,7 +99,10 @@ async function byTwo(topic: string, shape: Shape, size: number): Promise<void> {
   let from = 0;
   await Promise.all(
     [0, 1].map(async () => {
-      const producer = kafka.producer({ idempotent: true });
+      const producer = kafka.producer({
+        idempotent: true,
+        createPartitioner: Partitioners.DefaultPartitioner,
+      });
       await producer.connect();
       while (from < RECORDS) {
         const begin = from;

@@ -6,6 +6,7 @@ import { KafkajsAdmin } from './client-kafkajs-admin.ts';
 import { createConsumer } from './client-kafkajs-consumer.ts';
 import { KafkajsProducer } from './client-kafkajs-producer.ts';
 import { registerCodecs } from './codecs.ts';
+import { filterNegativeTimers } from './negative-timers.ts';
 import { type CheckedReach, isKafkaClient, type SaslOptions } from './options.ts';
 import { Sockets } from './sockets.ts';
 
@@ -17,6 +18,7 @@ export function openClient(reach: CheckedReach): KafkaClient {
   const { client } = reach;
   if (isKafkaClient(client)) return client;
   registerCodecs();
+  filterNegativeTimers();
   // Each has a `Kafka` of its own, so that its connections can be cut without those of the others.
   const open = (sockets: Sockets): Kafka =>
     (client as Kafka | undefined) ?? new Kafka(toConfig(reach, sockets));
