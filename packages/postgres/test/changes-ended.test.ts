@@ -123,11 +123,11 @@ describeWithPostgres('changes, ended', (database) => {
     });
     const running = pipeline.run();
     await Promise.race([running, expect.poll(() => seen).toEqual([1])]);
-    pipeline.pause();
+    await pipeline.pause();
     await query('insert into paused values (2)');
     pipeline.resume();
     await Promise.race([running, expect.poll(() => seen, { timeout: 10_000 }).toEqual([1, 2])]);
-    pipeline.pause();
+    await pipeline.pause();
     await pipeline.drain();
     await running;
   });
