@@ -1,8 +1,8 @@
 /** Writing while brokers and connections go away, by the numbers of the table of faults. Each test sees that the fault fired. */
 
 import { ConcurrentPipeline, type Flow, from, range } from '@streamweld/core';
-import { type FaultProxy, openFaultProxy } from '@streamweld/testing';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { type FaultProxy, LeakCheck, openFaultProxy } from '@streamweld/testing';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { KafkaClient, KafkaProducer } from '../src/client.ts';
 import type { KafkaError } from '../src/errors.ts';
 import { KafkaSink } from '../src/sink.ts';
@@ -44,6 +44,10 @@ function numbers(count: number): string[] {
 describeWithKafka(
   'faults of writing',
   (brokers) => {
+    const leaks = new LeakCheck({ deadlineMs: 5000 });
+    beforeEach(() => leaks.begin());
+    afterEach(() => leaks.end());
+
     function sink(topic: string, options: Partial<KafkaSinkOptions<number>> = {}): KafkaSink<number> {
       return new KafkaSink<number>({
         brokers: brokers().service.at('proxied'),

@@ -9,8 +9,8 @@ import {
   MemoryCheckpointStore,
   range,
 } from '@streamweld/core';
-import { type FaultProxy, openFaultProxy } from '@streamweld/testing';
-import { afterAll, afterEach, expect, it } from 'vitest';
+import { type FaultProxy, LeakCheck, openFaultProxy } from '@streamweld/testing';
+import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import type { KafkaPosition } from '../src/position.ts';
 import type { KafkaRecord } from '../src/record.ts';
 import { KafkaSink } from '../src/sink.ts';
@@ -44,6 +44,10 @@ function isRequest(name: keyof typeof REQUESTS): (request: Uint8Array) => boolea
 describeWithKafka(
   'exactly once',
   (brokers) => {
+    const leaks = new LeakCheck({ deadlineMs: 5000 });
+    beforeEach(() => leaks.begin());
+    afterEach(() => leaks.end());
+
     async function seed(partitions: number, count: number): Promise<string> {
       const topic = await brokers().topic({ partitions });
       await new ConcurrentPipeline(
