@@ -12,9 +12,9 @@ let isFiltered = false;
 export function filterNegativeTimers(): void {
   if (isFiltered) return;
   isFiltered = true;
-  const emit = process.emitWarning as EmitWarning;
+  const emit = process.emitWarning.bind(process) as EmitWarning;
   process.emitWarning = ((warning, ...rest) => {
     if (rest[0] === 'TimeoutNegativeWarning' && OF_KAFKAJS.test(new Error('where').stack ?? '')) return;
-    emit.call(process, warning, ...rest);
+    emit(warning, ...rest);
   }) as EmitWarning;
 }
