@@ -66,15 +66,25 @@ describeWithKafka('members of one group', (brokers) => {
 
   it('need not have subscribed to the same topics', async () => {
     const [one, two] = [await brokers().topic({ partitions: 2 }), await brokers().topic({ partitions: 2 })];
-    const groupId = randomUUID();
-    const first = run({ topics: one, groupId });
-    const both = run({ topics: [one, two], groupId });
+    const shared = { groupId: randomUUID(), client: brokers().kafka(), sessionTimeoutMs: 3000 };
+    const first = run({ topics: one, ...shared });
+    const both = run({ topics: [one, two], ...shared });
     await expect.poll(() => both.source.lag().length, SOON).toBeGreaterThan(1);
     await produce(one, 100, { partitions: 2 });
     await produce(two, 100, { partitions: 2, first: 100 });
     await expect.poll(() => first.records.length + both.records.length, SOON).toBe(200);
     expect(first.records.every(({ topic }) => topic === one)).toBe(true);
     expect(both.records.filter(({ topic }) => topic === two)).toHaveLength(100);
+    // Others of one topic come and go: what they forget of the other one the members of that keep.
+    for (let more = 0; more < 6; more += 1) {
+      const third = run({ topics: one, ...shared });
+      await expect.poll(() => third.source.lag().length + first.source.lag().length, SOON).toBeGreaterThan(0);
+      await produce(two, 10, { partitions: 2, first: 200 + more * 10 });
+      await expect
+        .poll(() => both.records.filter(({ topic }) => topic === two).length, SOON)
+        .toBe(110 + more * 10);
+      await third.end();
+    }
     await first.end();
     await both.end();
   });
