@@ -124,7 +124,8 @@ export function toKafkaError(error: unknown, translation: Translation): StreamWe
     kafkaError,
   ].filter((place) => place !== undefined);
   const where = places.length === 0 ? '' : ` (${places.join(', ')})`;
-  const message = `Could not ${action}: ${verdict.words}${where}.`;
+  const sentence = `Could not ${action}: ${verdict.words}${where}`;
+  const message = sentence.endsWith('?') ? sentence : `${sentence}.`;
   if (verdict.code === 'SW_CHECKPOINT_FENCED') return new StreamWeldError(verdict.code, message, { stage });
   const details = { stage, kafkaError, topic, partition, ...(cause === undefined ? undefined : { cause }) };
   return verdict.isOfData === true

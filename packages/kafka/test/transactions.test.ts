@@ -313,6 +313,20 @@ describeWithKafka(
       expect(committed?.partitions).toMatchObject([{ partition: 0, offset: '100' }]);
     });
 
+    it('K3 refuses a write of what was read from several partitions: one producer cannot be fenced for both', async () => {
+      const [input, output] = [await seed(2, 2), await brokers().topic()];
+      const failures: unknown[] = [];
+      const { signal } = new AbortController();
+      const sink = sinkOf(output);
+      await sink.open({ signal, checkpoint: 'copy', fail: (error) => failures.push(error) });
+      const position: KafkaPosition = { offset: '1', groupId: randomUUID() };
+      const positions = new Map([0, 1].map((partition) => [`${input}/${partition}`, position]));
+      const written = sink.write([], { signal, attempt: 1, positions, defer: undefined as never });
+      await expect(written).rejects.toMatchObject({ code: 'SW_EXACTLY_ONCE_IMPOSSIBLE' });
+      expect(failures).toHaveLength(1);
+      await sink.close();
+    });
+
     it.each([
       ['another source', 'SW_EXACTLY_ONCE_IMPOSSIBLE', 'no'],
       ['a KafkaSource that commits by itself', 'SW_EXACTLY_ONCE_IMPOSSIBLE', 'source'],
