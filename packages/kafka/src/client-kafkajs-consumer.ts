@@ -34,9 +34,6 @@ import { disconnect } from './client-kafkajs-connect.ts';
 import { laneOf } from './position.ts';
 import type { Sockets } from './sockets.ts';
 
-/** A loop that has not begun a fetch for so long, in milliseconds, has stalled. A request times out after half of it. */
-const STALLED_MS = 60_000;
-
 /** How often what failed is tried before the consumer ends: for about ten seconds. */
 const RETRY = { retries: 8, initialRetryTime: 100, maxRetryTime: 2000 } as const;
 
@@ -61,12 +58,15 @@ class KafkajsConsumer implements KafkaConsumer {
   readonly #sought = new Set<string>();
   /** Commits as the member that it is now, and once: kafkajs hands it out with a batch. */
   #commitOnce: ((offsets: Offsets) => Promise<void>) | undefined;
+  /** A loop that has not begun a fetch for so long has stalled: joining takes no longer. */
+  readonly #stalledMs: number;
   #livedAt = 0;
   #confirmedAt: number | undefined;
   #watch: unknown;
 
   constructor(kafka: Kafka, sockets: Sockets, options: ConsumerOptions) {
     this.#sockets = sockets;
+    this.#stalledMs = 2 * (options.rebalanceTimeoutMs + options.sessionTimeoutMs);
     this.#hooks = {
       formerId: options.memberId,
       onJoin: async () => {
@@ -231,9 +231,9 @@ class KafkajsConsumer implements KafkaConsumer {
     this.#watch = runtime.setTimer(() => {
       this.#watch = undefined;
       if (this.#isOver) return;
-      if (runtime.now() - this.#livedAt > STALLED_MS) this.#end(new Error('The consumer has stalled.'));
+      if (runtime.now() - this.#livedAt > this.#stalledMs) this.#end(stalled());
       else this.#look();
-    }, STALLED_MS / 4);
+    }, this.#stalledMs / 4);
   }
 
   #end(error: unknown): void {
@@ -285,6 +285,10 @@ function toRecord(topic: string, partition: number, message: KafkaMessage): Inco
     headers: headers as IncomingRecord['headers'],
     timestamp: Number(timestamp),
   };
+}
+
+function stalled(): Error {
+  return Object.assign(new Error('The consumer has stalled.'), { retriable: true });
 }
 
 /** The offset after it. */

@@ -138,6 +138,22 @@ describeWithKafka(
       expect(proxy.counts.refused).toBeGreaterThan(0);
     });
 
+    it('K8 does not wait for ever for an answer that is lost', async () => {
+      const topics = await brokers().topic();
+      await produce(topics, 10);
+      const times = { requestTimeoutMs: 120_000, sessionTimeoutMs: 1000, rebalanceTimeoutMs: 1000 };
+      const reader = run({ topics, brokers: brokers().service.at('proxied'), ...times });
+      await reader.until(10);
+      const before = proxy.counts.swallowed;
+      proxy.blackhole('reply');
+      await expect.poll(() => proxy.counts.swallowed - before, { timeout: 10_000 }).toBeGreaterThan(0);
+      proxy.restore();
+      await produce(topics, 10, { first: 10 });
+      await reader.until(20);
+      await reader.end();
+      expect(numbers(reader.records)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+    });
+
     it('K9 gives up opening, and closes, when nobody answers; no connection is left', async () => {
       const topics = await brokers().topic();
       await withLeakCheck(async () => {
