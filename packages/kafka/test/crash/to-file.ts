@@ -1,0 +1,18 @@
+/** Writes a topic into a file, at least once, until it has come to the end of it. It is killed by others at any moment. */
+
+import { ConcurrentPipeline, from } from '@streamweld/core';
+import { FileSink } from '@streamweld/file';
+import { KafkaSource } from '../../src/source.ts';
+import { drainAtTheEnd } from './at-the-end.ts';
+
+const [brokers, topic, groupId, path] = process.argv.slice(2) as [string, string, string, string];
+
+const source = new KafkaSource({ brokers, topics: topic, groupId, sessionTimeoutMs: 1500 });
+const utf8 = new TextDecoder();
+const lines = from(source).map(({ value }) => utf8.decode(value ?? new Uint8Array()));
+const pipeline = new ConcurrentPipeline(lines, new FileSink(path, { append: true }))
+  .bufferSize(1000)
+  .commitEvery({ items: 500, ms: 50 });
+drainAtTheEnd(source, pipeline);
+await pipeline.run();
+console.log('done');
