@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { type FetchedPartition, hideAborted } from '../src/aborted.ts';
+import { Assignment } from '../src/assignment.ts';
 import type { FetchedRecords } from '../src/client.ts';
 import { PartitionQueue } from '../src/partition-queue.ts';
 import { KafkaSource } from '../src/source.ts';
@@ -85,6 +86,49 @@ describe('PartitionQueue', () => {
     expect(own.take(4)?.records).toBe(first.records);
     expect(own.items).toBe(2);
     expect(own.bytes).toBe(bytes / 3);
+  });
+});
+
+describe('Assignment', () => {
+  it('K11 lets in what there is room for, pauses what nobody takes, and resumes it when half is taken', async () => {
+    const calls: string[] = [];
+    const assignment = new Assignment({ maxItems: 20, maxBytes: 1 << 20 }, () => ({
+      pause: ({ partition }) => calls.push(`pause ${partition}`),
+      resume: ({ partition }) => calls.push(`resume ${partition}`),
+    }));
+    for (const partition of [0, 1])
+      assignment.add(new PartitionQueue({ topic: 't', partition }, 0n, 100n, false));
+    const ten = Array.from({ length: 10 }, (_, n) => n);
+    expect(assignment.put(fetched(ten.slice(0, 9), 9))).toBeUndefined();
+    // Each has half of the room. What is full has to wait, and is paused when it waits in vain.
+    const waiting = assignment.put(fetched([9], 10));
+    expect(waiting).toBeInstanceOf(Promise);
+    await waiting;
+    expect(calls).toEqual(['pause 0']);
+    assignment.take(5);
+    expect(calls).toEqual(['pause 0']);
+    assignment.take(1);
+    expect(calls).toEqual(['pause 0', 'resume 0']);
+    // Who takes soon enough is never paused.
+    const soon = assignment.put(
+      fetched(
+        ten.map((n) => n + 10),
+        20,
+      ),
+    );
+    while (assignment.take(10) !== undefined);
+    await soon;
+    expect(calls).toEqual(['pause 0', 'resume 0']);
+  });
+
+  it('takes from one partition after the other', () => {
+    const assignment = new Assignment({ maxItems: 100, maxBytes: 1 << 20 }, () => undefined);
+    for (const partition of [0, 1]) {
+      assignment.add(new PartitionQueue({ topic: 't', partition }, 0n, 100n, false));
+      void assignment.put({ ...fetched([0, 1, 2], 3), partition });
+    }
+    const lanes = [1, 1, 1, 5, 5, 5].map((demand) => assignment.take(demand)?.queue.lane);
+    expect(lanes).toEqual(['t/0', 't/1', 't/0', 't/1', 't/0', undefined]);
   });
 });
 
