@@ -79,7 +79,7 @@ export class KafkajsAdmin implements KafkaAdmin {
   }
 
   async close(): Promise<void> {
-    this.#given.abort();
+    this.#given.abort(new Error('Not connected: the client was given up.'));
     // First: it would wait for answers that nobody wants any more.
     this.#sockets.cut();
     await disconnect(this.#admin);

@@ -14,16 +14,16 @@ const CLOSE_MS = 2000;
 /** Says when to stop trying, and is what ends the waiting in between. */
 export class Patience {
   readonly #until: number;
-  readonly #signal: AbortSignal;
+  readonly signal: AbortSignal;
   #waitMs = FIRST_WAIT_MS;
 
   constructor(ms: number, signal: AbortSignal) {
     this.#until = runtime.now() + ms;
-    this.#signal = signal;
+    this.signal = signal;
   }
 
   get leftMs(): number {
-    return this.#signal.aborted ? 0 : Math.max(0, this.#until - runtime.now());
+    return this.signal.aborted ? 0 : Math.max(0, this.#until - runtime.now());
   }
 
   /** Waits a little; answers whether there is time for another try. */
@@ -36,12 +36,12 @@ export class Patience {
         forget();
         resolve();
       }, ms);
-      const forget = onAbort(this.#signal, () => {
+      const forget = onAbort(this.signal, () => {
         runtime.clearTimer(timer);
         resolve();
       });
     });
-    return !this.#signal.aborted;
+    return !this.signal.aborted;
   }
 }
 
@@ -54,7 +54,7 @@ export async function attempt<T>(
   const begun = runtime.now();
   for (let last: unknown; ; ) {
     try {
-      return await within(Math.max(1, patience.leftMs), ask());
+      return await within(Math.max(1, patience.leftMs), ask(), patience.signal);
     } catch (error) {
       // That the time is over says less than what was wrong before.
       if (error instanceof DeadlinePassed) throw last ?? timedOut(translation, runtime.now() - begun);

@@ -119,7 +119,7 @@ export class KafkajsProducer implements KafkaProducer {
     // Tried once: who is in a transaction that failed begins another, with another producer.
     const once = async <T>(action: string, ask: () => Promise<T>): Promise<T> => {
       try {
-        return await within(this.#reach.requestTimeoutMs, ask());
+        return await within(this.#reach.requestTimeoutMs, ask(), this.#given.signal);
       } catch (error) {
         throw toKafkaError(error, this.#translation(action));
       }
@@ -141,7 +141,7 @@ export class KafkajsProducer implements KafkaProducer {
   }
 
   abandon(): void {
-    this.#given.abort();
+    this.#given.abort(new Error('Not connected: the client was given up.'));
     this.#sockets.cut();
   }
 

@@ -1,6 +1,6 @@
 /** A deadline around what a client may never answer (it may hang for good): then nobody waits for it any more. */
 
-import { ignoreRejection, runtime } from '@streamweld/core/connector';
+import { onAbort, runtime } from '@streamweld/core/connector';
 
 export class DeadlinePassed extends Error {
   override readonly name = 'DeadlinePassed';
@@ -12,12 +12,27 @@ export class DeadlinePassed extends Error {
   }
 }
 
-/** @throws DeadlinePassed, or what the promise rejects with */
-export function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+/**
+ * As the promise does, or rejects when the time is over, or when the signal aborts: what is under way then goes on alone.
+ * @throws DeadlinePassed, the reason of the signal, or what the promise rejects with
+ */
+export function within<T>(ms: number, promise: Promise<T>, signal?: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = runtime.setTimer(() => reject(new DeadlinePassed(ms)), ms);
-    const settled = (): void => runtime.clearTimer(timer);
-    promise.then(resolve, reject);
-    ignoreRejection(promise.finally(settled));
+    const over = (): void => {
+      runtime.clearTimer(timer);
+      forget?.();
+    };
+    const failed = (reason: unknown): void => {
+      over();
+      reject(reason);
+    };
+    promise.then((value) => {
+      over();
+      resolve(value);
+    }, failed);
+    const timer = runtime.setTimer(() => failed(new DeadlinePassed(ms)), ms);
+    const isAborted = signal?.aborted === true;
+    const forget = signal === undefined || isAborted ? undefined : onAbort(signal, failed);
+    if (isAborted) failed(signal.reason);
   });
 }

@@ -140,7 +140,7 @@ export class Transactions {
       if (producer === lane.checked) {
         transaction = await this.#soon(producer.begin());
       } else {
-        const found = await this.#take(lane, producer, groupId, end);
+        const found = await this.#take(lane, producer, groupId, end, signal);
         transaction = found.transaction;
         lane.checked = producer;
         if (found.isCommitted) {
@@ -175,10 +175,11 @@ export class Transactions {
     producer: KafkaProducer,
     groupId: string,
     end: bigint,
+    signal: AbortSignal,
   ): Promise<{ readonly transaction: KafkaTransaction; readonly isCommitted: boolean }> {
     const { topic, partition } = lane.place;
     const admin = this.#options.client.createAdmin();
-    const forget = onAbort(this.#options.life, () => void admin.close());
+    const forget = [signal, this.#options.life].map((each) => onAbort(each, () => void admin.close()));
     const isCommitted = async (): Promise<boolean> => {
       const offset = (await this.#soon(admin.committed(groupId, topic))).get(partition);
       if (offset === undefined) return false;
@@ -193,7 +194,7 @@ export class Transactions {
       const transaction = await this.#soon(producer.begin());
       return { transaction, isCommitted: await isCommitted() };
     } finally {
-      forget();
+      for (const each of forget) each();
       await admin.close();
     }
   }
@@ -223,7 +224,7 @@ export class Transactions {
   }
 
   #soon<T>(promise: Promise<T>): Promise<T> {
-    return within(this.#options.requestTimeoutMs + GRACE_MS, promise);
+    return within(this.#options.requestTimeoutMs + GRACE_MS, promise, this.#options.life);
   }
 
   #overtaken({ topic, partition }: TopicPartition): StreamWeldError {

@@ -38,6 +38,7 @@ export class Writer {
   /** Connects, where that is not done. @throws StreamWeldError */
   async ready(signal: AbortSignal): Promise<KafkaProducer> {
     this.#options.life.throwIfAborted();
+    signal.throwIfAborted();
     const forget = onAbort(signal, () => this.discard());
     try {
       this.#producer ??= this.#connect();
@@ -57,7 +58,8 @@ export class Writer {
     const producer = await this.ready(signal);
     const forget = onAbort(signal, () => this.discard());
     try {
-      const failures = await within(this.#options.deliveryTimeoutMs + GRACE_MS, producer.send(batches));
+      const underWay = producer.send(batches);
+      const failures = await within(this.#options.deliveryTimeoutMs + GRACE_MS, underWay, signal);
       if (signal.aborted) throw signal.reason;
       for (const { records } of batches) this.#sent += records.length;
       if (failures.some(({ error }) => !isRefusal(error)) || this.#sent > MOST_RECORDS) this.discard();
@@ -85,7 +87,7 @@ export class Writer {
     this.#open.add(producer);
     this.#sent = 0;
     try {
-      await within(this.#options.connectTimeoutMs + GRACE_MS, producer.connect());
+      await within(this.#options.connectTimeoutMs + GRACE_MS, producer.connect(), this.#options.life);
       return producer;
     } catch (error) {
       throw error instanceof DeadlinePassed ? this.#late(error) : error;
