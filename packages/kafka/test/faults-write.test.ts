@@ -216,6 +216,31 @@ describeWithKafka(
       expect((await brokers().values(topic)).map((value) => value?.split(' ')[0])).toEqual(numbers(600));
     });
 
+    it('K17 settles soon when its run is aborted, also with a client that it cannot cut off', async () => {
+      const topic = await brokers().topic();
+      const client = brokers().kafka({
+        brokers: brokers().service.at('proxied'),
+        retry: { retries: 1 },
+        requestTimeout: 1000,
+      });
+      const writing = new KafkaSink<number>({ client, topic });
+      const controller = new AbortController();
+      const { signal } = controller;
+      await writing.open({ signal, fail() {} });
+      through().blackhole();
+      const reason = new Error('The run was aborted.');
+      const written = writing.write([1], { signal, attempt: 1, defer: undefined as never });
+      const before = through().counts.swallowed;
+      await expect.poll(() => through().counts.swallowed, { interval: 1 }).toBeGreaterThan(before);
+      const begun = performance.now();
+      controller.abort(reason);
+      await expect(written).rejects.toBe(reason);
+      expect(performance.now() - begun).toBeLessThan(500);
+      through().restore();
+      through().reset();
+      await writing.close(reason);
+    });
+
     describe('K9 what may hang is given up', () => {
       it('a broker that never answers, when it is connected to', async () => {
         const topic = await brokers().topic();
