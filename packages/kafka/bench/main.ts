@@ -1,5 +1,5 @@
 /**
- * What writing to Kafka costs: `pnpm bench:kafka`.
+ * What writing to Kafka costs, reading from it, and both exactly once: `pnpm bench:kafka`.
  * Rivals take turns on one broker with the same settings; medians of the rounds are printed: records a second by the clock on
  * the wall, and the processor time of this process. A ratio is the median of the ratios of each round; `--check` exits with 1
  * where one is below its aim. `ROUNDS=1 RECORDS=100000 ONLY=keyed` shortens it.
@@ -7,10 +7,19 @@
  * All of them make their records within the time, wait for acks of all replicas, and are idempotent, but where it is said.
  */
 
-import { ConcurrentPipeline, MemoryCheckpointStore, type Positioned, type Source } from '@streamweld/core';
+import {
+  ConcurrentPipeline,
+  from,
+  MemoryCheckpointStore,
+  type Positioned,
+  type SinkLike,
+  type Source,
+} from '@streamweld/core';
 import { Kafka, logLevel, type Message, Partitioners } from 'kafkajs';
 import { startKafka } from '../../../tools/services/kafka.ts';
+import type { KafkaRecord } from '../src/record.ts';
 import { KafkaSink } from '../src/sink.ts';
+import { KafkaSource } from '../src/source.ts';
 
 interface Item {
   readonly id: string;
@@ -118,15 +127,70 @@ async function byTwo(topic: string, shape: Shape, size: number): Promise<void> {
   );
 }
 
+/** All of a topic, and then the end: with a group of its own each time. */
+async function bySource(
+  input: string,
+  sink: SinkLike<KafkaRecord>,
+  commitBy: 'source' | 'sink' = 'source',
+): Promise<void> {
+  const source = new KafkaSource({
+    brokers: service.brokers,
+    topics: [input],
+    groupId: `bench-${topics++}`,
+    commitBy,
+  });
+  let left = RECORDS;
+  const counted = from(source).through({
+    process(batch: readonly KafkaRecord[]) {
+      left -= batch.length;
+      if (left === 0) void pipeline.drain();
+      return batch;
+    },
+  });
+  const pipeline = new ConcurrentPipeline(counted, sink).bufferSize(12_000);
+  if (commitBy === 'sink') pipeline.checkpoint(new MemoryCheckpointStore(), 'bench');
+  await pipeline.run();
+}
+
+/** As kafkajs reads fastest: whole batches, each committed when it is through. */
+async function byEachBatch(input: string): Promise<void> {
+  const consumer = kafka.consumer({ groupId: `bench-${topics++}`, maxWaitTimeInMs: 100 });
+  await consumer.connect();
+  await consumer.subscribe({ topic: input, fromBeginning: true });
+  await new Promise<void>((resolve) => {
+    let left = RECORDS;
+    void consumer.run({
+      eachBatchAutoResolve: true,
+      eachBatch: async ({ batch }) => {
+        left -= batch.messages.length;
+        if (left === 0) resolve();
+      },
+    });
+  });
+  await consumer.disconnect();
+}
+
+function copyTo(topic: string, transactionalId?: string): KafkaSink<KafkaRecord> {
+  return new KafkaSink<KafkaRecord>({
+    brokers: service.brokers,
+    topic,
+    key: ({ key }) => key,
+    value: ({ value }) => value,
+    ...(transactionalId === undefined ? undefined : { transactionalId }),
+  });
+}
+
 type Aim = readonly [name: string, of: readonly string[], least?: number];
 
 let topics = 0;
 
+/** @param lastOffsets what the ends of the topic add up to when all is written; null where transactions end in it */
 async function compare(
   title: string,
   shape: Shape,
   rivals: Readonly<Record<string, (topic: string) => Promise<void>>>,
   aims: readonly Aim[],
+  lastOffsets: number | null = RECORDS,
 ): Promise<void> {
   if (!title.includes(process.env['ONLY'] ?? '')) return;
   const all = new Map<string, { wall: number; client: number }[]>();
@@ -144,7 +208,8 @@ async function compare(
       const wall = performance.now() - begun;
       const { user, system } = process.cpuUsage(before);
       const written = (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0);
-      if (written !== RECORDS) throw new Error(`${title}, ${name}: ${written} records were written.`);
+      if (lastOffsets !== null && written !== lastOffsets)
+        throw new Error(`${title}, ${name}: ${written} records were written.`);
       await admin.deleteTopics({ topics: [topic] });
       // The first round warms up.
       if (round === 0) continue;
@@ -206,6 +271,30 @@ try {
       ],
     );
   }
+  const shape = SHAPES['keyed, 6 partitions'] as Shape;
+  const input = 'bench-input';
+  await admin.createTopics({ topics: [{ topic: input, numPartitions: 6 }], waitForLeaders: true });
+  await bySink(input, shape, 2, 6000);
+  await compare(
+    'reading, 6 partitions',
+    shape,
+    {
+      KafkaSource: () => bySource(input, () => {}),
+      'kafkajs, eachBatch': () => byEachBatch(input),
+    },
+    [['KafkaSource', ['kafkajs, eachBatch'], 0.9]],
+    0,
+  );
+  await compare(
+    'Kafka to Kafka, 6 partitions',
+    shape,
+    {
+      'at least once': (topic) => bySource(input, copyTo(topic)),
+      'exactly once': (topic) => bySource(input, copyTo(topic, topic), 'sink'),
+    },
+    [['exactly once', ['at least once']]],
+    null,
+  );
 } finally {
   await admin.disconnect();
   await service.stop();
