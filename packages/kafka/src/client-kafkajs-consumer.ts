@@ -24,6 +24,7 @@ import { assignPartitions, type Subscriber } from './assigner.ts';
 import type {
   ConsumerHandlers,
   ConsumerOptions,
+  Headers,
   IncomingRecord,
   KafkaConsumer,
   PartitionOffset,
@@ -184,7 +185,7 @@ class KafkajsConsumer implements KafkaConsumer {
     this.#commitOnce = (offsets) => payload.commitOffsetsIfNecessary(offsets);
     if (this.#isOver || !payload.isRunning() || payload.isStale() || !this.#sought.has(laneOf(batch))) return;
     try {
-      const records: IncomingRecord[] = messages.map((message) => toRecord(topic, partition, message));
+      const records = toRecords(topic, partition, messages);
       const { offset } = messages.at(-1) as KafkaMessage;
       // Of the last that is to be seen it resolves all that was fetched.
       payload.resolveOffset(offset);
@@ -274,17 +275,19 @@ async function assign(cluster: Cluster, members: readonly GroupMember[]): Promis
   }));
 }
 
-function toRecord(topic: string, partition: number, message: KafkaMessage): IncomingRecord {
-  const { offset, key, value, headers, timestamp } = message;
-  return {
-    topic,
-    partition,
-    offset,
-    key,
-    value,
-    headers: headers as IncomingRecord['headers'],
-    timestamp: Number(timestamp),
-  };
+function toRecords(topic: string, partition: number, messages: readonly KafkaMessage[]): IncomingRecord[] {
+  const records: IncomingRecord[] = [];
+  let text = '';
+  let time = 0;
+  for (const { offset, key, value, headers, timestamp } of messages) {
+    // A number is dear to read, and many have the same.
+    if (timestamp !== text) {
+      text = timestamp;
+      time = Number(timestamp);
+    }
+    records.push({ topic, partition, offset, key, value, headers: headers as Headers, timestamp: time });
+  }
+  return records;
 }
 
 function stalled(): Error {
