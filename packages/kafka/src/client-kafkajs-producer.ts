@@ -191,7 +191,7 @@ export class KafkajsProducer implements KafkaProducer {
         });
         if (this.#options.acks === 0) return [];
         const missing = unanswered(batches, answer);
-        return missing.length === 0 ? [] : fail(missing, unknownPartition(translation, missing));
+        return missing.map((each) => unknownPartition(translation, each));
       } catch (error) {
         if (call.isSplit) {
           const groups = this.#byLeader(batches);
@@ -317,12 +317,13 @@ function unanswered(batches: readonly OutgoingBatch[], answer: readonly RecordMe
   return batches.filter(({ topic, partition }) => written.get(topic)?.has(partition) !== true);
 }
 
-function unknownPartition({ stage }: Translation, [missing]: readonly OutgoingBatch[]): KafkaError {
-  return new KafkaError(
+function unknownPartition({ stage }: Translation, { topic, partition }: OutgoingBatch): SendFailure {
+  const error = new KafkaError(
     'SW_KAFKA_TOPIC_UNKNOWN',
-    `Could not write to Kafka: no broker answered for partition ${missing?.partition} of topic ${JSON.stringify(missing?.topic)}. Is there such a partition?`,
-    { stage, topic: missing?.topic, partition: missing?.partition },
+    `Could not write to Kafka: no broker answered for partition ${partition} of topic ${JSON.stringify(topic)}. Is there such a partition?`,
+    { stage, topic, partition, isTransient: true },
   );
+  return { topic, partition, error, isUnsent: true };
 }
 
 function byTopic(

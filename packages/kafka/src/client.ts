@@ -59,6 +59,8 @@ export interface ProducerOptions {
 export interface SendFailure extends TopicPartition {
   /** Where it blames the records, the broker has refused them: nothing of this batch is written, and the producer goes on. */
   readonly error: StreamWeldError;
+  /** Nothing of it was sent: this producer does not know the partition. One that looks the topic up anew may. */
+  readonly isUnsent?: boolean | undefined;
 }
 
 /**

@@ -55,6 +55,15 @@ export class Writer {
 
   /** One at a time. @throws StreamWeldError, or the reason of the signal */
   async send(batches: readonly OutgoingBatch[], signal: AbortSignal): Promise<readonly SendFailure[]> {
+    const failures = await this.#send(batches, signal);
+    const unsent = failures.filter(({ isUnsent }) => isUnsent === true);
+    if (unsent.length === 0) return failures;
+    // The topic has gained partitions: the next producer knows them.
+    const again = batches.filter((batch) => unsent.some((failure) => isOf(failure, batch)));
+    return [...failures.filter(({ isUnsent }) => isUnsent !== true), ...(await this.#send(again, signal))];
+  }
+
+  async #send(batches: readonly OutgoingBatch[], signal: AbortSignal): Promise<readonly SendFailure[]> {
     const producer = await this.ready(signal);
     const forget = onAbort(signal, () => this.discard());
     try {
@@ -120,4 +129,8 @@ export class Writer {
       { stage: name, isTransient: true },
     );
   }
+}
+
+function isOf(failure: SendFailure, { topic, partition }: OutgoingBatch): boolean {
+  return failure.topic === topic && failure.partition === partition;
 }

@@ -1,6 +1,7 @@
 /** What KafkaSink writes: bytes as they are, partitions as Java's client chooses them, batches that a topic takes. */
 
 import { collect, ConcurrentPipeline, type DeadLetter, from, range, type SourceLike } from '@streamweld/core';
+import { installRuntime } from '@streamweld/core/connector';
 import kafkajs from 'kafkajs';
 import { expect, it } from 'vitest';
 import { KafkaRecordError } from '../src/errors.ts';
@@ -292,6 +293,41 @@ describeWithKafka('KafkaSink', (brokers) => {
     await new ConcurrentPipeline(range(0, 100), new KafkaSink<number>({ client, topic })).run();
     await new ConcurrentPipeline(range(100, 200), new KafkaSink<number>({ client, topic })).run();
     expect(await brokers().values(topic)).toEqual(Array.from({ length: 200 }, (_, n) => String(n)));
+  });
+
+  it('writes to partitions that a topic gains while it is written to', async () => {
+    const topic = await brokers().topic({ partitions: 1 });
+    const sink = new KafkaSink<number>({ brokers: brokers().brokers, topic, key: (n) => String(n) });
+    const { signal } = new AbortController();
+    const context = { signal, attempt: 1, defer: undefined as never };
+    await sink.open({ signal, fail() {} });
+    await sink.write([0, 1, 2, 3], context);
+    const admin = brokers().kafka().admin();
+    await admin.connect();
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 4 }] });
+    await expect
+      .poll(async () => (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions.length)
+      .toBe(4);
+    await admin.disconnect();
+    // It looks after five minutes; what kafkajs knows of the topic is older then.
+    const takeBack = installRuntime({
+      now: () => performance.now() + 400_000,
+      setTimer: (callback, ms) => setTimeout(callback, ms),
+      clearTimer: (timer) => clearTimeout(timer as number),
+      random: () => Math.random(),
+      yield: (callback) => setImmediate(callback),
+    });
+    try {
+      await sink.write([4, 5, 6, 7, 8, 9, 10, 11], context);
+    } finally {
+      takeBack();
+    }
+    await sink.close();
+    const read = await brokers().read(topic);
+    expect(read.map(({ value }) => Number(value)).sort((a, b) => a - b)).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+    ]);
+    expect(new Set(read.map(({ partition }) => partition)).size).toBeGreaterThan(2);
   });
 
   it('writes at several places at once, each by a producer of its own', async () => {
