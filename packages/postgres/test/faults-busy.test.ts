@@ -48,7 +48,7 @@ describeWithPostgres('faults', (database) => {
         .checkpoint(new MemoryCheckpointStore(), 'fought')
         .retry(RETRY)
         .run();
-      await untilSession("wait_event_type = 'Lock'");
+      await untilSession("wait_event = 'transactionid'");
       // The sink holds the rows before 90, and waits for 90; now this one waits for 10.
       await other.query("update fought set t = 'other' where id = 10");
       await other.query('commit');
@@ -76,7 +76,7 @@ describeWithPostgres('faults', (database) => {
         .checkpoint(new MemoryCheckpointStore(), 'serial')
         .retry(RETRY)
         .run();
-      await untilSession("wait_event_type = 'Lock'");
+      await untilSession("wait_event = 'transactionid'");
       await other.query('commit');
       other.release();
       expect((await running).retried).toBe(1);
