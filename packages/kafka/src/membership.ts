@@ -188,10 +188,8 @@ export class Membership {
 
   /** Whatever ended the consumer: another takes its place, as long as that may help. */
   async #comeBack(error: unknown): Promise<void> {
-    const now = runtime.now();
-    if (this.#phase === 'reading' && now - this.#readingSince > CALM_MS) this.#troubledSince = undefined;
-    this.#troubledSince ??= now;
     this.#moveTo('joining');
+    this.#troubledSince ??= runtime.now();
     try {
       await this.#join(error, this.#troubledSince + this.#options.reconnectMs);
     } catch (failure) {
@@ -356,6 +354,8 @@ export class Membership {
 
   #moveTo(phase: Phase): void {
     if (this.#phase === 'closed') return;
+    const now = runtime.now();
+    if (this.#phase === 'reading' && now - this.#readingSince > CALM_MS) this.#troubledSince = undefined;
     this.#phase = phase;
     // A drain belongs to the epoch that it ends.
     if (phase !== 'reading') this.#epoch += 1;
@@ -364,7 +364,7 @@ export class Membership {
       this.#ready = new Deferred();
     }
     if (phase === 'reading') {
-      this.#readingSince = runtime.now();
+      this.#readingSince = now;
       this.#host.onMore();
     }
   }

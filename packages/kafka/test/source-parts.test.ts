@@ -1,5 +1,6 @@
 /** The parts of a KafkaSource that need no broker. */
 
+import { ConcurrentPipeline, from } from '@streamweld/core';
 import { describe, expect, it } from 'vitest';
 import { type FetchedPartition, hideAborted } from '../src/aborted.ts';
 import { Assignment } from '../src/assignment.ts';
@@ -218,5 +219,22 @@ describe('KafkaSource options', () => {
   it('name it after its topics', () => {
     expect(make({ topics: ['orders', /^bills/] })().name).toBe('kafka orders, ^bills');
     expect(make({ name: 'mine' })().name).toBe('mine');
+  });
+});
+
+describe('KafkaSource without a broker', () => {
+  it('64 fails soon, and says that nothing listens there', async () => {
+    const source = new KafkaSource({
+      brokers: '127.0.0.1:1',
+      topics: 'orders',
+      groupId: 'billing',
+      connectTimeoutMs: 500,
+    });
+    const begun = performance.now();
+    await expect(new ConcurrentPipeline(from(source), () => {}).run()).rejects.toMatchObject({
+      code: 'SW_KAFKA_UNREACHABLE',
+      stage: 'kafka orders',
+    });
+    expect(performance.now() - begun).toBeLessThan(5000);
   });
 });

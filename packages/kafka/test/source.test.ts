@@ -225,6 +225,19 @@ describeWithKafka('KafkaSource', (brokers) => {
     expect(sorted(numbers(reader.records))).toEqual([...count(5, 10), 10]);
   });
 
+  it('waits for the first topic that an expression finds', async () => {
+    const name = `awaited-${randomUUID()}`;
+    const reader = run({ topics: new RegExp(`^${name}`), groupId: name, metadataMaxAgeMs: 200 });
+    const { withAdmin } = reading(brokers);
+    await withAdmin((admin) => admin.createTopics({ topics: [{ topic: name }], waitForLeaders: true }));
+    await produce(name, 5);
+    await reader.until(5);
+    await reader.end();
+    expect(await committed(name, name)).toEqual(['5']);
+    // And one that finds none ends when it is told to.
+    await run({ topics: /^nothing-at-all$/ }).end();
+  });
+
   it('tells how far it is behind', async () => {
     const topics = await brokers().topic();
     await produce(topics, 100);
