@@ -5,6 +5,7 @@
  * A few kills with every run of the tests; `pnpm crash:kafka` makes 45 of each process and 6 of the broker.
  */
 
+import { collect, ConcurrentPipeline } from '@streamweld/core';
 import { Random } from '@streamweld/testing';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +13,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildProgram, type Run } from '../../../../tools/services/program.ts';
+import type { KafkaRecord } from '../../src/record.ts';
+import { KafkaSource } from '../../src/source.ts';
 import { type Brokers, describeWithKafka } from '../service.ts';
+import { drainAtTheEnd } from './at-the-end.ts';
 
 const EFFORT = Number(process.env['STREAMWELD_CRASH_EFFORT'] ?? 0);
 const KILLS = EFFORT > 0 ? 45 : 3;
@@ -79,7 +83,7 @@ describeWithKafka(
     }, async () => {
       const output = await brokers().topic({ partitions: PARTITIONS });
       console.log(await killing(() => copy(brokers().brokers.join(','), input, output)));
-      const [given, copied] = [await brokers().values(input), await brokers().values(output)];
+      const [given, copied] = [await brokers().values(input), await committed(brokers(), output)];
       expect(copied.length).toBe(given.length);
       for (let partition = 0; partition < PARTITIONS; partition++) {
         const of = (values: readonly (string | undefined)[]) =>
@@ -105,6 +109,18 @@ describeWithKafka(
   },
   { from: ['docker', 'java'] },
 );
+
+/** Not read by bare kafkajs, which takes what was aborted for committed where several transactions lie in one fetch. */
+async function committed(brokers: Brokers, topic: string): Promise<string[]> {
+  const records = collect<KafkaRecord>();
+  const source = new KafkaSource({ brokers: brokers.brokers, topics: topic, groupId: `reader-of-${topic}` });
+  const pipeline = new ConcurrentPipeline(source, records).bufferSize(10_000);
+  drainAtTheEnd(source, pipeline);
+  await pipeline.run();
+  return records.items
+    .toSorted((a, b) => a.partition - b.partition || Number(BigInt(a.offset) - BigInt(b.offset)))
+    .map(({ value }) => String(Buffer.from(value ?? [])));
+}
 
 let sent = 0;
 
