@@ -2,7 +2,7 @@
 
 import type { Admin, Kafka } from 'kafkajs';
 import type { KafkaAdmin, PartitionOffset, Watermarks } from './client.ts';
-import { attempt, disconnect, Patience } from './client-kafkajs-connect.ts';
+import { attempt, disconnect, endingWith, Patience } from './client-kafkajs-connect.ts';
 import type { CheckedReach } from './options.ts';
 import type { Sockets } from './sockets.ts';
 
@@ -91,6 +91,9 @@ export class KafkajsAdmin implements KafkaAdmin {
     ask: () => Promise<T>,
     ms: number = this.#reach.requestTimeoutMs,
   ): Promise<T> {
-    return attempt(new Patience(ms, this.#given.signal), { action, stage: this.#reach.name, topic }, ask);
+    const { signal } = this.#given;
+    return attempt(new Patience(ms, signal), { action, stage: this.#reach.name, topic }, () =>
+      endingWith(this.#admin, signal, ask()),
+    );
   }
 }

@@ -81,3 +81,16 @@ export async function disconnect(client: { disconnect(): Promise<void> }): Promi
     // Its connections are cut in any case.
   }
 }
+
+/** What was under way when a client was given up may have connected it again: then it is disconnected once more. */
+export function endingWith<T>(
+  client: { disconnect(): Promise<void> },
+  given: AbortSignal,
+  underWay: Promise<T>,
+): Promise<T> {
+  const settled = (): void => {
+    if (given.aborted) void disconnect(client);
+  };
+  underWay.then(settled, settled);
+  return underWay;
+}

@@ -32,7 +32,7 @@ import type {
   ProducerOptions,
   SendFailure,
 } from './client.ts';
-import { attempt, disconnect, Patience } from './client-kafkajs-connect.ts';
+import { attempt, disconnect, endingWith, Patience } from './client-kafkajs-connect.ts';
 import { checkCodec } from './codecs.ts';
 import { within } from './deadline.ts';
 import { isRefusal, isTransient, KafkaError, type Translation, toKafkaError } from './errors.ts';
@@ -104,7 +104,9 @@ export class KafkajsProducer implements KafkaProducer {
   async connect(): Promise<void> {
     await checkCodec(this.#options.compression);
     const patience = new Patience(this.#reach.connectTimeoutMs, this.#given.signal);
-    await attempt(patience, this.#translation('connect to Kafka'), () => this.#producer.connect());
+    await attempt(patience, this.#translation('connect to Kafka'), () =>
+      this.#underWay(this.#producer.connect()),
+    );
   }
 
   send(batches: readonly OutgoingBatch[]): Promise<readonly SendFailure[]> {
@@ -114,12 +116,12 @@ export class KafkajsProducer implements KafkaProducer {
   async begin(): Promise<KafkaTransaction> {
     const patience = new Patience(this.#reach.requestTimeoutMs, this.#given.signal);
     const transaction = await attempt(patience, this.#translation('begin a transaction'), () =>
-      this.#producer.transaction(),
+      this.#underWay(this.#producer.transaction()),
     );
     // Tried once: who is in a transaction that failed begins another, with another producer.
     const once = async <T>(action: string, ask: () => Promise<T>): Promise<T> => {
       try {
-        return await within(this.#reach.requestTimeoutMs, ask(), this.#given.signal);
+        return await within(this.#reach.requestTimeoutMs, this.#underWay(ask()), this.#given.signal);
       } catch (error) {
         throw toKafkaError(error, this.#translation(action));
       }
@@ -183,12 +185,13 @@ export class KafkajsProducer implements KafkaProducer {
     for (;;) {
       const call: Call = { first: undefined, leader: undefined, isSplit: false };
       try {
-        const answer = await sender.sendBatch({
+        const sending = sender.sendBatch({
           acks: this.#options.acks,
           timeout: this.#reach.requestTimeoutMs,
           compression: COMPRESSION[this.#options.compression],
           topicMessages: toMessages(batches, call),
         });
+        const answer = await this.#underWay(sending);
         if (this.#options.acks === 0) return [];
         const missing = unanswered(batches, answer);
         return missing.map((each) => unknownPartition(translation, each));
@@ -212,6 +215,10 @@ export class KafkajsProducer implements KafkaProducer {
           return fail(batches, translated);
       }
     }
+  }
+
+  #underWay<T>(promise: Promise<T>): Promise<T> {
+    return endingWith(this.#producer, this.#given.signal, promise);
   }
 
   /** Without a transaction there is nobody who could have taken its place: the broker has lost its state. */
