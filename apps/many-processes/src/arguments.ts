@@ -12,8 +12,8 @@ export interface Arguments {
   readonly items: number;
   /** Whether one process is killed in the middle. */
   readonly kill: boolean;
-  /** How long each item takes of the processor, in microseconds. */
-  readonly workMicros: number;
+  /** Of SHA-256, for each item: what the work is. */
+  readonly rounds: number;
 }
 
 export const USAGE = `One program as several processes, which share what comes through a topic of Kafka.
@@ -22,7 +22,7 @@ export const USAGE = `One program as several processes, which share what comes t
   --rule RULE             broadcast, demand or partition (partition)
   --processes N           how many (3)
   --items N               how many go through (100,000)
-  --work N                microseconds of work for each item (20)
+  --work N                rounds of SHA-256 for each item (20)
   --kill                  kills one of the processes in the middle`;
 
 /** @throws Error that says what is wrong. */
@@ -55,7 +55,7 @@ export function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): 
     processes,
     items: count('items', values.items, 1, 100_000_000),
     kill: values.kill,
-    workMicros: count('work', values.work, 0, 1_000_000),
+    rounds: count('work', values.work, 0, 1_000_000),
   };
 }
 

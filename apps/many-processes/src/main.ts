@@ -57,7 +57,7 @@ class Crew {
 }
 
 export async function run(args: Arguments, say: (line: string) => void): Promise<boolean> {
-  const { brokers, rule, processes, items, kill, workMicros } = args;
+  const { brokers, rule, processes, items, kill, rounds } = args;
   const hub: Hub = {
     brokers,
     topic: `many-processes-${randomUUID()}`,
@@ -85,7 +85,7 @@ export async function run(args: Arguments, say: (line: string) => void): Promise
     fail = reject;
   });
   const crew = new Crew(
-    { ...hub, rule, workMicros },
+    { ...hub, rule, rounds },
     (number, ids) => {
       ledger.note(number, ids);
       told += ids.length;

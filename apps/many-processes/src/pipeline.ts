@@ -1,6 +1,7 @@
 /** The dispatcher that all processes build alike, and what each of them does with its share. */
 
 import type { Sink } from '@streamweld/core';
+import { createHash } from 'node:crypto';
 import { KafkaDispatchedPipelineBuilder, type KafkaDispatcher } from '@streamweld/kafka';
 import type { Rule } from './arguments.ts';
 
@@ -29,14 +30,17 @@ export function buildDispatcher({ brokers, topic, partitions }: Hub, rule: Rule)
   return rule === 'partition' ? builder.partition(partitions, ({ customer }) => customer) : builder[rule]();
 }
 
-/** Works on each job for a while, and tells which it has done. */
-export function worker(workMicros: number, done: (jobs: readonly Job[]) => Promise<void>): Sink<Job> {
+/** Works on each job for some rounds of SHA-256, and tells which it has done. */
+export function worker(rounds: number, done: (jobs: readonly Job[]) => Promise<void>): Sink<Job> {
   return {
     name: 'worker',
     // A write that is done is told of: small ones, so that others see how far it is.
     batching: { maxItems: 500 },
     write: (jobs) => {
-      for (const until = performance.now() + (jobs.length * workMicros) / 1000; performance.now() < until; );
+      for (const { id } of jobs) {
+        let text = `${id}`;
+        for (let round = 0; round < rounds; round++) text = createHash('sha256').update(text).digest('hex');
+      }
       return done(jobs);
     },
   };

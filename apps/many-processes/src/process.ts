@@ -6,7 +6,7 @@ import { buildDispatcher, type Hub, type Job, worker } from './pipeline.ts';
 /** What it is started with. */
 export interface Order extends Hub {
   readonly rule: Rule;
-  readonly workMicros: number;
+  readonly rounds: number;
   /** The number of the process. */
   readonly number: number;
 }
@@ -25,7 +25,7 @@ function tell(word: Word): Promise<void> {
 
 const order = JSON.parse(process.argv[2] as string) as Order;
 const dispatcher = buildDispatcher(order, order.rule);
-const sink = worker(order.workMicros, (jobs: readonly Job[]) =>
+const sink = worker(order.rounds, (jobs: readonly Job[]) =>
   tell({ kind: 'done', ids: jobs.map(({ id }) => id) }),
 );
 // Of a broadcast each process wants all there is, so each has a name of its own.
