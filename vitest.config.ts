@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
@@ -19,6 +20,8 @@ export default defineConfig({
   // Packages of the workspace run from their source, so that no test needs a build.
   ssr: { resolve: { conditions: ['@streamweld/source', ...defaultServerConditions] } },
   test: {
+    // Of two cores Vitest would use one, and many tests wait for servers.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // A net for what hangs, not a measure: machines that run this are busy.
     testTimeout: 60_000,
     hookTimeout: 60_000,
