@@ -68,6 +68,8 @@ export class KafkajsAdmin implements KafkaAdmin {
 
   committed(groupId: string, topic: string): Promise<ReadonlyMap<number, string>> {
     return this.#ask("look up a group's offsets", topic, async () => {
+      // Of this it learns which brokers there are. Else it finds nobody for the group, waits, and tries again.
+      await this.#admin.fetchTopicOffsets(topic);
       const found = await this.#admin.fetchOffsets({ groupId, topics: [topic] });
       const partitions = found.find((each) => each.topic === topic)?.partitions ?? [];
       return new Map(

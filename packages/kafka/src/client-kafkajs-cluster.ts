@@ -4,6 +4,8 @@
  *  - It has no call for partitions that are taken away. It looks for the coordinator before it joins again, and that
  *    look-up waits here until the work in flight is done.
  *  - Where an offset is out of range it goes to another one without a word, and commits that. Here that ends it.
+ *  - A fetch with nothing to read sleeps as long as one may wait for records, and a new member has nothing to read before a
+ *    `seek`. Here its first fetch waits for that.
  *  - Whoever takes the place of a consumer that has ended joins as somebody new, and the group waits for the old one until
  *    its session has timed out. Here it joins as the old one.
  *  - Its members in one process share what they know of committed offsets, and take it from each other. Here each has its own.
@@ -17,6 +19,8 @@ import { hideAborted, type FetchedPartition } from './aborted.ts';
 export interface ClusterHooks {
   /** It is about to join, for the first time or again, and waits for it. */
   onJoin(): Promise<void>;
+  /** It is about to fetch, and waits for it. */
+  onFetch(): Promise<void> | undefined;
   /** Who was there before, as long as the group may know it. */
   formerId: string | undefined;
 }
@@ -46,6 +50,12 @@ export function guardCluster(given: Cluster, hooks: ClusterHooks): void {
   cluster.findGroupCoordinator = async (group) => {
     await hooks.onJoin();
     return guard(await findCoordinator(group));
+  };
+  // With this a fetch begins.
+  const refresh = cluster.refreshMetadataIfNecessary.bind(cluster);
+  cluster.refreshMetadataIfNecessary = async () => {
+    await hooks.onFetch();
+    await refresh();
   };
   const findBroker = cluster.findBroker.bind(cluster);
   cluster.findBroker = async (node) => guard(await findBroker(node));

@@ -57,6 +57,10 @@ class KafkajsConsumer implements KafkaConsumer {
   #isOver = false;
   /** Lanes that a `seek` came for since the last join. */
   readonly #sought = new Set<string>();
+  /** Settles when the first of them has come, or is waited for no longer. */
+  #placed: Promise<void> | undefined;
+  #stopWaiting: () => void = () => {};
+  readonly #maxWaitMs: number;
   /** Commits as the member that it is now, and once: kafkajs hands it out with a batch. */
   #commitOnce: ((offsets: Offsets) => Promise<void>) | undefined;
   /** A loop that has not begun a fetch for so long has stalled: joining takes no longer. */
@@ -67,14 +71,17 @@ class KafkajsConsumer implements KafkaConsumer {
 
   constructor(kafka: Kafka, sockets: Sockets, options: ConsumerOptions) {
     this.#sockets = sockets;
+    this.#maxWaitMs = options.maxWaitMs;
     this.#stalledMs = 2 * (options.rebalanceTimeoutMs + options.sessionTimeoutMs);
     this.#hooks = {
       formerId: options.memberId,
       onJoin: async () => {
         if (!this.#isMember || this.#isOver) return;
         this.#isMember = false;
+        this.#stopWaiting();
         await this.#handlers?.onRevoked();
       },
+      onFetch: () => this.#placed,
     };
     this.#consumer = kafka.consumer({
       groupId: options.groupId,
@@ -173,10 +180,24 @@ class KafkajsConsumer implements KafkaConsumer {
     this.#hasJoined = true;
     this.#sought.clear();
     for (const partition of partitions) this.pause(partition);
+    if (partitions.length > 0) this.#waitForSeek();
     this.#livedAt = runtime.now();
     this.#confirmedAt = this.#livedAt;
     if (this.#watch === undefined) this.#look();
     this.#handlers?.onAssigned(partitions);
+  }
+
+  /** As long as kafkajs would sleep, at the most: who fetches tells the group that it lives. */
+  #waitForSeek(): void {
+    this.#stopWaiting();
+    const { promise, resolve } = new Deferred();
+    const timer = runtime.setTimer(() => this.#stopWaiting(), this.#maxWaitMs);
+    this.#placed = promise;
+    this.#stopWaiting = () => {
+      runtime.clearTimer(timer);
+      this.#placed = undefined;
+      resolve();
+    };
   }
 
   async #take(payload: EachBatchPayload): Promise<void> {
@@ -212,6 +233,7 @@ class KafkajsConsumer implements KafkaConsumer {
     this.#consumer.seek({ ...to });
     this.#sought.add(laneOf(to));
     this.resume(to);
+    this.#stopWaiting();
   }
 
   async commit(offsets: readonly PartitionOffset[]): Promise<void> {
@@ -246,6 +268,7 @@ class KafkajsConsumer implements KafkaConsumer {
 
   #leave(): void {
     this.#isOver = true;
+    this.#stopWaiting();
     runtime.clearTimer(this.#watch);
   }
 

@@ -209,7 +209,8 @@ export class Membership {
       }
       this.#closing.signal.throwIfAborted();
       try {
-        await this.#inquiry.ask((admin) => this.#topics.find(admin));
+        // The first time `open` has just looked.
+        if (last !== undefined) await this.#inquiry.ask((admin) => this.#topics.find(admin));
         await this.#start();
         return;
       } catch (failure) {
