@@ -12,10 +12,10 @@ import {
   type KafkaEngine,
   type KafkaEngines,
   type KafkaSetup,
-  cacheFolder,
   propertiesText,
   run,
 } from './kafka-engine.ts';
+import { mavenJars } from './maven.ts';
 
 const JARS = [
   { group: 'org.apache.kafka', artifact: 'kafka_2.13', version: KAFKA_VERSION },
@@ -23,84 +23,13 @@ const JARS = [
   { group: 'org.slf4j', artifact: 'slf4j-simple', version: '1.7.36' },
 ];
 
-const COPY_JARS = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies';
-
 /** @throws Error that says why there can be none here. */
 export async function findJava(): Promise<KafkaEngines> {
   const home = process.env['JAVA_HOME'];
   const java = home === undefined || home === '' ? 'java' : path.join(home, 'bin', 'java');
   await run(java, ['-version']);
-  const jars = await findJars();
+  const jars = await mavenJars(`kafka-${KAFKA_VERSION}`, JARS);
   return { host: '127.0.0.1', open: (setup) => new JavaEngine(java, jars, setup) };
-}
-
-/** The folder with the jars. The first that asks has Maven fetch them, and the others wait for it. */
-async function findJars(): Promise<string> {
-  const jars = path.join(cacheFolder(), `kafka-${KAFKA_VERSION}`);
-  if (fs.existsSync(jars)) return jars;
-  const release = await lock(`${jars}.lock`);
-  try {
-    if (!fs.existsSync(jars)) await fetchJars(jars);
-    return jars;
-  } finally {
-    release();
-  }
-}
-
-async function fetchJars(jars: string): Promise<void> {
-  const folder = fs.mkdtempSync(`${jars}-`);
-  try {
-    const project = path.join(folder, 'pom.xml');
-    const dependencies = JARS.map(
-      ({ group, artifact, version }) =>
-        `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`,
-    );
-    fs.writeFileSync(
-      project,
-      `<project><modelVersion>4.0.0</modelVersion><groupId>streamweld</groupId><artifactId>broker</artifactId>
-<version>1</version><packaging>pom</packaging><dependencies>${dependencies.join('')}</dependencies></project>`,
-    );
-    const copied = path.join(folder, 'jars');
-    await run('mvn', [
-      ...['-B', '-ntp', '-q', '-f', project, COPY_JARS],
-      ...[`-DoutputDirectory=${copied}`, '-DincludeScope=runtime'],
-    ]);
-    // All of them or none. Another may have been quicker, if it took this one for dead.
-    if (!fs.existsSync(jars)) fs.renameSync(copied, jars);
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** Whoever has made the file holds the lock, as long as it lives. */
-async function lock(file: string): Promise<() => void> {
-  for (; ; await sleep(100)) {
-    try {
-      fs.writeFileSync(file, String(process.pid), { flag: 'wx' });
-      return () => fs.rmSync(file, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const holder = readIfThere(file);
-    if (holder !== undefined && holder !== '' && !isAlive(Number(holder))) fs.rmSync(file, { force: true });
-  }
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return fs.readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 class JavaEngine implements KafkaEngine {
