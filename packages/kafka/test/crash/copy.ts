@@ -5,6 +5,7 @@ import type { KafkaRecord } from '../../src/record.ts';
 import { KafkaSink } from '../../src/sink.ts';
 import { KafkaSource } from '../../src/source.ts';
 import { drainAtTheEnd } from './at-the-end.ts';
+import { tellProgress } from './progress.ts';
 
 const [brokers, from, to] = process.argv.slice(2) as [string, string, string];
 
@@ -30,5 +31,7 @@ const sink = new KafkaSink<KafkaRecord>({
 });
 const pipeline = new ConcurrentPipeline(source, sink).bufferSize(1000).checkpoint(store, to);
 drainAtTheEnd(source, pipeline);
-await pipeline.run();
+const done = pipeline.run();
+tellProgress(source, pipeline);
+await done;
 console.log('done');

@@ -4,15 +4,21 @@ import { ConcurrentPipeline, from } from '@streamweld/core';
 import { FileSink } from '@streamweld/file';
 import { KafkaSource } from '../../src/source.ts';
 import { drainAtTheEnd } from './at-the-end.ts';
+import { tellProgress } from './progress.ts';
 
 const [brokers, topic, groupId, path] = process.argv.slice(2) as [string, string, string, string];
 
 const source = new KafkaSource({ brokers, topics: topic, groupId, sessionTimeoutMs: 1500 });
 const utf8 = new TextDecoder();
-const lines = from(source).map(({ value }) => utf8.decode(value ?? new Uint8Array()));
+// A file takes them so fast that a kill would come too late.
+const lines = from(source)
+  .map(({ value }) => utf8.decode(value ?? new Uint8Array()))
+  .throttle(100, { perMs: 10 });
 const pipeline = new ConcurrentPipeline(lines, new FileSink(path, { append: true }))
   .bufferSize(1000)
   .commitEvery({ items: 500, ms: 50 });
 drainAtTheEnd(source, pipeline);
-await pipeline.run();
+const done = pipeline.run();
+tellProgress(source, pipeline);
+await done;
 console.log('done');
