@@ -2,6 +2,7 @@
 
 import { ConcurrentPipeline, from } from '@streamweld/core';
 import { FileSink } from '@streamweld/file';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaSource } from '../../src/source.ts';
 import { drainAtTheEnd } from './at-the-end.ts';
 import { tellProgress } from './progress.ts';
@@ -10,13 +11,16 @@ const [brokers, topic, groupId, path] = process.argv.slice(2) as [string, string
 
 const source = new KafkaSource({ brokers, topics: topic, groupId, sessionTimeoutMs: 1500 });
 const utf8 = new TextDecoder();
-// A file takes them so fast that a kill would come too late.
-const lines = from(source)
-  .map(({ value }) => utf8.decode(value ?? new Uint8Array()))
-  .throttle(100, { perMs: 10 });
-const pipeline = new ConcurrentPipeline(lines, new FileSink(path, { append: true }))
-  .bufferSize(1000)
-  .commitEvery({ items: 500, ms: 50 });
+const lines = from(source).map(({ value }) => utf8.decode(value ?? new Uint8Array()));
+
+const sink = new FileSink(path, { append: true });
+const write = sink.write.bind(sink);
+// The disk would be done so soon that a kill came too late.
+sink.write = async (...args) => {
+  await sleep(30);
+  return write(...args);
+};
+const pipeline = new ConcurrentPipeline(lines, sink).bufferSize(1000).commitEvery({ items: 500, ms: 50 });
 drainAtTheEnd(source, pipeline);
 const done = pipeline.run();
 tellProgress(source, pipeline);
