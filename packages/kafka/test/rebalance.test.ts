@@ -1,14 +1,19 @@
-/** Partitions that come and go: row 53 of the faults, and the guard K7. */
+/**
+ * Partitions that come and go: row 53 of the faults, and the guard K7.
+ *
+ * The storm lasts for eight seconds with every run of the tests, and for a minute with `pnpm crash:kafka`.
+ */
 
+import { ConcurrentPipeline, from } from '@streamweld/core';
 import { type FaultProxy, openFaultProxy, Random } from '@streamweld/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { KafkaPosition } from '../src/position.ts';
 import type { KafkaRecord } from '../src/record.ts';
-import { numbers, type Reader, reading } from './reading.ts';
+import { numbers, reading } from './reading.ts';
 import { describeWithKafka } from './service.ts';
+import { GroupHistory, WatchedSource } from './watched-source.ts';
 
-/** How long the storm lasts, in milliseconds. */
-const STORM_MS = Number(process.env['STREAMWELD_STORM_MS'] ?? 8000);
+const STORM_MS = Number(process.env['STREAMWELD_CRASH_EFFORT'] ?? 0) > 0 ? 60_000 : 8000;
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -51,20 +56,47 @@ describeWithKafka(
           })();
           /** What was written by any of them, in that order. */
           const written: { readonly member: number; readonly record: KafkaRecord }[] = [];
-          const members: { readonly number: number; readonly reader: Reader }[] = [];
+          const history = new GroupHistory();
+          interface Member {
+            readonly pipeline: ConcurrentPipeline<KafkaRecord>;
+            /** Its connections may be cut. */
+            readonly isProxied: boolean;
+            readonly done: Promise<unknown>;
+          }
+          const members: Member[] = [];
           let joined = 0;
+          let vanished = 0;
           const join = (): void => {
             const number = joined++;
-            const write = async (batch: readonly KafkaRecord[]): Promise<void> => {
+            const isProxied = number % 2 === 1;
+            const at = isProxied ? brokers().service.at('proxied') : brokers().brokers;
+            const own = new WatchedSource(
+              { brokers: at, topics, groupId: topics, sessionTimeoutMs: 3000 },
+              history,
+            );
+            const pipeline = new ConcurrentPipeline(from(own), async (batch: readonly KafkaRecord[]) => {
               await wait(random.integer(0, 10));
               for (const record of batch) written.push({ member: number, record });
-            };
-            const reader = run({ topics, sessionTimeoutMs: 6000 }, { write, bufferSize: 100 });
-            members.push({ number, reader });
+            }).bufferSize(100);
+            const done = pipeline.run();
+            // It is waited for when it leaves.
+            done.catch(() => {});
+            members.push({ pipeline, isProxied, done });
+          };
+          const end = async ({ pipeline, done }: Member): Promise<void> => {
+            await pipeline.drain();
+            await done;
           };
           const leave = async (): Promise<void> => {
             const [left] = members.splice(random.integer(0, members.length - 1), 1);
-            await left?.reader.end();
+            if (left === undefined) return;
+            if (!left.isProxied) return end(left);
+            // It can neither commit nor say goodbye: what it has written since its last commit comes again.
+            proxy.refuse();
+            proxy.reset();
+            await left.pipeline.abort(new Error('over'));
+            proxy.restore();
+            vanished += 1;
           };
           join();
           join();
@@ -79,7 +111,7 @@ describeWithKafka(
           await producer.disconnect();
           const seen = (): number => new Set(written.map(({ record }) => String(record.value))).size;
           await expect.poll(seen, { timeout: 40_000, interval: 50 }).toBe(produced);
-          await Promise.all(members.map(({ reader }) => reader.end()));
+          await Promise.all(members.map(end));
 
           const inOrder = new Map<string, number>();
           const firsts = new Set<number>();
@@ -95,7 +127,15 @@ describeWithKafka(
             expect(n).toBeGreaterThan(inOrder.get(key) ?? -1);
             inOrder.set(key, n);
           }
-          console.log(`${produced} records, ${joined} members, ${changes} changes, ${duplicates} came twice`);
+          const lost = produced - firsts.size;
+          const busy = new Set(written.map(({ member }) => member)).size;
+          const notInFlight = history.againThoughCommitted;
+          console.log(
+            `${produced} records, ${joined} members of which ${busy} read, ${changes} changes (${vanished} of them vanished), ${history.moved} partitions moved; ${lost} lost, ${duplicates} came twice, ${duplicates - notInFlight} of them had been in flight`,
+          );
+          expect(lost).toBe(0);
+          expect(history.moved).toBeGreaterThan(0);
+          expect(history.againThoughCommitted).toBe(0);
           // Of each change, at most what the buffers of the members held.
           expect(duplicates).toBeLessThanOrEqual(changes * 4 * 100);
         },
