@@ -31,7 +31,13 @@ export class KafkajsAdmin implements KafkaAdmin {
   }
 
   topics(): Promise<readonly string[]> {
-    return this.#ask('list the topics', undefined, () => this.#admin.listTopics());
+    // A broker that wants a user lets anybody connect, and ends the connection when it is asked something.
+    return this.#ask(
+      'list the topics',
+      undefined,
+      () => this.#admin.listTopics(),
+      this.#reach.connectTimeoutMs,
+    );
   }
 
   partitions(topic: string): Promise<number> {

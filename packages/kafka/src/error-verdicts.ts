@@ -164,6 +164,14 @@ const TLS: readonly (readonly [RegExp, string])[] = [
 
 /** In the order in which they are asked. */
 export const NETWORK: readonly NetworkVerdict[] = [
+  {
+    // Whoever speaks no TLS hangs up; so does one that is stopped just then.
+    code: 'SW_KAFKA_CONNECTION_LOST',
+    isTransient: true,
+    words:
+      'the connection ended before TLS was agreed on. If that is so from the start: does what listens there speak TLS? Else leave ssl away, or take the port that does',
+    fits: (_, __, message) => /before secure TLS connection/.test(message),
+  },
   ...TLS.map(
     ([pattern, words]): NetworkVerdict => ({
       ...denied(words),
