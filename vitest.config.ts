@@ -16,6 +16,12 @@ const folders = ['packages', 'apps']
   .concat({ name: 'tools', root: `${here}/tools` })
   .filter(({ root }) => existsSync(`${root}/test`));
 
+/** Tests of Kafka that are run once more with its other client: of CI, or of `pnpm test:kafka:platformatic`. */
+const withPlatformatic =
+  process.env['STREAMWELD_KAFKA_PLATFORMATIC'] === 'all'
+    ? ['*']
+    : ['conformance-*', 'sink', 'source', 'group', 'transactions', 'faults-write', 'faults-read'];
+
 export default defineConfig({
   // Packages of the workspace run from their source, so that no test needs a build.
   ssr: { resolve: { conditions: ['@streamweld/source', ...defaultServerConditions] } },
@@ -33,6 +39,17 @@ export default defineConfig({
       '--expose-gc',
       ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]),
     ],
-    projects: folders.map(({ name, root }) => ({ extends: true, root, test: { name } })),
+    projects: [
+      ...folders.map(({ name, root }) => ({ extends: true as const, root, test: { name } })),
+      {
+        extends: true,
+        root: `${here}/packages/kafka`,
+        test: {
+          name: 'kafka-platformatic',
+          setupFiles: [`${here}/packages/kafka/test/with-platformatic.ts`],
+          include: withPlatformatic.map((file) => `test/${file}.test.ts`),
+        },
+      },
+    ],
   },
 });

@@ -31,7 +31,8 @@ import { byTopic, type Call, type Outgoing, toMessages } from './client-kafkajs-
 import { attempt, disconnect, endingWith, Patience } from './client-kafkajs-connect.ts';
 import { checkCodec } from './codecs.ts';
 import { within } from './deadline.ts';
-import { isRefusal, isTransient, KafkaError, type Translation, toKafkaError } from './errors.ts';
+import { mayBeRepeated, UNKNOWN_MS, withoutFence, WRITTEN } from './delivery-verdicts.ts';
+import { isRefusal, KafkaError, type Translation, toKafkaError } from './errors.ts';
 import type { CheckedReach } from './options.ts';
 import type { Sockets } from './sockets.ts';
 
@@ -48,19 +49,6 @@ const COMPRESSION: Readonly<Record<Compression, number>> = {
 interface Sender {
   sendBatch(batch: ProducerBatch): Promise<RecordMetadata[]>;
 }
-
-/** What a broker says of a batch that it has, when it has others of the producer behind it. */
-const WRITTEN = 'DUPLICATE_SEQUENCE_NUMBER';
-
-/** What may pass, and does not for this producer: another has to go on, or begin the transaction again. */
-const NOT_HERE: readonly string[] = ['SW_KAFKA_SEQUENCE_LOST', 'SW_KAFKA_TRANSACTION_FAILED'];
-
-function mayBeRepeated(error: StreamWeldError): boolean {
-  return isTransient(error) && !NOT_HERE.includes(error.code);
-}
-
-/** How long a topic may be unknown that was there before: its brokers tell each other of it. */
-const UNKNOWN_MS = 10_000;
 
 export class KafkajsProducer implements KafkaProducer {
   readonly #producer: Producer;
@@ -187,7 +175,8 @@ export class KafkajsProducer implements KafkaProducer {
           const failures = await Promise.all(groups.map((group) => this.#deliver(sender, group, patience)));
           return failures.flat();
         }
-        const translated = this.#withoutFence(toKafkaError(error, translation));
+        const { transactionalId } = this.#options;
+        const translated = withoutFence(toKafkaError(error, translation), transactionalId, this.#reach.name);
         const { kafkaError } = translated as Partial<KafkaError>;
         // The answer that was lost is made up for: it is written.
         if (kafkaError === WRITTEN && batches.length === 1) return [];
@@ -205,16 +194,6 @@ export class KafkajsProducer implements KafkaProducer {
 
   #underWay<T>(promise: Promise<T>): Promise<T> {
     return endingWith(this.#producer, this.#given.signal, promise);
-  }
-
-  /** Without a transaction there is nobody who could have taken its place: the broker has lost its state. */
-  #withoutFence(error: StreamWeldError): StreamWeldError {
-    if (error.code !== 'SW_CHECKPOINT_FENCED' || this.#options.transactionalId !== undefined) return error;
-    return new KafkaError(
-      'SW_KAFKA_SEQUENCE_LOST',
-      'Could not write to Kafka: the broker does not know what this producer wrote before. Another producer goes on.',
-      { stage: this.#reach.name, isTransient: true },
-    );
   }
 
   /** kafkajs asks for a partition, and shows the brokers: a call that would go to two of them is stopped before it is sent. */

@@ -16,7 +16,10 @@ const MOST_CONNECT_MS = 10_000;
 /** What a client of ours uses where it is a KafkaClient already, or a `Kafka` of kafkajs. */
 export function openClient(reach: CheckedReach): KafkaClient {
   const { client } = reach;
-  if (isKafkaClient(client)) return client;
+  if (isKafkaClient(client)) {
+    const { name, connectTimeoutMs, requestTimeoutMs } = reach;
+    return client.forStage?.({ name, connectTimeoutMs, requestTimeoutMs }) ?? client;
+  }
   registerCodecs();
   filterNegativeTimers();
   // Each has a `Kafka` of its own, so that its connections can be cut without those of the others.

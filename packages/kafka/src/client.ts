@@ -172,8 +172,22 @@ export interface KafkaAdmin {
   close(): Promise<void>;
 }
 
+/** Whose client it is, and how long that one waits. */
+export interface StageReach {
+  /** Of the source or sink: errors name it. */
+  readonly name: string;
+  readonly connectTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+}
+
+/**
+ * What its methods reject with is a StreamWeldError, or an error whose `type` is the protocol's name for it as
+ * `error-verdicts.ts` has it, or what Node said of a connection, at any depth of `cause`.
+ */
 export interface KafkaClient {
   createProducer(options: ProducerOptions): KafkaProducer;
   createConsumer(options: ConsumerOptions): KafkaConsumer;
   createAdmin(): KafkaAdmin;
+  /** The same client for one source or sink. Without it, its own timeouts and names count. */
+  forStage?(reach: StageReach): KafkaClient;
 }

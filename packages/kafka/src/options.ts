@@ -94,7 +94,7 @@ export function checkReach(given: ReachOptions, what: string): CheckedReach {
     throw new OptionError('ssl', 'true, false, or an object of options of tls.connect', typeof ssl);
   }
   return {
-    brokers: brokers === undefined ? [] : checkBrokers(brokers),
+    brokers: brokers === undefined ? [] : checkBrokers('brokers', brokers),
     ssl,
     sasl: sasl === undefined ? undefined : checkSasl(sasl),
     clientId: checkText('clientId', given.clientId ?? 'streamweld'),
@@ -130,7 +130,7 @@ function hasMethods(value: unknown, names: readonly string[]): boolean {
   return names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function');
 }
 
-function checkBrokers(given: unknown): readonly string[] {
+export function checkBrokers(option: string, given: unknown): readonly string[] {
   const list: readonly unknown[] =
     typeof given === 'string' ? given.split(',') : Array.isArray(given) ? given : [];
   const brokers = list.map((broker) => {
@@ -139,14 +139,14 @@ function checkBrokers(given: unknown): readonly string[] {
     const port = Number(found?.[2] ?? 9092);
     if (found !== null && port > 0 && port <= 65_535) return `${found[1]}:${port}`;
     throw new OptionError(
-      'brokers',
+      option,
       'host:port of each broker',
       undefined,
       'It is no URL, and an address of IPv6 needs a name. What was given is not shown, as it may hold a password.',
     );
   });
   if (brokers.length > 0) return brokers;
-  throw new OptionError('brokers', 'host:port of one broker or more', typeof given);
+  throw new OptionError(option, 'host:port of one broker or more', typeof given);
 }
 
 function checkSasl(given: SaslOptions): SaslOptions {

@@ -283,7 +283,7 @@ describeWithKafka('KafkaSink', (brokers) => {
     }
     await expect(written).rejects.toMatchObject({
       code: 'SW_KAFKA_COMPRESSION_MISSING',
-      message: expect.stringContaining('zstd-napi') as string,
+      message: expect.stringMatching(/the package zstd-napi|'zstd' it takes that of Node/) as string,
     });
   });
 
