@@ -45,11 +45,12 @@ export class WholeBatches {
     const chosen = pending.filter((_, index) =>
       (receipts[index] as readonly Receipt[]).every((receipt) => isEligible(receipt, eligible)),
     );
+    // What is done in another lane moves with the next that is chosen there: a sink may write one lane at a time.
+    const moved = new Set(chosen.flatMap((parcel) => receiptsIn(parcel).map(({ lane }) => lane)));
     const positions = new Map<string, unknown>();
-    if (chosen.length === 0) return { chosen, positions };
-    for (const [lane, members] of eligible) {
+    for (const lane of moved) {
       let last: Receipt | undefined;
-      for (const receipt of members) last = receipt;
+      for (const receipt of eligible.get(lane) ?? []) last = receipt;
       if (last === undefined) continue;
       positions.set(lane.label, last.position);
       this.#taken.set(lane, last);
@@ -121,6 +122,22 @@ function receiptsIn({ receipt, parts }: Parcel<unknown>): Receipt[] {
 
 function isEligible(receipt: Receipt, eligible: ReadonlyMap<Lane, ReadonlySet<Receipt>>): boolean {
   return eligible.get(receipt.lane)?.has(receipt) === true;
+}
+
+/** The least number of them, more than `from`, with which one more claim has all its open pieces; all where there is none. */
+export function countToWhole(pending: readonly Parcel<unknown>[], from: number): number {
+  const held = new Map<Claim, number>();
+  for (const [index, { receipt, parts }] of pending.entries()) {
+    let isWhole = receipt === null && parts === null;
+    for (const claim of [receipt, ...(parts ?? []).map((part) => part.receipt)]) {
+      if (claim === null) continue;
+      const pieces = (held.get(claim) ?? 0) + 1;
+      held.set(claim, pieces);
+      isWhole ||= pieces >= claim.pieces;
+    }
+    if (isWhole && index >= from) return index + 1;
+  }
+  return pending.length;
 }
 
 /** The claims of which every open piece is in one of these parcels. */

@@ -229,6 +229,12 @@ export class AsyncWindow<I, O> {
         keep.push(entry);
       } else if (ready.length > 0 && this.#options.isCautious?.() === true) {
         break;
+      } else if (result.items.length === 0) {
+        // By itself: joined to others it would look as if it were a part of the item after it.
+        if (ready.length > 0) break;
+        ready.push(result);
+        at += 1;
+        break;
       } else if (items + result.items.length > demand) {
         ready.push(result.cut(0, demand - items));
         entry.result = result.cut(demand - items, result.items.length);

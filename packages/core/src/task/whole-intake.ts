@@ -13,7 +13,7 @@
 import type { BatchChannel } from '../channel/batch-channel.ts';
 import type { Caution } from '../delivery/caution.ts';
 import { joinParcels, type Parcel } from '../delivery/parcel.ts';
-import type { Holdings, Whole } from '../delivery/whole.ts';
+import { countToWhole, type Holdings, type Whole } from '../delivery/whole.ts';
 import type { Intake } from './intake.ts';
 
 export interface WholeIntakeOptions<T> {
@@ -125,7 +125,7 @@ export class WholeIntake<T> implements Intake<T> {
     let first = isCareful ? 1 : this.#countUpTo(max);
     let whole = choose(this.#pending.slice(0, first));
     while (whole.chosen.length === 0 && first < this.#pending.length) {
-      first = isCareful ? first + 1 : 2 * first;
+      first = countToWhole(this.#pending, first);
       whole = choose(this.#pending.slice(0, first));
     }
     if (isCareful) for (const [lane, position] of whole.positions) this.caution?.passed(lane, position);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LaneBook } from '../../src/delivery/lane.ts';
 import { ClaimGroup, joinParcels, Parcel } from '../../src/delivery/parcel.ts';
-import { endedShare, Holdings, WholeBatches } from '../../src/delivery/whole.ts';
+import { countToWhole, endedShare, Holdings, WholeBatches } from '../../src/delivery/whole.ts';
 
 const book = (): LaneBook => new LaneBook(() => {});
 
@@ -54,6 +54,20 @@ describe('WholeBatches', () => {
     a2.settle();
     expect(chosenBy(whole, [one])).toEqual({ chosen: [], positions: {} });
     expect(chosenBy(whole, [one, other])).toEqual({ chosen: ['a3', 'a3, too'], positions: { a: 3 } });
+  });
+
+  it('moves no other lane, although something there is done', () => {
+    const lanes = book();
+    const whole = new WholeBatches();
+    const [a1, b1, b2] = [batch(lanes, 'a', 1), batch(lanes, 'b', 1), batch(lanes, 'b', 2)];
+    const claim = lanes.issue('b', 3, 2);
+    claim.retain(1);
+    const [one, other] = [new Parcel(['b3'], claim, null), new Parcel(['b3, too'], claim, null)];
+    // On its way still.
+    chosenBy(whole, [b1]);
+    b2.settle();
+    expect(chosenBy(whole, [a1, one])).toEqual({ chosen: ['a1'], positions: { a: 1 } });
+    expect(chosenBy(whole, [one, other])).toEqual({ chosen: ['b3', 'b3, too'], positions: { b: 3 } });
   });
 
   it('chooses nothing of a batch of which a piece is elsewhere, and nothing of its lane behind it', () => {
@@ -176,6 +190,23 @@ describe('WholeBatches', () => {
     lanes.endLane('a');
     if (fate === 'done') a1.settle();
     expect(chosenBy(whole, [a2])).toEqual({ chosen: [], positions: {} });
+  });
+});
+
+describe('countToWhole', () => {
+  it('tells with how many parcels another claim is whole, and stops there', () => {
+    const lanes = book();
+    const claim = lanes.issue('a', 1, 2);
+    claim.retain(1);
+    const [one, other] = [new Parcel(['a1'], claim, null), new Parcel(['a1, too'], claim, null)];
+    const [b1, b2] = [batch(lanes, 'b', 1), batch(lanes, 'b', 2)];
+    expect(countToWhole([one, b1, b2, other], 1)).toBe(2);
+    expect(countToWhole([one, b1, b2, other], 2)).toBe(3);
+    expect(countToWhole([one, b1, b2, other], 3)).toBe(4);
+    expect(countToWhole([one, other, b1], 1)).toBe(2);
+    expect(countToWhole([one, one], 1)).toBe(2);
+    expect(countToWhole([one, new Parcel(['?'], null, null)], 1)).toBe(2);
+    expect(countToWhole([one, new Parcel(['+'], null, [{ receipt: claim, items: 1 }])], 1)).toBe(2);
   });
 });
 

@@ -152,6 +152,32 @@ describe('exactly once', () => {
     expect(table.items).toEqual([1, 2, 7, 3]);
   });
 
+  it.each([
+    ['maps that answer late', (n: number) => time().sleep(time().random() * 3), () => true],
+    ['maps that answer at once', () => Promise.resolve(), () => true],
+    ['batches that are filtered away', () => time().sleep(time().random() * 3), (n: number) => n % 7 === 0],
+  ])(
+    'hands one lane at a time to a sink that asks for as little as can be, behind %s',
+    async (_, wait, isKept) => {
+      const table = new Table<number>();
+      const sink = new KeepingSink(table, () => time().sleep(2), 1, 1);
+      const source = new LaneSource('first', ['a', 'b', 'c', 'd'], 300, time());
+      const flow = from(source)
+        .filter(isKept)
+        .map((n) => wait(n).then(() => n), { concurrency: 8 });
+      await time().run(
+        new ConcurrentPipeline(flow, sink).checkpoint(new MemoryCheckpointStore(), 'job').run(),
+      );
+      expect(table.items.toSorted((a, b) => a - b)).toEqual(
+        [0, 1000, 2000, 3000]
+          .flatMap((base) => Array.from({ length: 300 }, (_, n) => base + n))
+          .filter(isKept),
+      );
+      expect(sink.contexts.length).toBeGreaterThan(100);
+      expect(sink.contexts.map(({ positions }) => positions?.size).filter((size) => size !== 1)).toEqual([]);
+    },
+  );
+
   it('waits for the end of a source batch that is filtered away, and moves over what is empty', async () => {
     const answers: (Positioned<number, number> | undefined)[] = [
       { items: [1, 2, 3, 4], position: 4 },
