@@ -20,7 +20,7 @@ const FARTHEST = 6000;
  */
 const FATES = ['goes on', 'is killed with it', 'is killed after it'] as const;
 
-export interface Aims {
+interface Aims {
   readonly process: number;
   readonly broker: number;
 }
