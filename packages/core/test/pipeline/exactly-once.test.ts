@@ -153,7 +153,7 @@ describe('exactly once', () => {
   });
 
   it.each([
-    ['maps that answer late', (n: number) => time().sleep(time().random() * 3), () => true],
+    ['maps that answer late', () => time().sleep(time().random() * 3), () => true],
     ['maps that answer at once', () => Promise.resolve(), () => true],
     ['batches that are filtered away', () => time().sleep(time().random() * 3), (n: number) => n % 7 === 0],
   ])(
@@ -164,7 +164,7 @@ describe('exactly once', () => {
       const source = new LaneSource('first', ['a', 'b', 'c', 'd'], 300, time());
       const flow = from(source)
         .filter(isKept)
-        .map((n) => wait(n).then(() => n), { concurrency: 8 });
+        .map((n) => wait().then(() => n), { concurrency: 8 });
       await time().run(
         new ConcurrentPipeline(flow, sink).checkpoint(new MemoryCheckpointStore(), 'job').run(),
       );
