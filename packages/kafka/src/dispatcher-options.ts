@@ -1,14 +1,8 @@
 /** The options of a KafkaDispatchedPipelineBuilder: types, defaults, checks. */
 
 import type { DeadLetter, SinkLike } from '@streamweld/core';
-import {
-  checkDuration,
-  checkFunction,
-  checkOneOf,
-  checkOptions,
-  checkText,
-} from '@streamweld/core/connector';
-import { checkReach, REACH_OPTIONS, type ReachOptions } from './options.ts';
+import { checkFunction, checkOneOf, checkOptions, checkText, OptionError } from '@streamweld/core/connector';
+import { checkReach, checkTimeout, REACH_OPTIONS, type ReachOptions } from './options.ts';
 import type { KafkaRecord } from './record.ts';
 import type { RecordBytes } from './sink-options.ts';
 
@@ -68,7 +62,8 @@ export function checkDispatcherOptions<T>(options: KafkaDispatcherOptions<T>): C
   if (typeof onInvalid !== 'function')
     checkOneOf('KafkaDispatchedPipelineBuilder.onInvalid', onInvalid, ['fail', 'drop']);
   if (sessionTimeoutMs !== undefined)
-    checkDuration('KafkaDispatchedPipelineBuilder.sessionTimeoutMs', sessionTimeoutMs);
+    checkTimeout('KafkaDispatchedPipelineBuilder.sessionTimeoutMs', sessionTimeoutMs);
+  checkLogger(logger);
   checkOneOf('KafkaDispatchedPipelineBuilder.from', from, ['earliest', 'latest']);
   return {
     reach,
@@ -81,6 +76,16 @@ export function checkDispatcherOptions<T>(options: KafkaDispatcherOptions<T>): C
     sessionTimeoutMs,
     logger: logger === undefined ? console : logger,
   };
+}
+
+function checkLogger(logger: unknown): void {
+  if (logger === undefined || logger === null) return;
+  if (typeof (logger as { warn?: unknown }).warn === 'function') return;
+  throw new OptionError(
+    'KafkaDispatchedPipelineBuilder.logger',
+    'null, or an object with a warn(message)',
+    logger,
+  );
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });

@@ -18,6 +18,7 @@ import {
   type Key,
   type RunReport,
   type Sink,
+  type SinkContext,
   type SinkLike,
   type SinkStatus,
   type SourceContext,
@@ -37,6 +38,7 @@ import { checkReach } from './options.ts';
 import type { KafkaPosition } from './position.ts';
 import { decoding } from './record.ts';
 import { KafkaSink } from './sink.ts';
+import type { KafkaSinkOptions } from './sink-options.ts';
 import { KafkaSource, type PartitionLag } from './source.ts';
 
 export type KafkaRule<T> =
@@ -71,9 +73,31 @@ class JoiningSource extends KafkaSource {
   }
 }
 
+/** A sink that first looks whether the topic is as it should be. */
+class CheckedSink<T> extends KafkaSink<T> {
+  readonly #check: () => Promise<void>;
+
+  constructor(options: KafkaSinkOptions<T>, check: () => Promise<void>) {
+    super(options);
+    this.#check = check;
+  }
+
+  override async open(context: SinkContext): Promise<void> {
+    await this.#check();
+    await super.open(context);
+  }
+}
+
+/** A sink that has joined, or is about to. */
 interface Member<T> {
-  readonly subscription: KafkaSubscription;
   readonly given: SinkLike<T>;
+  /** Undefined where it is one of many in any case, and where the same name was asked for. */
+  readonly ownName: string | undefined;
+  /** Settles when it has joined, or failed to. */
+  joining: Promise<unknown>;
+  subscription: KafkaSubscription | undefined;
+  /** Ends what is under way. */
+  cancel: (reason: unknown) => void;
 }
 
 export class KafkaDispatcher<T> {
@@ -100,7 +124,7 @@ export class KafkaDispatcher<T> {
     this.#checkOpen();
     const { reach, topic, encode } = this.#options;
     const rule = this.#rule;
-    return new KafkaSink<T>({
+    const options: KafkaSinkOptions<T> = {
       ...reach,
       name: `${this.name} (topic ${topic})`,
       topic,
@@ -109,7 +133,8 @@ export class KafkaDispatcher<T> {
       ...(batchSize === undefined
         ? undefined
         : { batching: { maxItems: checkCount('createSink batchSize', batchSize) } }),
-    });
+    };
+    return new CheckedSink<T>(options, () => this.#checkTopic());
   }
 
   /**
@@ -118,7 +143,7 @@ export class KafkaDispatcher<T> {
    * it; Kafka gives its share to others.
    * @param partition is given out by Kafka: leave it undefined.
    * @param options those of core's dispatchers. `name` says whom it is of: subscribers of one name share what a broadcast
-   * gives to it. Default: the sink's own name.
+   * gives to it. Default: the sink's own name, where it has one and no other sink here has it; a function has none.
    * @throws StreamWeldError SW_SUBSCRIPTION_EXISTS, SW_DISPATCHER_CLOSED; SW_KAFKA_… where the topic cannot be read;
    * OptionError
    */
@@ -136,23 +161,55 @@ export class KafkaDispatcher<T> {
         'Kafka gives the partitions of a topic to whoever is there, and anew when somebody comes or goes.',
       );
     }
-    if (typeof sink !== 'function' && [...this.#members].some(({ given }) => given === sink)) {
+    const member = this.#register(sink, options?.name);
+    this.#members.add(member);
+    try {
+      const subscribing = this.#subscribe(member, options);
+      member.joining = subscribing;
+      return await subscribing;
+    } catch (error) {
+      this.#members.delete(member);
+      throw error;
+    }
+  }
+
+  /** @throws where the sink is here already, or would take from another what is its own */
+  #register(given: SinkLike<T>, name: string | undefined): Member<T> {
+    if (typeof given !== 'function' && [...this.#members].some((other) => other.given === given)) {
       throw new StreamWeldError(
         'SW_SUBSCRIPTION_EXISTS',
         `This sink is already subscribed to '${this.name}'. A sink is opened once: make another one.`,
         { stage: this.name },
       );
     }
+    const isNamed = name !== undefined || this.#rule.kind !== 'broadcast';
+    const ownName = isNamed ? undefined : nameOf(given);
+    if (
+      ownName !== undefined &&
+      [...this.#members].some((other) => other.subscription?.name === ownName || other.ownName === ownName)
+    ) {
+      throw new StreamWeldError(
+        'SW_SUBSCRIPTION_EXISTS',
+        `Another sink that is called ${JSON.stringify(ownName)} is subscribed to '${this.name}', and sinks of one name share what a broadcast gives to it. Give this one a name of its own: subscribeSink(sink, undefined, { name }). The same name, if sharing is what you want.`,
+        { stage: this.name },
+      );
+    }
+    return { given, ownName, joining: Promise.resolve(), subscription: undefined, cancel: () => {} };
+  }
+
+  async #subscribe(member: Member<T>, options: SubscribeOptions<T> | undefined): Promise<KafkaSubscription> {
     await this.#checkTopic();
+    this.#checkOpen();
     const inner = this.#innerDispatcher();
     // It alone has the run's own policies, buffer and order per key.
     const own = await (inner as Dispatcher<T, string>).subscribeSink(
-      sink,
+      member.given,
       (this.#rule.kind === 'partition' ? ALL : undefined) as string,
       options,
     );
     try {
-      return await this.#run(sink, inner, own.name, options?.bufferSize);
+      this.#checkOpen();
+      return await this.#run(member, inner, own.name, options?.bufferSize);
     } catch (error) {
       await inner.abort(error);
       throw error;
@@ -160,7 +217,7 @@ export class KafkaDispatcher<T> {
   }
 
   async #run(
-    given: SinkLike<T>,
+    member: Member<T>,
     inner: Dispatcher<T, string>,
     name: string,
     bufferSize: number | undefined,
@@ -183,7 +240,9 @@ export class KafkaDispatcher<T> {
     ).name(`${this.name}: ${name}`);
     if (bufferSize !== undefined) pipeline.bufferSize(bufferSize);
     if (typeof onInvalid !== 'string') pipeline.deadLetter(onInvalid() as SinkLike<DeadLetter>);
-    const ended = pipeline.run();
+    const cancelling = new AbortController();
+    member.cancel = (reason) => cancelling.abort(reason);
+    const ended = pipeline.run({ signal: cancelling.signal });
     ignoreRejection(ended);
     await new Promise<unknown>((resolve, reject) => {
       void source.joined.promise.then(resolve);
@@ -200,8 +259,7 @@ export class KafkaDispatcher<T> {
         await pipeline.drain();
       },
     };
-    const member = { subscription, given };
-    this.#members.add(member);
+    member.subscription = subscription;
     ended.then(
       () => this.#members.delete(member),
       (error: unknown) => {
@@ -216,13 +274,20 @@ export class KafkaDispatcher<T> {
 
   /** How each sink that is subscribed here is doing; those of other processes are not known. */
   sinks(): KafkaSinkStatus[] {
-    return [...this.#members].map(({ subscription }) => subscription.status);
+    return [...this.#members].flatMap(({ subscription }) => subscription?.status ?? []);
   }
 
   /** Takes out all sinks that are subscribed here. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([...this.#members].map(({ subscription }) => subscription.unsubscribe()));
+    await Promise.all(
+      [...this.#members].map(async ({ subscription, cancel, joining }) => {
+        if (subscription !== undefined) return subscription.unsubscribe();
+        cancel(this.#closedError());
+        // What it failed for is told to whoever subscribed it.
+        await joining.catch(() => {});
+      }),
+    );
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -257,8 +322,11 @@ export class KafkaDispatcher<T> {
   }
 
   #checkOpen(): void {
-    if (!this.#isClosed) return;
-    throw new StreamWeldError('SW_DISPATCHER_CLOSED', `The dispatcher '${this.name}' was closed.`, {
+    if (this.#isClosed) throw this.#closedError();
+  }
+
+  #closedError(): StreamWeldError {
+    return new StreamWeldError('SW_DISPATCHER_CLOSED', `The dispatcher '${this.name}' was closed.`, {
       stage: this.name,
     });
   }
@@ -266,6 +334,18 @@ export class KafkaDispatcher<T> {
 
 /** Its one partition, within a process: order is kept per key. */
 const ALL = 'all';
+
+/** By which other processes know it too. */
+function nameOf(sink: SinkLike<never>): string {
+  const { name } = sink as { readonly name?: unknown };
+  if (typeof sink !== 'function' && typeof name === 'string' && name !== '') return name;
+  throw new OptionError(
+    'subscribeSink options.name',
+    'a name, the same in every process',
+    undefined,
+    'A broadcast gives each name all items, and a function, or a sink without a name, has none by which others know it.',
+  );
+}
 
 function keyBytes(key: Key): string | Uint8Array {
   return key instanceof Uint8Array ? key : String(key);

@@ -172,6 +172,66 @@ describeWithKafka('KafkaDispatcher', (brokers) => {
       code: 'SW_DISPATCHER_CLOSED',
     });
   });
+
+  it('gives two sinks no share of one name by accident', async () => {
+    const dispatcher = (await build(1)).broadcast();
+    for (const nameless of [() => {}, { write: () => {} }])
+      await expect(dispatcher.subscribeSink(nameless)).rejects.toThrow(OptionError);
+    const [first, second] = [collect<number>(), collect<number>()];
+    await dispatcher.subscribeSink(first);
+    await expect(dispatcher.subscribeSink(second)).rejects.toMatchObject({
+      code: 'SW_SUBSCRIPTION_EXISTS',
+      message: expect.stringContaining('name'),
+    });
+    // What is said is meant.
+    await dispatcher.subscribeSink(second, undefined, { name: first.name as string });
+    await dispatcher.close();
+    const shared = (await build(1)).demand();
+    await shared.subscribeSink(() => {});
+    await shared.subscribeSink(() => {});
+    await shared.close();
+  });
+
+  it('opens a sink once, also where it is subscribed twice at once', async () => {
+    const dispatcher = (await build(1)).broadcast();
+    const sink = collect<number>();
+    const both = await Promise.allSettled([dispatcher.subscribeSink(sink), dispatcher.subscribeSink(sink)]);
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(dispatcher.sinks()).toHaveLength(1);
+    await dispatcher.close();
+  });
+
+  it('ends what is joining when it is closed', async () => {
+    for (const rule of ['broadcast', 'partition'] as const) {
+      const builder = await build(1);
+      const dispatcher = rule === 'broadcast' ? builder.broadcast() : builder.partition(1, (n) => n);
+      const subscribing = dispatcher.subscribeSink(collect<number>());
+      const refused = expect(subscribing).rejects.toMatchObject({ code: 'SW_DISPATCHER_CLOSED' });
+      await dispatcher.close();
+      await refused;
+      expect(dispatcher.sinks()).toEqual([]);
+    }
+  });
+
+  it('writes into no topic of another number of partitions', async () => {
+    const builder = await build(3);
+    await expect(
+      feed(
+        builder.partition(4, (n) => n),
+        0,
+        10,
+      ),
+    ).rejects.toMatchObject({
+      code: 'SW_KAFKA_TOPIC_INVALID',
+    });
+    expect(await brokers().read(topic)).toEqual([]);
+    await feed(
+      builder.partition(3, (n) => n),
+      0,
+      10,
+    );
+    expect(await brokers().read(topic)).toHaveLength(10);
+  });
 });
 
 describe('KafkaDispatchedPipelineBuilder', () => {
@@ -181,6 +241,8 @@ describe('KafkaDispatchedPipelineBuilder', () => {
     [{ topic: 'a', name: 'a', onInvalid: 'ignore' }],
     [{ topic: 'a', name: 'a', encode: 'json' }],
     [{ topic: 'a', name: 'a', from: 'now' }],
+    [{ topic: 'a', name: 'a', sessionTimeoutMs: 0 }],
+    [{ topic: 'a', name: 'a', logger: 5 }],
     [{ topic: 'a', name: 'a', surplus: 1 }],
   ])('refuses %o', (options) => {
     expect(() => new KafkaDispatchedPipelineBuilder({ brokers: 'here:1', ...options } as never)).toThrow(
