@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SCHEMA } from './database.ts';
+import { ALERTS_TOPIC } from './kafka.ts';
 import { PROGRESS_MODES, type ProgressMode } from './progress.ts';
 
 export interface Arguments {
@@ -13,6 +14,8 @@ export interface Arguments {
   readonly slow: boolean;
   /** A server of the user's, or one of the demo's own, or none. */
   readonly postgres: { readonly url: string } | 'own' | 'none';
+  /** `host:port` of each, where the alerts go to Kafka too. */
+  readonly brokers: readonly string[] | undefined;
   readonly progress: ProgressMode;
   readonly help: boolean;
 }
@@ -42,6 +45,8 @@ export const USAGE = `Three million real flights through one pipeline and three 
   --progress HOW   ${PROGRESS_MODES.join(', ')}. Default: auto, which is tty in a terminal, else plain
   --help           this text
 
+STREAMWELD_KAFKA_BROKERS=host:port,host:port: the alerts of act 2 go to Kafka too, into ${ALERTS_TOPIC}.
+
 Ctrl-C finishes what is on its way and still reports. A second one aborts.`;
 
 /** @throws ArgumentError */
@@ -61,6 +66,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     act: which,
     slow,
     postgres: isWithout ? 'none' : checkPostgres(postgres),
+    brokers: checkBrokers(process.env['STREAMWELD_KAFKA_BROKERS'] ?? ''),
     progress: checkOneOf('--progress', progress, PROGRESS_MODES),
     help,
   };
@@ -109,6 +115,18 @@ function checkPostgres(given: string | undefined): { readonly url: string } | 'o
   throw new ArgumentError(
     `${option}: expected a URL, postgres://user:password@host/database, got something else.`,
   );
+}
+
+/** They are not shown: somebody may have given a URL with a password. */
+function checkBrokers(given: string): string[] | undefined {
+  if (given === '') return undefined;
+  return given.split(',').map((broker) => {
+    const [, host, port = '9092'] = /^([^\s,:/@[\]]+)(?::(\d{1,5}))?$/.exec(broker.trim()) ?? [];
+    if (host !== undefined && Number(port) > 0 && Number(port) <= 65_535) return `${host}:${port}`;
+    throw new ArgumentError(
+      'STREAMWELD_KAFKA_BROKERS: expected host:port,host:port of brokers that let everybody in, got something else.',
+    );
+  });
 }
 
 function checkOneOf<const V extends string>(option: string, text: string, values: readonly V[]): V {

@@ -3,6 +3,7 @@
 import type { RunReport, SinkStatus } from '@streamweld/core';
 import { type Survival, times } from './act-three.ts';
 import type { Broadcast, Demand, Partition } from './act-two.ts';
+import type { Told } from './alerts-topic.ts';
 import type { Tally } from './database.ts';
 import { whole } from './numbers.ts';
 import type { ReadBack } from './read-back.ts';
@@ -13,10 +14,17 @@ interface ExpectedAirport extends AirportFigures {
   longestRun: number;
 }
 
+interface ExpectedAlert {
+  readonly row: number;
+  readonly airport: string;
+  readonly delay: number;
+}
+
 /** What the flights come to, counted row by row from the file alone. */
 export interface IndependentCount {
   rows: number;
-  alerts: number;
+  /** In the order of their rows. */
+  alerts: ExpectedAlert[];
   airports: Map<string, ExpectedAirport>;
 }
 
@@ -59,8 +67,8 @@ export function checkBroadcast(
     },
     {
       of: 'broadcast',
-      holds: alerted === expected.alerts,
-      text: `${whole(alerted ?? 0)} of ${whole(expected.alerts)} very late flights told`,
+      holds: alerted === expected.alerts.length,
+      text: `${whole(alerted ?? 0)} of ${whole(expected.alerts.length)} very late flights told`,
     },
     {
       of: 'broadcast',
@@ -69,6 +77,36 @@ export function checkBroadcast(
     },
   ];
   return table === undefined ? checks : [...checks, ...checkTable('broadcast', report.read, table, expected)];
+}
+
+/** Of the alerts in Kafka, partition by partition. */
+export function checkAlerts(told: readonly Told[], { alerts }: IndependentCount): Check {
+  const missing = new Map(alerts.map((alert) => [alert.row, alert]));
+  const lastRows = new Map<string, number>();
+  let doubled = 0;
+  let outOfOrder = 0;
+  for (const { key, flight } of told) {
+    const { row, origin, delay } = flight;
+    const alert = missing.get(row);
+    // There again, or it should not be there at all, or is not what it was.
+    if (
+      alert === undefined ||
+      [key, origin].some((airport) => airport !== alert.airport) ||
+      delay !== alert.delay
+    ) {
+      doubled += 1;
+      continue;
+    }
+    missing.delete(row);
+    if (row < (lastRows.get(key) ?? 0)) outOfOrder += 1;
+    lastRows.set(key, row);
+  }
+  const found = alerts.length - missing.size;
+  return {
+    of: 'broadcast',
+    holds: missing.size === 0 && doubled === 0 && outOfOrder === 0,
+    text: `${whole(found)} of ${whole(alerts.length)} alerts in Kafka, ${whole(missing.size)} lost, ${whole(doubled)} doubled, ${whole(outOfOrder)} out of order`,
+  };
 }
 
 /** @param read flights that the source has handed out. */
@@ -85,7 +123,7 @@ function checkTable(of: string, read: number, table: Tally, expected: Independen
     {
       of,
       holds: equal === all && airports.size === all,
-      text: `flights, late ones, delays equal in Postgres at ${equal} of ${all} airports`,
+      text: `flights, late, delays equal in Postgres at ${equal} of ${all} airports`,
     },
   ];
 }

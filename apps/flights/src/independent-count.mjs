@@ -14,7 +14,7 @@ import { openFlights } from './flights-data.mjs';
 const { rows, lateMinutes, alertMinutes } = workerData;
 
 /** @type {IndependentCount} */
-const count = { rows: 0, alerts: 0, airports: new Map() };
+const count = { rows: 0, alerts: [], airports: new Map() };
 /** @type {Map<string, number>} */
 const runs = new Map();
 const file = await openFlights();
@@ -65,6 +65,6 @@ function add(airport, delay) {
   if (isLate) figures.late += 1;
   figures.longestRun = Math.max(figures.longestRun, run);
   count.airports.set(airport, figures);
+  if (delay > alertMinutes) count.alerts.push({ row: count.rows, airport, delay });
   count.rows += 1;
-  if (delay > alertMinutes) count.alerts += 1;
 }

@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { compare } from './act-one.ts';
 import { survive } from './act-three.ts';
 import { broadcast, demand, partition } from './act-two.ts';
+import type { AlertsTopic } from './alerts-topic.ts';
 import { ArgumentError, type Arguments, parseArguments, USAGE } from './arguments.ts';
 import type { Check } from './checks.ts';
 import { Database, type Hour } from './database.ts';
+import { KafkaUnavailable } from './kafka.ts';
 import { megabytes, seconds, whole } from './numbers.ts';
 import { Progress } from './progress.ts';
 import { type Done, prove } from './proof.ts';
@@ -43,6 +45,7 @@ async function play(given: Arguments, progress: Progress, stop: Stop): Promise<C
   const { limit, folder, postgres } = given;
   await prepare(folder);
   process.stdout.write(`StreamWeld · ${whole(limit)} flights, files in ${folder}\n`);
+  const alerts = await findAlerts(given, progress, stop.signal);
   const begunAt = performance.now();
   await using server =
     postgres === 'own'
@@ -50,8 +53,24 @@ async function play(given: Arguments, progress: Progress, stop: Stop): Promise<C
       : undefined;
   const url = postgres === 'own' ? server?.url : postgres === 'none' ? undefined : postgres.url;
   await using database = url === undefined ? undefined : await Database.open(url, stop.signal);
-  print([report.databaseLine(database, server && performance.now() - begunAt)]);
-  return await perform({ ...given, database, progress, stop }, given.act);
+  print([
+    report.databaseLine(database, server && performance.now() - begunAt),
+    ...report.kafkaLines(alerts !== undefined),
+  ]);
+  return await perform({ ...given, database, alerts, progress, stop }, given.act);
+}
+
+/** Where the alerts of act 2 go to, if somewhere: it is known before anything is begun. Without it no Kafka is loaded. */
+async function findAlerts(
+  { brokers, act }: Arguments,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<AlertsTopic | undefined> {
+  if (brokers === undefined || (act !== 'all' && act !== '2')) return undefined;
+  return progress.meanwhile('Kafka is looked for', async () => {
+    const { AlertsTopic } = await import('./alerts-topic.ts');
+    return AlertsTopic.open(brokers, signal);
+  });
 }
 
 /** The acts, one after the other, each with its report. A Ctrl-C leaves out what has not begun, but not the proof. */
@@ -105,7 +124,7 @@ function failed(error: unknown): number {
     process.stderr.write(`${error.message}\n`);
     return EXIT.interrupted;
   }
-  if (error instanceof PostgresUnavailable) {
+  if (error instanceof PostgresUnavailable || error instanceof KafkaUnavailable) {
     process.stderr.write(`${error.code}: ${error.message}\n`);
     return EXIT.wrong;
   }

@@ -14,6 +14,7 @@ import {
 import { FileCheckpointStore, FileSink } from '@streamweld/file';
 import { PostgresSink } from '@streamweld/postgres';
 import { AirportFiles } from './airport-files.ts';
+import type { AlertsTopic } from './alerts-topic.ts';
 import type { Database, Table } from './database.ts';
 import type { Flight } from './flight.ts';
 import { RowLedger } from './row-ledger.ts';
@@ -41,6 +42,8 @@ export interface Plan {
   readonly folder: string;
   /** Missing where the demo is run without Postgres. */
   readonly database: Database | undefined;
+  /** Missing where the demo is run without Kafka. */
+  readonly alerts: AlertsTopic | undefined;
   /** Slows one of the sinks. */
   readonly slow: boolean;
 }
@@ -68,11 +71,12 @@ export function welding(source: Source<Flight, number>, table: Sink<Flight>): Co
     .bufferSize((WRITERS + 1) * ROWS_AT_ONCE);
 }
 
-/** Every flight to the statistics, the writer and Postgres; to the alerts those that a selector picks. */
+/** Every flight to the statistics, the writer and Postgres; to the alerts and Kafka those that a selector picks. */
 export async function broadcasting({
   source,
   folder,
   database,
+  alerts: topic,
   slow,
 }: Plan): Promise<Dispatching & { readonly statistics: AirportStatistics }> {
   const statistics = new AirportStatistics();
@@ -81,19 +85,20 @@ export async function broadcasting({
     level: 1,
   });
   const alerts = new FileSink<Flight>(join(folder, 'very-late.ndjson'), { format: 'ndjson' });
+  const selector = ({ delay }: Flight) => delay > ALERT_MINUTES;
 
   const dispatcher = new DispatchedPipelineBuilder<Flight>({ bufferSize: BUFFER_SIZE }).broadcast();
   await dispatcher.subscribeSink((batch) => statistics.add(batch), undefined, { name: 'statistics' });
-  await dispatcher.subscribeSink(alerts, undefined, {
-    name: 'alerts',
-    selector: ({ delay }) => delay > ALERT_MINUTES,
-  });
+  await dispatcher.subscribeSink(alerts, undefined, { name: 'alerts', selector });
   await dispatcher.subscribeSink(slow ? slowed(writer) : writer, undefined, { name: 'writer' });
   if (database !== undefined) {
     await dispatcher.subscribeSink(flightsTable(database.url, 'broadcast'), undefined, {
       name: 'postgres',
       bufferSize: 2 * BUFFER_SIZE,
     });
+  }
+  if (topic !== undefined) {
+    await dispatcher.subscribeSink(topic.sink(), undefined, { name: 'kafka', selector });
   }
   return { pipeline: feeding(source, dispatcher.createSink(BATCH_SIZE)), dispatcher, statistics };
 }

@@ -9,6 +9,7 @@ import type { Survival } from './act-three.ts';
 import type { Broadcast, Demand, Dispatched, Partition } from './act-two.ts';
 import {
   type Check,
+  checkAlerts,
   checkBroadcast,
   checkCopies,
   checkDemand,
@@ -43,7 +44,10 @@ export async function prove(
   if (broadcast !== undefined) {
     const rows = rowsOf(broadcast, stage);
     const table = await tally(stage, 'broadcast', rows);
-    checks.push(...checkBroadcast(broadcast, table, await counts.of(rows)));
+    const told = await stage.alerts?.readBack(stage);
+    const expected = await counts.of(rows);
+    checks.push(...checkBroadcast(broadcast, table, expected));
+    if (told !== undefined) checks.push(checkAlerts(told, expected));
   }
   if (demand !== undefined) checks.push(...checkDemand(demand, rowsOf(demand, stage)));
   if (partition !== undefined) {

@@ -5,6 +5,7 @@ import { type Survival, times } from './act-three.ts';
 import type { Broadcast, Demand, Dispatched, Partition } from './act-two.ts';
 import type { Check } from './checks.ts';
 import { type Database, type Hour, SCHEMA } from './database.ts';
+import { ALERTS_TOPIC } from './kafka.ts';
 import { percent, rate, seconds, whole } from './numbers.ts';
 import { ALERT_MINUTES } from './pipeline.ts';
 import { latestAirport, longestRun } from './statistics.ts';
@@ -18,6 +19,11 @@ export function databaseLine(database: Database | undefined, startMs: number | u
   return startMs === undefined
     ? `Postgres ${version}, yours: what it is given stays in the schema ${SCHEMA}`
     : `Postgres ${version}, brought along: started in ${seconds(startMs)}, gone at the end`;
+}
+
+/** @param isGiven whether there is a Kafka that the alerts go to. */
+export function kafkaLines(isGiven: boolean): string[] {
+  return isGiven ? [`Kafka, yours: the alerts go to the topic ${ALERTS_TOPIC}, too`] : [];
 }
 
 export function comparisonLines({ oneByOne, concurrent }: Comparison): string[] {
@@ -36,6 +42,11 @@ export function comparisonLines({ oneByOne, concurrent }: Comparison): string[] 
   ];
 }
 
+const SINK_NOTES: Readonly<Record<string, string>> = {
+  alerts: `more than ${ALERT_MINUTES} minutes late`,
+  kafka: 'the alerts, by airport',
+};
+
 export function broadcastLines(result: Broadcast): string[] {
   return [
     heading('broadcast', 'every flight to all sinks', result),
@@ -46,7 +57,7 @@ export function broadcastLines(result: Broadcast): string[] {
         whole(sink.delivered),
         `${whole(sink.highWaterMark)} of ${whole(sink.bufferSize)}`,
         busy(sink.waitedMs, result),
-        sink.name === 'alerts' ? `more than ${ALERT_MINUTES} minutes late` : '',
+        SINK_NOTES[sink.name] ?? '',
       ]),
     ),
   ];
@@ -104,7 +115,7 @@ export function checkLines(checks: readonly Check[]): string[] {
   return [
     'Proof · against a count of the source made without StreamWeld',
     ...checks.map(
-      ({ holds, of, text }) => `  ${holds ? '✓' : '✗'} ${of.padEnd(9)}   ${holds ? '' : 'WRONG: '}${text}`,
+      ({ holds, of, text }) => `  ${holds ? '✓' : '✗'} ${of.padEnd(9)}  ${holds ? '' : 'WRONG: '}${text}`,
     ),
   ];
 }

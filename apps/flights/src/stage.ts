@@ -1,5 +1,6 @@
 /** What every act plays with. */
 
+import type { AlertsTopic } from './alerts-topic.ts';
 import type { Database } from './database.ts';
 import type { Progress } from './progress.ts';
 import type { Stop } from './stop.ts';
@@ -11,6 +12,8 @@ export interface Stage {
   readonly folder: string;
   /** Missing where the demo is run without Postgres. */
   readonly database: Database | undefined;
+  /** Missing where the demo is run without Kafka. */
+  readonly alerts: AlertsTopic | undefined;
   /** Slows one sink of each act. */
   readonly slow: boolean;
   readonly progress: Progress;

@@ -22,7 +22,7 @@ export class Demo {
 
   /** @param folder for its files, and for temporary ones. */
   constructor(folder: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    const { STREAMWELD_POSTGRES_URL: _, ...inherited } = process.env;
+    const { STREAMWELD_POSTGRES_URL: _, STREAMWELD_KAFKA_BROKERS: __, ...inherited } = process.env;
     this.child = spawn(
       process.execPath,
       ['--conditions=@streamweld/source', '--import', 'tsx', main, '--out', join(folder, 'out'), ...args],

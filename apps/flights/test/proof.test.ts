@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkCopies, checkPartition, type IndependentCount } from '../src/checks.ts';
+import { checkAlerts, checkCopies, checkPartition, type IndependentCount } from '../src/checks.ts';
 import type { Flight } from '../src/flight.ts';
 import { ReadBack } from '../src/read-back.ts';
 
@@ -17,7 +17,7 @@ const FLIGHTS = [flight(0, 'AAA'), flight(2, 'AAA'), flight(3, 'AAA'), flight(1,
 
 const EXPECTED: IndependentCount = {
   rows: 4,
-  alerts: 0,
+  alerts: [],
   airports: new Map([
     ['AAA', { flights: 3, late: 0, delay: 0, longestRun: 3 }],
     ['BBB', { flights: 1, late: 0, delay: 0, longestRun: 1 }],
@@ -80,6 +80,40 @@ describe('checkCopies', () => {
     expect(checkCopies([3, 3], 2)).toMatchObject({
       holds: false,
       text: 'the two tables hold 3 and 3 flights, of which 2 differ',
+    });
+  });
+});
+
+describe('checkAlerts', () => {
+  const told = (row: number, origin: string, key = origin) => ({ key, flight: flight(row, origin) });
+  const expected: IndependentCount = {
+    ...EXPECTED,
+    alerts: [
+      { row: 0, airport: 'AAA', delay: 0 },
+      { row: 1, airport: 'BBB', delay: 0 },
+      { row: 2, airport: 'AAA', delay: 0 },
+    ],
+  };
+
+  it('holds where each is there once, and those of an airport are in order', () => {
+    expect(checkAlerts([told(1, 'BBB'), told(0, 'AAA'), told(2, 'AAA')], expected)).toEqual({
+      of: 'broadcast',
+      holds: true,
+      text: '3 of 3 alerts in Kafka, 0 lost, 0 doubled, 0 out of order',
+    });
+  });
+
+  it.each([
+    ['lost', [told(0, 'AAA'), told(1, 'BBB')], '2 of 3 alerts in Kafka, 1 lost, 0 doubled, 0 out of order'],
+    ['doubled', [0, 2, 2].map((row) => told(row, 'AAA')), '2 of 3 alerts in Kafka, 1 lost, 1 doubled'],
+    ['there for nothing', [told(0, 'AAA'), told(1, 'BBB'), told(2, 'AAA'), told(3, 'AAA')], '1 doubled'],
+    ['out of order', [told(2, 'AAA'), told(0, 'AAA'), told(1, 'BBB')], '1 out of order'],
+    ['another than it was', [told(0, 'AAA'), told(1, 'AAA'), told(2, 'AAA')], '1 lost, 1 doubled'],
+    ['under another key', [told(0, 'AAA'), told(1, 'BBB'), told(2, 'AAA', 'BBB')], '1 lost, 1 doubled'],
+  ])('sees one that is %s', (_, alerts, text) => {
+    expect(checkAlerts(alerts, expected)).toMatchObject({
+      holds: false,
+      text: expect.stringContaining(text) as string,
     });
   });
 });
