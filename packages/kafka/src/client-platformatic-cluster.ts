@@ -17,6 +17,8 @@ const KIND = { group: 0, transaction: 1 } as const;
 export class Cluster {
   readonly wire: Wire;
   readonly #topics = new Map<string, Topic>();
+  /** Those of them that may be out of date. */
+  readonly #stale = new Set<string>();
   readonly #refusals = new Map<string, BrokerRefusal>();
   readonly #coordinators = new Map<string, Address>();
 
@@ -32,6 +34,7 @@ export class Cluster {
     for (const { name, topicId, errorCode, partitions } of answer.topics) {
       if (name === null) continue;
       this.#topics.delete(name);
+      this.#stale.delete(name);
       this.#refusals.delete(name);
       if (errorCode !== 0) this.#refusals.set(name, this.refusal(errorCode));
       else {
@@ -44,15 +47,21 @@ export class Cluster {
     return answer.topics.flatMap(({ name }) => (name === null ? [] : [name]));
   }
 
-  /** Looks up those that are not known. */
+  /** Looks up those that are not known, or may be out of date: where nobody answers, what was known has to do. */
   async know(topics: Iterable<string>): Promise<void> {
-    const unknown = [...new Set(topics)].filter((topic) => !this.#topics.has(topic));
-    if (unknown.length > 0) await this.look(unknown);
+    const wanted = [...new Set(topics)];
+    const unknown = wanted.filter((topic) => !this.#topics.has(topic) || this.#stale.has(topic));
+    if (unknown.length === 0) return;
+    try {
+      await this.look(unknown);
+    } catch (error) {
+      if (unknown.some((topic) => !this.#topics.has(topic))) throw error;
+    }
   }
 
-  /** What was said of them counts no longer. */
-  forget(topics: Iterable<string>): void {
-    for (const topic of topics) this.#topics.delete(topic);
+  /** What was said of them may be out of date. */
+  doubt(topics: Iterable<string>): void {
+    for (const topic of topics) this.#stale.add(topic);
   }
 
   /** @throws BrokerRefusal where there is no such topic, or it may not be seen */

@@ -79,8 +79,11 @@ export function refusalOf(error: unknown): string | undefined {
 /** Whoever is asked is not the one that was known, or its connection is gone: to be looked up anew. */
 export function isElsewhere(error: unknown): boolean {
   const type = refusalOf(error);
-  return type === undefined || ELSEWHERE.has(type);
+  return type === undefined ? (error as Foreign).code !== CODEC_MISSING : ELSEWHERE.has(type);
 }
+
+/** What it has no codec for is the same everywhere. */
+const CODEC_MISSING = 'PLT_KFK_UNSUPPORTED_COMPRESSION';
 
 const ELSEWHERE = new Set([
   'NOT_COORDINATOR_FOR_GROUP',

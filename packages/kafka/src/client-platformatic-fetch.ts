@@ -245,7 +245,7 @@ export class Fetcher {
       this.#onFail(error);
       return;
     }
-    this.#cluster.forget([reading.topic]);
+    this.#cluster.doubt([reading.topic]);
     reading.waitsUntil = now + reading.waitMs;
     void this.#planIn(reading.waitMs);
     reading.waitMs = Math.min(2 * reading.waitMs, LONGEST_WAIT_MS);

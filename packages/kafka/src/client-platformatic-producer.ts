@@ -153,7 +153,7 @@ export class PlatformaticProducer implements KafkaProducer {
     }
     // What is known of them may be what is wrong.
     const stale = [...failed].filter(([, error]) => isElsewhere(error));
-    this.#cluster.forget(stale.map(([{ topic }]) => topic));
+    this.#cluster.doubt(stale.map(([{ topic }]) => topic));
     return failed;
   }
 

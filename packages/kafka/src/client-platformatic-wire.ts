@@ -23,9 +23,11 @@ import type {
 import { within } from './deadline.ts';
 import { KafkaError } from './errors.ts';
 
-/** Beyond what a broker gives itself. Behind it the client's own time, which never comes. */
-const GRACE_MS = 1000;
+/** Of its own time for a request, which never comes. */
 const NEVER_MS = 2 ** 31 - 1;
+
+/** Beyond what it gives itself to connect. */
+const GRACE_MS = 1000;
 
 /** A connection that cannot be made is given up after so long. */
 const MOST_CONNECT_MS = 10_000;
@@ -67,7 +69,7 @@ export class Wire {
     at: Address,
     name: N,
     args: Requests[N]['args'],
-    { line = 'main', ms = this.options.requestTimeoutMs + GRACE_MS }: { line?: Line; ms?: number } = {},
+    { line = 'main', ms = this.options.requestTimeoutMs }: { line?: Line; ms?: number } = {},
   ): Promise<Requests[N]['answer']> {
     const connection = await this.#connect(at, line);
     const answer = new Deferred<Requests[N]['answer']>();
@@ -185,7 +187,7 @@ export class Wire {
       if (error) answer.reject(error);
       else answer.resolve(value);
     });
-    const { apiKeys } = await within(requestTimeoutMs + GRACE_MS, answer.promise);
+    const { apiKeys } = await within(requestTimeoutMs, answer.promise);
     for (const request of REQUESTS) {
       const { key, version } = module[request].api;
       const range = apiKeys.find(({ apiKey }) => apiKey === key);

@@ -192,7 +192,9 @@ export const NETWORK: readonly NetworkVerdict[] = [
     code: 'SW_KAFKA_COMPRESSION_MISSING',
     isTransient: false,
     words: 'the client has no codec for a compression. Install its package',
-    fits: (name, _, message) => name === 'KafkaJSNotImplemented' && /compression/i.test(message),
+    fits: (name, code, message) =>
+      code === 'PLT_KFK_UNSUPPORTED_COMPRESSION' ||
+      (name === 'KafkaJSNotImplemented' && /compression/i.test(message)),
   },
   {
     code: 'SW_KAFKA_CONNECTION_LOST',
