@@ -6,6 +6,7 @@
  *  - Where an offset is out of range it goes to another one without a word, and commits that. Here that ends it.
  *  - A fetch with nothing to read sleeps as long as one may wait for records, and a new member has nothing to read before a
  *    `seek`. Here its first fetch waits for that.
+ *  - Where a topic is not there it looks again for as long as it takes, and goes on in what is called so then. Here that ends it.
  *  - Whoever takes the place of a consumer that has ended joins as somebody new, and the group waits for the old one until
  *    its session has timed out. Here it joins as the old one.
  *  - Its members in one process share what they know of committed offsets, and take it from each other. Here each has its own.
@@ -19,6 +20,8 @@ import { hideAborted, type FetchedPartition } from './aborted.ts';
 export interface ClusterHooks {
   /** It is about to join, for the first time or again, and waits for it. */
   onJoin(): Promise<void>;
+  /** A topic that it fetches from is not there. */
+  onUnknown(error: unknown): void;
   /** It is about to fetch, and waits for it. */
   onFetch(): Promise<void> | undefined;
   /** Who was there before, as long as the group may know it. */
@@ -76,7 +79,10 @@ function guardBroker(broker: BrokerMethods, hooks: ClusterHooks): void {
   };
   const fetch = broker.fetch.bind(broker);
   broker.fetch = async (request) => {
-    const answer = await fetch(request);
+    const answer = await fetch(request).catch((error: unknown) => {
+      if ((error as { type?: unknown }).type === 'UNKNOWN_TOPIC_OR_PARTITION') hooks.onUnknown(error);
+      throw error;
+    });
     for (const { partitions } of answer.responses) partitions.forEach(hideAborted);
     return answer;
   };

@@ -54,6 +54,7 @@ class KafkajsConsumer implements KafkaConsumer {
   /** It has joined, and has not given its partitions up again. */
   #isMember = false;
   #hasJoined = false;
+  #hasRead = false;
   #isOver = false;
   /** Lanes that a `seek` came for since the last join. */
   readonly #sought = new Set<string>();
@@ -80,6 +81,10 @@ class KafkajsConsumer implements KafkaConsumer {
         this.#isMember = false;
         this.#stopWaiting();
         await this.#handlers?.onRevoked();
+      },
+      onUnknown: (error) => {
+        // One that was just made may not be known to every broker.
+        if (this.#hasRead) this.#end(error);
       },
       onFetch: () => this.#placed,
     };
@@ -203,6 +208,7 @@ class KafkajsConsumer implements KafkaConsumer {
   async #take(payload: EachBatchPayload): Promise<void> {
     const { batch } = payload;
     const { topic, partition, messages, highWatermark } = batch;
+    this.#hasRead = true;
     this.#commitOnce = (offsets) => payload.commitOffsetsIfNecessary(offsets);
     if (this.#isOver || !payload.isRunning() || payload.isStale() || !this.#sought.has(laneOf(batch))) return;
     try {

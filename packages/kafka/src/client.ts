@@ -134,7 +134,11 @@ export interface ConsumerHandlers {
   onEnd(error: unknown): void;
 }
 
-/** A member of a group. It commits nothing by itself, and moves to no other offset by itself: where its own is gone it ends. */
+/**
+ * A member of a group. It commits nothing by itself, and moves to no other offset by itself: where its own is gone it ends. So
+ * it does where a topic that it has read from is not there any more, or is another one of that name, with Kafka's name for that
+ * as the `type` of the error, `UNKNOWN_TOPIC_OR_PARTITION`.
+ */
 export interface KafkaConsumer {
   /** What the group calls it, once it has joined. */
   readonly memberId?: string | undefined;

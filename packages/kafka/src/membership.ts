@@ -86,6 +86,9 @@ export class Membership {
   /** Since when it does not read for long, whatever it tries. */
   #troubledSince: number | undefined;
   #readingSince = 0;
+  /** Why it has to come back, once more where it is about to. */
+  #lost: { readonly error: unknown } | undefined;
+  #isComingBack = false;
   #failure: { readonly error: unknown } | undefined;
   /** Until it is open, it is the opening that fails. */
   #fail: (error: unknown) => void = () => {};
@@ -186,15 +189,32 @@ export class Membership {
     );
   }
 
-  /** Whatever ended the consumer: another takes its place, as long as that may help. */
+  /** Whatever ended the consumer: another takes its place, as long as that may help. One at a time, or two would stay. */
   async #comeBack(error: unknown): Promise<void> {
     this.#moveTo('joining');
-    this.#troubledSince ??= runtime.now();
+    this.#lost = { error };
+    if (this.#isComingBack) return;
+    this.#isComingBack = true;
     try {
-      await this.#join(error, this.#troubledSince + this.#options.reconnectMs);
+      while (this.#lost !== undefined) {
+        const { error: last } = this.#lost;
+        this.#lost = undefined;
+        this.#troubledSince ??= runtime.now();
+        if (this.#isGone(last)) this.#placement.doubt();
+        await this.#join(last, this.#troubledSince + this.#options.reconnectMs);
+      }
     } catch (failure) {
       if (!this.#closing.signal.aborted) this.#giveUp(failure);
+    } finally {
+      this.#isComingBack = false;
     }
+  }
+
+  /** A topic that was read was not there: what has its name now may be another. */
+  #isGone(error: unknown): boolean {
+    if (error === undefined) return false;
+    const { kafkaError } = this.#translate(error, 'read from Kafka') as Partial<KafkaError>;
+    return kafkaError === 'UNKNOWN_TOPIC_OR_PARTITION';
   }
 
   /** @throws StreamWeldError what cannot pass, or has not passed until then */

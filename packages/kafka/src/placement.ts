@@ -4,7 +4,7 @@ import type { Assignment } from './assignment.ts';
 import { PartitionQueue } from './partition-queue.ts';
 import { laneOf } from './position.ts';
 import type { CheckedSourceOptions } from './source-options.ts';
-import { beginningOf, inRange, type Place, type Start } from './start-offsets.ts';
+import { anew, beginningOf, inRange, type Place, type Start } from './start-offsets.ts';
 import type { TopicList } from './topic-list.ts';
 
 export class Placement {
@@ -16,6 +16,8 @@ export class Placement {
   readonly #endLane: (lane: string) => void;
   /** Once it has placed some: whatever the store said, others may have gone on since. */
   #isLater = false;
+  /** A topic was not there for a while. */
+  #isInDoubt = false;
 
   constructor(
     assignment: Assignment,
@@ -36,15 +38,27 @@ export class Placement {
     for (const queue of this.#assignment.queues) if (!lanes.has(queue.lane)) this.#lose(queue);
   }
 
+  /** What is called as the topics that were read may be another topic by now. */
+  doubt(): void {
+    this.#isInDoubt = true;
+  }
+
   /** @throws KafkaError SW_KAFKA_OFFSET_OUT_OF_RANGE */
   place(places: readonly Place[]): void {
     for (const place of places) this.#begin(place);
     this.#isLater = true;
+    this.#isInDoubt = false;
   }
 
   #begin(place: Place): void {
     const lane = laneOf(place);
     const kept = this.#assignment.get(lane);
+    if (kept !== undefined && this.#isAnother(kept, place)) {
+      const start = anew(kept.handedOut, place, this.#options);
+      this.#lose(kept);
+      this.#assignment.add(new PartitionQueue(place, start, place.high, true));
+      return;
+    }
     if (kept !== undefined) {
       const next = inRange(kept.next, place, this.#options);
       // Somebody else has had it in between, and has done more than was handed out here.
@@ -59,6 +73,12 @@ export class Placement {
       this.#resumed(lane, place) ?? beginningOf(place, this.#options.from, this.#topics.isNew(place));
     const start = inRange(offset, place, this.#options);
     this.#assignment.add(new PartitionQueue(place, start, place.high, isChance || start !== offset));
+  }
+
+  /** With a topic the offsets of its groups go: nobody else takes them from a group that has members. */
+  #isAnother(kept: PartitionQueue, { committed }: Place): boolean {
+    if (committed !== undefined) return false;
+    return kept.committed > kept.start || (this.#isInDoubt && kept.handedOut > kept.start);
   }
 
   #resumed(lane: string, { committed }: Place): Start | undefined {

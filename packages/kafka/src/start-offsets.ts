@@ -74,6 +74,23 @@ export function beginningOf(place: Place, from: CheckedSourceOptions['from'], is
 }
 
 /**
+ * Where to begin in a topic that was made anew while it was read: by the policy alone, since its offsets are other records.
+ * @throws KafkaError SW_KAFKA_OFFSET_OUT_OF_RANGE
+ */
+export function anew(
+  offset: bigint,
+  { topic, partition, low, high }: Place,
+  { onOutOfRange: policy, name: stage }: CheckedSourceOptions,
+): bigint {
+  if (policy !== 'fail') return policy === 'earliest' ? low : high;
+  throw new KafkaError(
+    'SW_KAFKA_OFFSET_OUT_OF_RANGE',
+    `Topic ${JSON.stringify(topic)} was deleted and made anew while partition ${partition} of it was read, up to offset ${offset}: what is there now are other records. Begin again, or give onOutOfRange: 'earliest' or 'latest', which goes on at what there is.`,
+    { stage, topic, partition },
+  );
+}
+
+/**
  * The offset itself where it is there, or is the next that comes; else what the policy says.
  * @throws KafkaError SW_KAFKA_OFFSET_OUT_OF_RANGE
  */
@@ -94,7 +111,7 @@ export function inRange(
       : [`the next that will come is ${high}`, 'Was the topic made anew, or is the position of another one?'];
   throw new KafkaError(
     'SW_KAFKA_OFFSET_OUT_OF_RANGE',
-    `Partition ${partition} of topic ${JSON.stringify(topic)} cannot be read from offset ${offset}: ${what}. ${why}. onOutOfRange: 'earliest' or 'latest' goes on at what there is.`,
+    `Partition ${partition} of topic ${JSON.stringify(topic)} cannot be read from offset ${offset}: ${what}. ${why} onOutOfRange: 'earliest' or 'latest' goes on at what there is.`,
     { stage, topic, partition },
   );
 }
