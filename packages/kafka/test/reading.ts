@@ -1,5 +1,6 @@
 /** What the tests of reading share: topics that are filled, what a group has committed, and runs that tell what they read. */
 
+import { randomUUID } from 'node:crypto';
 import { ConcurrentPipeline, from, type RunReport } from '@streamweld/core';
 import type { Admin, Message } from 'kafkajs';
 import { expect } from 'vitest';
@@ -44,6 +45,11 @@ export interface Reading {
   run(options: Given, more?: ReaderOptions): Reader;
   /** Reads so many, and ends. */
   take(count: number, options: Given): Promise<KafkaRecord[]>;
+  /**
+   * All that is in a topic now, in the order of partitions and offsets. Not by bare kafkajs, which takes what was aborted for
+   * committed where several transactions lie in one fetch.
+   */
+  readToEnd(topic: string, partitions: number): Promise<KafkaRecord[]>;
 }
 
 export function reading(brokers: () => Brokers): Reading {
@@ -126,6 +132,17 @@ export function reading(brokers: () => Brokers): Reading {
       await reader.until(count);
       await reader.end();
       return reader.records;
+    },
+    async readToEnd(topics, partitions) {
+      const reader = run({ topics, groupId: randomUUID() });
+      const lags = () => reader.source.lag();
+      await expect
+        .poll(() => lags().length === partitions && lags().every(({ lag }) => lag === 0), { timeout: 30_000 })
+        .toBe(true);
+      await reader.end();
+      return reader.records.toSorted(
+        (a, b) => a.partition - b.partition || Number(BigInt(a.offset) - BigInt(b.offset)),
+      );
     },
   };
 }

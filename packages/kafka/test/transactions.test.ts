@@ -163,31 +163,6 @@ describeWithKafka(
       },
     );
 
-    it('50 goes on where the broker is killed in the middle', async () => {
-      const [input, output, groupId] = [
-        await seed(2, 600),
-        await brokers().topic({ partitions: 2 }),
-        randomUUID(),
-      ];
-      let isDown: Promise<void> | undefined;
-      await copy(
-        {
-          input,
-          output,
-          groupId,
-          onItem: (n) => {
-            if (n === 200)
-              isDown ??= brokers()
-                .service.crash()
-                .then(() => brokers().service.restart());
-          },
-        },
-        600,
-      );
-      await isDown;
-      await expectAll(output, 2, 600);
-    });
-
     it('61 begins a transaction again that took so long that the brokers aborted it', async () => {
       const [input, output, groupId] = [await seed(1, 200), await brokers().topic(), randomUUID()];
       const before = through().counts.swallowed;

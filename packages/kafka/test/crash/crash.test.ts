@@ -26,36 +26,43 @@ const RECORDS = 15_000;
 
 const TIMEOUT = EFFORT > 0 ? 1_800_000 : 240_000;
 
+const folder = mkdtempSync(join(tmpdir(), 'streamweld-kafka-crash-'));
+const seed = Number(process.env['STREAMWELD_SEED'] ?? Date.now() % 1_000_000);
+const random = new Random(seed);
+beforeAll(() => console.log(`seed ${seed}`));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Each time another of them. */
+function oneOf(brokers: Brokers): { crash(): Promise<void>; restart(): Promise<void> } {
+  const { service } = brokers;
+  let broker = 1;
+  return {
+    crash: () => {
+      broker = random.integer(1, brokers.brokers.length);
+      return service.crash(broker);
+    },
+    restart: () => service.restart(broker),
+  };
+}
+
+function killing(brokers: Brokers, input: string, start: () => Run): Promise<Kills> {
+  return kill({ aims: AIMS, random, service: oneOf(brokers), start, more: () => add(brokers, input) });
+}
+
+/**
+ * A broker that is alone, and is killed between the moment at which it has promised to commit a transaction and the one at
+ * which it has told the partitions, takes them for deleted when it comes back, and forgets the promise: a defect of Kafka
+ * 4.4 that nobody can make up for who writes. Where a topic has replicas, another broker keeps it.
+ */
 describeWithKafka(
-  'kill -9',
+  'kill -9, exactly once',
   (brokers) => {
-    const folder = mkdtempSync(join(tmpdir(), 'streamweld-kafka-crash-'));
-    const seed = Number(process.env['STREAMWELD_SEED'] ?? Date.now() % 1_000_000);
-    const random = new Random(seed);
-    let copy: (...args: string[]) => Run;
-    let toFile: (...args: string[]) => Run;
-    let input: string;
-
-    beforeAll(async () => {
-      console.log(`seed ${seed}`);
-      copy = await buildProgram(join(import.meta.dirname, 'copy.ts'), folder);
-      toFile = await buildProgram(join(import.meta.dirname, 'to-file.ts'), folder);
-      input = await fill(brokers());
-    });
-    afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-    const killing = (start: () => Run): Promise<Kills> =>
-      kill({
-        aims: AIMS,
-        random,
-        service: brokers().service,
-        start,
-        more: () => add(brokers(), input),
-      });
-
     it(`copies each record once, in order, while it is killed ${TIMES}`, { timeout: TIMEOUT }, async () => {
-      const output = await brokers().topic({ partitions: PARTITIONS });
-      const kills = await killing(() => copy(brokers().brokers.join(','), input, output));
+      const copy = await buildProgram(join(import.meta.dirname, 'copy.ts'), folder);
+      const replicated = { partitions: PARTITIONS, copies: 3, config: { 'min.insync.replicas': '2' } };
+      const [input, output] = [await brokers().topic(replicated), await brokers().topic(replicated)];
+      await add(brokers(), input);
+      const kills = await killing(brokers(), input, () => copy(brokers().brokers.join(','), input, output));
       const given = (await brokers().values(input)) as string[];
       const copied = await readBack(brokers(), output);
       const all = await readBack(brokers(), output, true);
@@ -67,10 +74,28 @@ describeWithKafka(
       // It was killed in the midst of transactions, and not between them.
       if (EFFORT > 0) expect(all.length).toBeGreaterThan(copied.length);
     });
+  },
+  { from: ['java'], brokers: 3 },
+);
 
+describeWithKafka(
+  'kill -9, at least once',
+  (brokers) => {
     it(`writes each record into a file while it is killed ${TIMES}`, { timeout: TIMEOUT }, async () => {
+      const toFile = await buildProgram(join(import.meta.dirname, 'to-file.ts'), folder);
+      const input = await brokers().topic({ partitions: PARTITIONS });
+      await add(brokers(), input);
       const path = join(folder, 'lines.txt');
-      const kills = await killing(() => toFile(brokers().brokers.join(','), input, 'to-file', path));
+      const kills = await killing(brokers(), input, () =>
+        toFile(
+          brokers().brokers.join(','),
+          input,
+          'to-file',
+          path,
+          // What is in the file before it is committed comes again; what is gathered until then is only in memory.
+          random.pick(['batch', 'close'] as const),
+        ),
+      );
       const lines = readFileSync(path, 'utf8').split('\n');
       expect(lines.pop()).toBe('');
       const given = (await brokers().values(input)) as string[];
@@ -145,12 +170,6 @@ async function readBack(brokers: Brokers, topic: string, readUncommitted = false
 }
 
 let sent = 0;
-
-async function fill(brokers: Brokers): Promise<string> {
-  const topic = await brokers.topic({ partitions: PARTITIONS });
-  await add(brokers, topic);
-  return topic;
-}
 
 async function add(brokers: Brokers, topic: string): Promise<void> {
   const producer = brokers.kafka().producer();

@@ -7,13 +7,16 @@ import { KafkaSource } from '../../src/source.ts';
 import { drainAtTheEnd } from './at-the-end.ts';
 import { tellProgress } from './progress.ts';
 
-const [brokers, topic, groupId, path] = process.argv.slice(2) as [string, string, string, string];
+const [brokers, topic, groupId, path, fsync] = process.argv.slice(2) as [
+  ...[brokers: string, topic: string, groupId: string, path: string],
+  fsync: 'batch' | 'close',
+];
 
 const source = new KafkaSource({ brokers, topics: topic, groupId, sessionTimeoutMs: 1500 });
 const utf8 = new TextDecoder();
 const lines = from(source).map(({ value }) => utf8.decode(value ?? new Uint8Array()));
 
-const sink = new FileSink(path, { append: true });
+const sink = new FileSink(path, { append: true, fsync });
 const write = sink.write.bind(sink);
 // The disk would be done so soon that a kill came too late.
 sink.write = async (...args) => {
