@@ -8,14 +8,14 @@ import type { Break } from './breaks.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 
-/** Longer than any of the tests takes on a slow machine. */
-const MOST_MS = 120_000;
+/** Longer than any of the tests takes on a slow machine: those of a broker wait for it. */
+const MOST_MS = { core: 120_000, kafka: 300_000 };
 
 /**
  * The names of the tests that saw it, until the first few had.
  * @throws Error when the tests could not be run at all, which proves nothing.
  */
-export async function plant({ name, tests, rule }: Break): Promise<string[]> {
+export async function plant({ name, package: where = 'core', tests, rule }: Break): Promise<string[]> {
   const child = spawn(
     process.execPath,
     [
@@ -26,7 +26,7 @@ export async function plant({ name, tests, rule }: Break): Promise<string[]> {
       '--bail',
       '3',
       ...(rule === undefined ? [] : ['--testNamePattern', `\\b${rule}\\b`]),
-      ...tests.map((test) => `packages/core/test/${test}`),
+      ...tests.map((test) => `packages/${where}/test/${test}`),
     ],
     {
       cwd: root,
@@ -36,7 +36,7 @@ export async function plant({ name, tests, rule }: Break): Promise<string[]> {
     },
   );
   // With its workers: one that goes round for ever would not notice that its parent is gone.
-  const timer = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), MOST_MS);
+  const timer = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), MOST_MS[where]);
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   clearTimeout(timer);
   const start = stdout.indexOf('{"');

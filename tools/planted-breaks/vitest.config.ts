@@ -1,17 +1,17 @@
-/** The tests of core with one defect planted, which `STREAMWELD_BREAK` names. */
+/** The tests of a package with one defect planted, which `STREAMWELD_BREAK` names. */
 
 import path from 'node:path';
 import { defaultServerConditions } from 'vite';
 import { defineConfig } from 'vitest/config';
 import { BREAKS } from './breaks.ts';
 
-const core = path.resolve(import.meta.dirname, '../../packages/core');
 const planted = BREAKS.find(({ name }) => name === process.env['STREAMWELD_BREAK']);
 if (planted === undefined) throw new Error(`There is no break '${process.env['STREAMWELD_BREAK']}'.`);
-const target = path.join(core, 'src', planted.file);
+const root = path.resolve(import.meta.dirname, '../../packages', planted.package ?? 'core');
+const target = path.join(root, 'src', planted.file);
 
 export default defineConfig({
-  root: core,
+  root,
   ssr: { resolve: { conditions: ['@streamweld/source', ...defaultServerConditions] } },
   plugins: [
     {
@@ -21,5 +21,9 @@ export default defineConfig({
         id.split('?')[0] === target ? code.replace(planted.find, () => planted.replace) : undefined,
     },
   ],
-  test: { include: ['test/**/*.test.ts'], testTimeout: 20_000, reporters: ['json'] },
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: planted.package === 'kafka' ? 60_000 : 20_000,
+    reporters: ['json'],
+  },
 });

@@ -4,11 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { BREAKS } from '../planted-breaks/breaks.ts';
 import { plant } from '../planted-breaks/plant.ts';
 
-const source = path.resolve(import.meta.dirname, '../../packages/core/src');
+const packages = path.resolve(import.meta.dirname, '../../packages');
 
 describe('planted breaks', () => {
   it.each(BREAKS.map((planted) => [planted.name, planted] as const))('can be planted: %s', (_, planted) => {
-    const code = readFileSync(path.join(source, planted.file), 'utf8');
+    const code = readFileSync(path.join(packages, planted.package ?? 'core', 'src', planted.file), 'utf8');
     expect(code.split(planted.find).length - 1).toBe(1);
     expect(planted.replace).not.toBe(planted.find);
   });
