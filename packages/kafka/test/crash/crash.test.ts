@@ -17,6 +17,7 @@ import { KafkaSource } from '../../src/source.ts';
 import { type Brokers, describeWithKafka } from '../service.ts';
 import { drainAtTheEnd } from './at-the-end.ts';
 import { kill, type Kills } from './killing.ts';
+import { isInFlight, type Progress, progressOf, until } from './progress.ts';
 
 const EFFORT = Number(process.env['STREAMWELD_CRASH_EFFORT'] ?? 0);
 const AIMS = EFFORT > 0 ? { process: 45, broker: 7 } : { process: 3, broker: 1 };
@@ -73,6 +74,34 @@ describeWithKafka(
       expect(kills.process).toBeGreaterThanOrEqual(AIMS.process);
       // It was killed in the midst of transactions, and not between them.
       if (EFFORT > 0) expect(all.length).toBeGreaterThan(copied.length);
+    });
+
+    it('62 fences a process that stood still for longer than its session: what it had in hand is not there twice', {
+      timeout: 120_000,
+    }, async () => {
+      const copy = await buildProgram(join(import.meta.dirname, 'copy.ts'), folder);
+      const replicated = { partitions: PARTITIONS, copies: 3, config: { 'min.insync.replicas': '2' } };
+      const [input, output] = [await brokers().topic(replicated), await brokers().topic(replicated)];
+      const start = () => copy(brokers().brokers.join(','), input, output);
+      for (let round = 0; round < 3; round += 1) await add(brokers(), input);
+      const zombie = start();
+      await until(zombie, isInFlight);
+      zombie.child.kill('SIGSTOP');
+      const heir = start();
+      try {
+        // It has taken over each of the partitions.
+        expect(await until(heir, ({ written }) => written >= 1000 * PARTITIONS)).toBeDefined();
+        expect(isInFlight(progressOf(zombie) as Progress)).toBe(true);
+      } finally {
+        zombie.child.kill('SIGCONT');
+      }
+      const [code] = await zombie.exited;
+      expect([code, zombie.output()]).toEqual([1, expect.stringContaining('SW_CHECKPOINT_FENCED')]);
+      const [heirCode] = await heir.exited;
+      expect([heirCode, heir.output()]).toEqual([0, expect.stringContaining('done')]);
+      const given = (await brokers().values(input)) as string[];
+      const copied = await readBack(brokers(), output);
+      expect(differences(given, copied)).toEqual({ lost: [], twice: [], unknown: [], disordered: [] });
     });
   },
   { from: ['java'], brokers: 3 },
