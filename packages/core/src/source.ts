@@ -48,6 +48,8 @@ export interface SourceContext<P = unknown> {
   readonly positions: ReadonlyMap<string, P>;
   /** Aborts when the run does. It is the run's own: it has few listeners and lives as long as the run. */
   readonly signal: AbortSignal;
+  /** The name of the run's checkpoint: positions are kept under it. Undefined where nobody keeps any but the source itself. */
+  readonly checkpoint?: string | undefined;
   /** Settles when all that was handed out in this lane so far is settled. For a source that must give a lane up. */
   settled(lane: string): Promise<void>;
   /** The lane is no longer ours: what is still open in it is never committed. */

@@ -33,6 +33,8 @@ export class Assignment {
   #turn = 0;
   /** Who waits for room. */
   readonly #rooms = new Map<PartitionQueue, Deferred>();
+  /** All of them together have enough: nothing is fetched before half of it is taken. */
+  #isHeld = false;
   readonly #tap: () => Tap | undefined;
 
   constructor(levels: Levels, tap: () => Tap | undefined) {
@@ -74,7 +76,28 @@ export class Assignment {
     const queue = this.#queues.get(laneOf(fetched));
     if (queue === undefined) return undefined;
     queue.put(fetched);
+    if (this.#hasEnough(1)) {
+      this.#isHeld = true;
+      for (const other of this.#order) if (other !== queue) this.#pause(other);
+      return this.#awaitRoom(queue);
+    }
     return this.isFull(queue) ? this.#awaitRoom(queue) : undefined;
+  }
+
+  /** Many partitions that have little each have much together. */
+  #hasEnough(share: number): boolean {
+    let [items, bytes] = [0, 0];
+    for (const queue of this.#order) {
+      items += queue.items;
+      bytes += queue.bytes;
+    }
+    return items >= this.#levels.maxItems * share || bytes >= this.#levels.maxBytes * share;
+  }
+
+  #pause(queue: PartitionQueue): void {
+    if (queue.isPaused) return;
+    queue.isPaused = true;
+    this.#tap()?.pause(queue);
   }
 
   async #awaitRoom(queue: PartitionQueue): Promise<void> {
@@ -84,10 +107,8 @@ export class Assignment {
       // Who is fast takes it at once; who is slow is not to keep the client from telling that it lives.
       await within(ROOM_MS, room.promise);
     } catch {
-      if (this.#queues.get(queue.lane) === queue && this.isFull(queue, 0.5)) {
-        queue.isPaused = true;
-        this.#tap()?.pause(queue);
-      }
+      if (this.#queues.get(queue.lane) === queue && (this.#isHeld || this.isFull(queue, 0.5)))
+        this.#pause(queue);
     } finally {
       if (this.#rooms.get(queue) === room) this.#rooms.delete(queue);
     }
@@ -101,10 +122,17 @@ export class Assignment {
       this.#turn = (this.#turn + 1) % length;
       const taken = queue.take(demand);
       if (taken === undefined) continue;
-      if ((queue.isPaused || this.#rooms.size > 0) && !this.isFull(queue, 0.5)) this.#makeRoom(queue);
+      if (this.#isHeld && !this.#hasEnough(0.5)) this.#resumeAll();
+      else if (!this.#isHeld && (queue.isPaused || this.#rooms.size > 0) && !this.isFull(queue, 0.5))
+        this.#makeRoom(queue);
       return { queue, records: taken.records, offset: taken.offset };
     }
     return undefined;
+  }
+
+  #resumeAll(): void {
+    this.#isHeld = false;
+    for (const queue of this.#order) if (!this.isFull(queue, 0.5)) this.#makeRoom(queue);
   }
 
   #makeRoom(queue: PartitionQueue): void {

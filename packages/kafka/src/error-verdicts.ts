@@ -47,7 +47,7 @@ export const PROTOCOL: Readonly<Record<string, Verdict>> = {
   UNKNOWN_TOPIC_OR_PARTITION: {
     code: 'SW_KAFKA_TOPIC_UNKNOWN',
     isTransient: true,
-    words: 'there is no such topic or partition. Create it, or check the name',
+    words: 'there is no such topic or partition, or the user may not see it. Create it, or check the name',
   },
   INVALID_TOPIC_EXCEPTION: {
     code: 'SW_KAFKA_TOPIC_UNKNOWN',
@@ -94,7 +94,9 @@ export const PROTOCOL: Readonly<Record<string, Verdict>> = {
   },
   TOPIC_AUTHORIZATION_FAILED: denied('the user may not use the topic. Allow it by an ACL'),
   GROUP_AUTHORIZATION_FAILED: denied('the user may not use the group. Allow it by an ACL'),
-  CLUSTER_AUTHORIZATION_FAILED: denied('the user may not do that in this cluster. Allow it by an ACL'),
+  CLUSTER_AUTHORIZATION_FAILED: denied(
+    'the user may not do that in this cluster. Allow it by an ACL: whoever writes idempotently needs WRITE on a topic at least',
+  ),
   TRANSACTIONAL_ID_AUTHORIZATION_FAILED: denied(
     'the user may not use this transactionalId. Allow it by an ACL for the prefix',
   ),
@@ -109,6 +111,12 @@ export const PROTOCOL: Readonly<Record<string, Verdict>> = {
   PRODUCER_FENCED: FENCED,
   TRANSACTION_COORDINATOR_FENCED: COORDINATOR,
   INVALID_TXN_STATE: TRANSACTION,
+  INVALID_SESSION_TIMEOUT: {
+    code: 'SW_KAFKA_FAILED',
+    isTransient: false,
+    words:
+      'the brokers allow no such session. Give a sessionTimeoutMs between their group.min.session.timeout.ms and group.max.session.timeout.ms, 6 seconds and 30 minutes if nobody changed them',
+  },
   INVALID_TRANSACTION_TIMEOUT: {
     code: 'SW_KAFKA_TRANSACTION_FAILED',
     isTransient: false,
@@ -225,7 +233,14 @@ export const NETWORK: readonly NetworkVerdict[] = [
       ['KafkaJSConnectionError', 'KafkaJSBrokerNotFound', 'KafkaJSNoBrokerAvailableError'].includes(name),
   },
   {
+    // kafkajs keeps to itself why.
+    ...busy(
+      'no broker said which of them looks after the group, or the transactionalId. Are brokers down, or may the user not use it (an ACL for READ on the group, for WRITE on the transactionalId)?',
+    ),
+    fits: (name) => /GroupCoordinatorNotFound/.test(name),
+  },
+  {
     ...busy('what is known of the topic is not up to date'),
-    fits: (name) => /MetadataNotLoaded|StaleTopicMetadata|GroupCoordinatorNotFound/.test(name),
+    fits: (name) => /MetadataNotLoaded|StaleTopicMetadata/.test(name),
   },
 ];

@@ -4,7 +4,6 @@ import type { KafkaAdmin, KafkaClient } from './client.ts';
 import { DeadlinePassed, within } from './deadline.ts';
 import { KafkaError, toKafkaError } from './errors.ts';
 import type { CheckedReach } from './options.ts';
-import { untilAborted } from './until-aborted.ts';
 
 /** How long a connection may take to be closed. */
 const CLOSE_MS = 3000;
@@ -33,7 +32,7 @@ export class Inquiry {
     })();
     try {
       const ms = connectTimeoutMs + requestTimeoutMs;
-      return await untilAborted(this.#signal, inTime(ms, 'ask the brokers', name, answering));
+      return await inTime(ms, 'ask the brokers', name, answering, this.#signal);
     } catch (error) {
       if (this.#signal.aborted) throw error;
       throw toKafkaError(error, { action: 'ask the brokers', stage: name });
@@ -59,10 +58,16 @@ export async function leave(client: { close(): Promise<void> }): Promise<void> {
   }
 }
 
-/** @throws KafkaError SW_KAFKA_TIMEOUT, or what the promise rejects with */
-export async function inTime<R>(ms: number, action: string, stage: string, underWay: Promise<R>): Promise<R> {
+/** @throws KafkaError SW_KAFKA_TIMEOUT, the reason of the signal, or what the promise rejects with */
+export async function inTime<R>(
+  ms: number,
+  action: string,
+  stage: string,
+  underWay: Promise<R>,
+  signal?: AbortSignal,
+): Promise<R> {
   try {
-    return await within(ms, underWay);
+    return await within(ms, underWay, signal);
   } catch (error) {
     if (!(error instanceof DeadlinePassed)) throw error;
     throw new KafkaError(

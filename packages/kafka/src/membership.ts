@@ -19,7 +19,7 @@ import type {
   PartitionOffset,
   TopicPartition,
 } from './client.ts';
-import { within } from './deadline.ts';
+import { DeadlinePassed, within } from './deadline.ts';
 import { isTransient, type KafkaError, toKafkaError } from './errors.ts';
 import { Inquiry, inTime, leave } from './inquiry.ts';
 import type { PartitionQueue, Taken } from './partition-queue.ts';
@@ -29,7 +29,6 @@ import type { CheckedSourceOptions } from './source-options.ts';
 import { findPlaces } from './start-offsets.ts';
 import { TopicList } from './topic-list.ts';
 import { TopicWatch } from './topic-watch.ts';
-import { untilAborted } from './until-aborted.ts';
 
 /** Whose records it reads. */
 export interface MembershipHost {
@@ -44,6 +43,9 @@ export interface MembershipHost {
 
 /** How long a fetch waits for records: stopping waits for it. */
 const FETCH_WAIT_MS = 100;
+
+/** Opening waits no longer for the group. */
+const OPEN_MS = 3000;
 
 /** How often it looks whether the group has been heard of again. */
 const LAPSED_MS = 100;
@@ -117,15 +119,20 @@ export class Membership {
     });
   }
 
-  /** Resolves when it has joined and knows where its partitions begin. */
+  /** Resolves when it has joined and knows where its partitions begin, or takes long to join. */
   async open(): Promise<void> {
     const opened = new Deferred();
     this.#fail = opened.reject;
     await this.#inquiry.ask((admin) => this.#topics.find(admin));
     if (this.#topics.names.length > 0) {
       this.#ready.promise.then(opened.resolve, opened.reject);
-      await this.#join(undefined, runtime.now() + this.#options.connectTimeoutMs);
-      await opened.promise;
+      void this.#comeBack(undefined, this.#options.connectTimeoutMs);
+      try {
+        await within(OPEN_MS, opened.promise);
+      } catch (error) {
+        // The group may wait long for others. That goes on, and whoever reads can be drained meanwhile.
+        if (!(error instanceof DeadlinePassed)) throw error;
+      }
     }
     this.#fail = (error) => this.#host.onFail(error);
     this.#watch.begin();
@@ -183,14 +190,12 @@ export class Membership {
     };
     // The group may wait for members that have gone, and for those who are slow to join.
     const ms = this.#options.connectTimeoutMs + sessionTimeoutMs + rebalanceTimeoutMs;
-    await untilAborted(
-      this.#closing.signal,
-      inTime(ms, 'join the group', this.#options.name, consumer.start(this.#topics.names, handlers)),
-    );
+    const starting = consumer.start(this.#topics.names, handlers);
+    await inTime(ms, 'join the group', this.#options.name, starting, this.#closing.signal);
   }
 
   /** Whatever ended the consumer: another takes its place, as long as that may help. One at a time, or two would stay. */
-  async #comeBack(error: unknown): Promise<void> {
+  async #comeBack(error: unknown, patienceMs: number = this.#options.reconnectMs): Promise<void> {
     this.#moveTo('joining');
     this.#lost = { error };
     if (this.#isComingBack) return;
@@ -201,7 +206,7 @@ export class Membership {
         this.#lost = undefined;
         this.#troubledSince ??= runtime.now();
         if (this.#isGone(last)) this.#placement.doubt();
-        await this.#join(last, this.#troubledSince + this.#options.reconnectMs);
+        await this.#join(last, this.#troubledSince + patienceMs);
       }
     } catch (failure) {
       if (!this.#closing.signal.aborted) this.#giveUp(failure);
@@ -269,6 +274,8 @@ export class Membership {
             : await this.#inquiry.ask((admin) => findPlaces(admin, partitions, this.#options));
         if (epoch !== this.#epoch) return;
         this.#placement.place(places);
+        await this.#commitStarts();
+        if (epoch !== this.#epoch) return;
         for (const queue of this.#assignment.queues) this.#fetch(queue);
         this.#moveTo('reading');
         return;
@@ -282,6 +289,13 @@ export class Membership {
       await this.#sleep(waitMs);
       if (epoch !== this.#epoch) return;
     }
+  }
+
+  /** Before anything else, so that another begins there too; where it fails, it is told with the first that is read. */
+  async #commitStarts(): Promise<void> {
+    const starts = this.#assignment.queues.filter(({ committed, start }) => committed < start);
+    const due = new Map(starts.map(({ lane, start }) => [lane, start]));
+    await this.#commitOnce(due).catch(() => {});
   }
 
   #fetch(queue: PartitionQueue): void {

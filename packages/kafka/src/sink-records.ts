@@ -58,7 +58,9 @@ export class Records<T> {
 
   #headers(given: HeaderValues | undefined): Headers | undefined {
     if (given === undefined) return undefined;
-    if (typeof given !== 'object' || given === null) this.#refuse('headers', 'an object', given);
+    // A Map or a list would be taken for an object without headers, or with the names 0, 1, 2.
+    if (typeof given !== 'object' || given === null || Symbol.iterator in given)
+      this.#refuse('headers', 'an object of names and values', given);
     const entries: [string, Uint8Array | Uint8Array[]][] = [];
     for (const [name, value] of Object.entries(given)) {
       if (value === undefined) continue;
@@ -116,5 +118,6 @@ function toBytes(value: RecordBytes): Uint8Array {
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null';
+  if (value instanceof Map) return 'a Map';
   return Array.isArray(value) ? 'an array' : `of type ${typeof value}`;
 }

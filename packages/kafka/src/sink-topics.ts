@@ -6,6 +6,9 @@ import type { KafkaClient } from './client.ts';
 /** A topic may gain partitions: it is looked up again after so long, in milliseconds. */
 const MAX_AGE_MS = 300_000;
 
+/** One that is not there is not asked for again before so long, in milliseconds: each question takes a while. */
+const MISSING_MS = 5000;
+
 /** So much goes to one partition before it is the next one's turn, as in Java's client: large batches cost less than many small ones. */
 const STICKY_BYTES = 16 << 10;
 
@@ -41,6 +44,8 @@ export class Topics {
   readonly #maxBatchBytes: number;
   readonly #life: AbortSignal;
   readonly #known = new Map<string, Topic>();
+  /** Those that are not there, as was found not long ago. */
+  readonly #missing = new Map<string, { readonly error: StreamWeldError; readonly until: number }>();
 
   /** @param life aborts when the sink is closed: nothing is begun then. */
   constructor(client: KafkaClient, maxBatchBytes: number, life: AbortSignal) {
@@ -59,30 +64,47 @@ export class Topics {
    * @throws StreamWeldError where the brokers cannot be asked
    */
   async learn(names: Iterable<string>, signal: AbortSignal): Promise<ReadonlyMap<string, StreamWeldError>> {
-    const due = [...new Set(names)].filter((name) => this.#isDue(name));
     const unknown = new Map<string, StreamWeldError>();
+    const due = [...new Set(names)].filter((name) => {
+      const error = this.#missingError(name);
+      if (error !== undefined) unknown.set(name, error);
+      return error === undefined && this.#isDue(name);
+    });
     if (due.length === 0) return unknown;
     this.#life.throwIfAborted();
     const admin = this.#client.createAdmin();
     const forget = [signal, this.#life].map((each) => onAbort(each, () => void admin.close()));
     try {
       await admin.connect();
-      for (const name of due) {
-        try {
-          this.#note(name, await admin.partitions(name));
-        } catch (error) {
-          // Of one that is known already, what is known goes on to be true for a while.
-          if (this.#known.has(name)) this.#note(name, undefined);
-          else if (isStreamWeldError(error) && error.code === 'SW_KAFKA_TOPIC_UNKNOWN')
+      // At once: one that is not there is asked for again and again for some seconds.
+      await Promise.all(
+        due.map(async (name) => {
+          try {
+            this.#note(name, await admin.partitions(name));
+          } catch (error) {
+            // Of one that is known already, what is known goes on to be true for a while.
+            if (this.#known.has(name)) {
+              this.#note(name, undefined);
+              return;
+            }
+            if (!isStreamWeldError(error) || error.code !== 'SW_KAFKA_TOPIC_UNKNOWN') throw error;
             unknown.set(name, error);
-          else throw error;
-        }
-      }
+            this.#missing.set(name, { error, until: runtime.now() + MISSING_MS });
+          }
+        }),
+      );
       return unknown;
     } finally {
       for (const each of forget) each();
       await admin.close();
     }
+  }
+
+  #missingError(name: string): StreamWeldError | undefined {
+    const missing = this.#missing.get(name);
+    if (missing === undefined || missing.until > runtime.now()) return missing?.error;
+    this.#missing.delete(name);
+    return undefined;
   }
 
   #isDue(name: string): boolean {

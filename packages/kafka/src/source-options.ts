@@ -11,6 +11,7 @@ import {
 } from '@streamweld/core/connector';
 import { type CheckedReach, checkReach, checkTimeout, REACH_OPTIONS, type ReachOptions } from './options.ts';
 import { parseLane } from './position.ts';
+import { fits } from './topic-list.ts';
 
 /** Where a partition begins of which the group has committed nothing: by lane, `orders/0`, the offset of the first record. */
 export type StartOffsets = Readonly<Record<string, string | number | bigint>>;
@@ -22,8 +23,8 @@ export interface KafkaSourceOptions extends ReachOptions {
   readonly groupId: string;
   /**
    * Where to begin where nothing is committed: the first record, the next that comes, the first at or after a time, or offsets
-   * by lane (`{ 'orders/0': 500 }`; other lanes begin at the first record). Partitions that are added to a topic while it is
-   * read begin at the first record, also with `'latest'`. Default `'earliest'`.
+   * by lane (`{ 'orders/0': 500 }`; other lanes begin at the first record). A partition that is added to a topic in which
+   * the group has committed begins at its first record, also with `'latest'`. Default `'earliest'`.
    */
   readonly from?: 'earliest' | 'latest' | Date | StartOffsets | undefined;
   /**
@@ -37,7 +38,7 @@ export interface KafkaSourceOptions extends ReachOptions {
    * Who commits the offsets: the source, or the transaction of a KafkaSink that keeps positions. Default `'source'`.
    */
   readonly commitBy?: 'source' | 'sink' | undefined;
-  /** The most records and bytes that wait here, all partitions together. Default 50,000 and 32 MiB; one fetch may come on top. */
+  /** The most records and bytes that wait here, all partitions together. Default 50,000 and 32 MiB; one fetch of each broker may come on top. */
   readonly buffer?:
     | { readonly maxItems?: number | undefined; readonly maxBytes?: number | undefined }
     | undefined;
@@ -108,7 +109,7 @@ export function checkSourceOptions(options: KafkaSourceOptions): CheckedSourceOp
     ),
     topics,
     groupId: checkText('groupId', given.groupId),
-    from: checkFrom(given.from ?? 'earliest'),
+    from: checkFrom(given.from ?? 'earliest', topics),
     onOutOfRange: checkOneOf('onOutOfRange', given.onOutOfRange ?? 'fail', ['fail', 'earliest', 'latest']),
     readUncommitted: checkBoolean('readUncommitted', given.readUncommitted ?? false),
     commitBy: checkOneOf('commitBy', given.commitBy ?? 'source', ['source', 'sink']),
@@ -128,7 +129,7 @@ function checkTopics(given: unknown): readonly (string | RegExp)[] {
   return topics.map((topic) => (topic instanceof RegExp ? topic : checkText('topics', topic)));
 }
 
-function checkFrom(given: unknown): CheckedSourceOptions['from'] {
+function checkFrom(given: unknown, topics: readonly (string | RegExp)[]): CheckedSourceOptions['from'] {
   if (given === 'earliest' || given === 'latest') return given;
   if (given instanceof Date) {
     if (Number.isNaN(given.getTime())) throw new OptionError('from', 'a date that is one', given);
@@ -139,8 +140,14 @@ function checkFrom(given: unknown): CheckedSourceOptions['from'] {
   }
   return new Map(
     Object.entries(given).map(([lane, offset]) => {
-      if (parseLane(lane) === undefined)
-        throw new OptionError('from', "offsets by lane, '<topic>/<partition>'", lane);
+      const place = parseLane(lane);
+      if (place === undefined) throw new OptionError('from', "offsets by lane, '<topic>/<partition>'", lane);
+      if (
+        !topics.some((topic) =>
+          typeof topic === 'string' ? topic === place.topic : fits(topic, place.topic),
+        )
+      )
+        throw new OptionError('from', 'offsets in the topics that are read', lane, 'Check the name.');
       if (/^\d{1,19}$/.test(String(offset))) return [lane, BigInt(offset as string)];
       throw new OptionError(`from[${JSON.stringify(lane)}]`, 'a whole number of at least 0', offset);
     }),

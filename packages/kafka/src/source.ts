@@ -6,6 +6,7 @@ import {
   type Positioned,
   type Source,
   type SourceContext,
+  StreamWeldError,
 } from '@streamweld/core/connector';
 import { KafkaError } from './errors.ts';
 import { Membership } from './membership.ts';
@@ -54,6 +55,7 @@ export class KafkaSource implements Source<KafkaRecord, KafkaPosition> {
 
   async open(context: SourceContext<KafkaPosition>): Promise<void> {
     const { positions, signal } = context;
+    this.#checkCommitter(context);
     const resumes = new Map<string, bigint>();
     for (const [lane, position] of positions) resumes.set(lane, this.#offsetOf(lane, position));
     this.#tellRun = (error) => context.fail(error);
@@ -145,6 +147,16 @@ export class KafkaSource implements Source<KafkaRecord, KafkaPosition> {
     this.stop();
     this.#stopListening?.();
     await this.#membership?.close();
+  }
+
+  /** Else nobody would commit, and each run would begin where the first did. */
+  #checkCommitter({ checkpoint }: SourceContext<KafkaPosition>): void {
+    if (this.#options.commitBy === 'source' || checkpoint !== undefined) return;
+    throw new StreamWeldError(
+      'SW_EXACTLY_ONCE_IMPOSSIBLE',
+      `'${this.name}' leaves its offsets to the sink, and its run has no checkpoint: nobody would commit them. Give the run .checkpoint(store, name), and for exactly once a KafkaSink with a transactionalId; or leave commitBy out.`,
+      { stage: this.name },
+    );
   }
 
   #offsetOf(lane: string, position: unknown): bigint {

@@ -11,6 +11,8 @@ export interface Place extends TopicPartition {
   readonly high: bigint;
   /** What the group has committed. */
   readonly committed: bigint | undefined;
+  /** Whether the group has committed anything in the topic: then a partition without an offset was added since. */
+  readonly isOfKnownTopic: boolean;
   /** The first record at or after the time that is asked for. */
   readonly at: bigint | undefined;
 }
@@ -57,6 +59,7 @@ export async function findPlaces(
         low: BigInt(marks.low),
         high: BigInt(marks.high),
         committed: own === undefined ? undefined : BigInt(own),
+        isOfKnownTopic: committed.size > 0,
         at: at === undefined ? undefined : BigInt(at.offset),
       });
     }
@@ -68,7 +71,10 @@ export async function findPlaces(
 export function beginningOf(place: Place, from: CheckedSourceOptions['from'], isNew: boolean): Start {
   if (place.committed !== undefined) return { offset: place.committed, isChance: false };
   if (from === 'earliest' || isNew) return { offset: place.low, isChance: false };
-  if (from === 'latest') return { offset: place.high, isChance: true };
+  if (from === 'latest')
+    return place.isOfKnownTopic
+      ? { offset: place.low, isChance: false }
+      : { offset: place.high, isChance: true };
   if (from instanceof Date) return { offset: place.at ?? place.high, isChance: true };
   return { offset: from.get(laneOf(place)) ?? place.low, isChance: false };
 }

@@ -56,14 +56,14 @@ export class TopicList {
       'SW_KAFKA_TOPIC_UNKNOWN',
       this.#isOpen
         ? `Topic ${JSON.stringify(topic)} was deleted while it was read. What was handed out before is settled as far as the sinks took it.`
-        : `There is no topic ${JSON.stringify(topic)}. Create it, or check the name.`,
+        : `There is no topic ${JSON.stringify(topic)}, or the user may not see it. Create it, or check the name.`,
       { stage: this.#stage, topic },
     );
   }
 }
 
 /** An expression with a `g` or `y` would begin where it ended the last time. */
-function fits(pattern: RegExp, name: string): boolean {
+export function fits(pattern: RegExp, name: string): boolean {
   pattern.lastIndex = 0;
   return pattern.test(name);
 }

@@ -1,9 +1,9 @@
 /** A member that has to come back: into topics that are others by now, and while there is more than one reason to. */
 
 import { expect, it } from 'vitest';
-import type { ConsumerHandlers, KafkaClient, KafkaConsumer } from '../src/client.ts';
 import { openClient } from '../src/client-kafkajs.ts';
 import { checkReach } from '../src/options.ts';
+import { holdClient } from './held-client.ts';
 import { numbers, reading } from './reading.ts';
 import { describeWithKafka } from './service.ts';
 
@@ -63,6 +63,23 @@ describeWithKafka('KafkaSource, coming back', (brokers) => {
     expect(numbers(reader.records)).toEqual([...count(0, 50), ...count(1000, 1200)]);
   });
 
+  it('can be drained, or aborted, while it still waits to join', async () => {
+    const topics = await brokers().topic();
+    await produce(topics, 5);
+    for (const end of ['drain', 'abort'] as const) {
+      const held = holdClient(openClient(checkReach({ brokers: brokers().brokers }, 'test')));
+      held.holdNext();
+      const reader = run({ client: held.client, topics });
+      await expect.poll(() => held.isHeld, SOON).toBe(true);
+      if (end === 'drain') await reader.pipeline.drain();
+      else await reader.pipeline.abort();
+      await Promise.allSettled([reader.done]);
+      expect(reader.records).toEqual([]);
+      expect(held.open).toBe(0);
+      held.letGo();
+    }
+  });
+
   it('is one member, also where a topic comes while it joins again', async () => {
     const prefix = `${await brokers().topic()}-`;
     const [first, second] = [`${prefix}first`, `${prefix}second`];
@@ -71,7 +88,7 @@ describeWithKafka('KafkaSource, coming back', (brokers) => {
     await make(first);
     await produce(first, 10);
 
-    const held = hold(openClient(checkReach({ brokers: brokers().brokers }, 'test')));
+    const held = holdClient(openClient(checkReach({ brokers: brokers().brokers }, 'test')));
     const reader = run({
       client: held.client,
       topics: new RegExp(`^${prefix}`),
@@ -96,59 +113,3 @@ describeWithKafka('KafkaSource, coming back', (brokers) => {
     expect(numbers(reader.records).toSorted((a, b) => a - b)).toEqual(count(0, 20));
   });
 });
-
-/** A client whose consumers can be lost, and be kept from joining. */
-function hold(inner: KafkaClient) {
-  let handlers: ConsumerHandlers | undefined;
-  let gate: Promise<void> | undefined;
-  const held = {
-    open: 0,
-    looks: 0,
-    isHeld: false,
-    letGo: (): void => {},
-    holdNext(): void {
-      gate = new Promise((resolve) => {
-        held.letGo = () => {
-          gate = undefined;
-          resolve();
-        };
-      });
-    },
-    lose(error: unknown): void {
-      handlers?.onEnd(error);
-    },
-    client: {
-      createProducer: (options) => inner.createProducer(options),
-      createAdmin() {
-        const admin = inner.createAdmin();
-        const topics = admin.topics.bind(admin);
-        admin.topics = async () => {
-          const found = await topics();
-          held.looks += 1;
-          return found;
-        };
-        return admin;
-      },
-      createConsumer(options): KafkaConsumer {
-        const consumer = inner.createConsumer(options);
-        const [start, close] = [consumer.start.bind(consumer), consumer.close.bind(consumer)];
-        let isOpen = false;
-        consumer.start = async (topics, own) => {
-          handlers = own;
-          isOpen = true;
-          held.open += 1;
-          held.isHeld = gate !== undefined;
-          await gate;
-          await start(topics, own);
-        };
-        consumer.close = async () => {
-          await close();
-          if (isOpen) held.open -= 1;
-          isOpen = false;
-        };
-        return consumer;
-      },
-    } satisfies KafkaClient,
-  };
-  return held;
-}

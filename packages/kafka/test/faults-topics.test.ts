@@ -11,7 +11,7 @@ const count = (first: number, end: number): number[] =>
   Array.from({ length: end - first }, (_, n) => first + n);
 
 describeWithKafka('KafkaSource, and topics that change', (brokers) => {
-  const { committed, deleteRecords, produce, run, source, take, withAdmin } = reading(brokers);
+  const { addPartitions, committed, deleteRecords, produce, run, source, take, withAdmin } = reading(brokers);
 
   /** A run that waits in its first write, while most of the topic is still to be fetched. */
   const beginSlowly = async (onOutOfRange: 'fail' | 'earliest' | 'latest') => {
@@ -95,21 +95,25 @@ describeWithKafka('KafkaSource, and topics that change', (brokers) => {
     await produce(topics, 5);
     const reader = run({ topics, from: 'latest', metadataMaxAgeMs: 500 });
     await expect.poll(() => committed(topics, topics), SOON).toEqual(['5']);
-    await withAdmin((admin) => admin.createPartitions({ topicPartitions: [{ topic: topics, count: 2 }] }));
+    await addPartitions(topics, 2);
     // Even numbers go to the first, which is read from what comes next.
-    await expect
-      .poll(
-        () =>
-          produce(topics, 10, { first: 10, partitions: 2 }).then(
-            () => true,
-            () => false,
-          ),
-        SOON,
-      )
-      .toBe(true);
+    await produce(topics, 10, { first: 10, partitions: 2 });
     await expect.poll(() => new Set(numbers(reader.records)).size, SOON).toBe(10);
     await reader.end();
     expect(numbers(reader.records).sort((a, b) => a - b)).toEqual(count(10, 20));
+  });
+
+  it('63 reads partitions that were added from their beginning with from: latest, whoever reads them first', async () => {
+    const topics = await brokers().topic();
+    await produce(topics, 5);
+    const first = run({ topics, from: 'latest' });
+    await expect.poll(() => committed(topics, topics), SOON).toEqual(['5']);
+    await first.end();
+    await addPartitions(topics, 2);
+    await produce(topics, 10, { first: 10, partitions: 2 });
+    const second = run({ topics, from: 'latest' });
+    await expect.poll(() => new Set(numbers(second.records)).size, SOON).toBe(10);
+    await second.end();
   });
 
   it('63 fails where its topic is deleted while it is read', async () => {

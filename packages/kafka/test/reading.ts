@@ -36,6 +36,8 @@ export interface Reading {
   produce(topic: string, count: number, options?: { first?: number; partitions?: number }): Promise<void>;
   /** Deletes what lies before an offset. */
   deleteRecords(topic: string, offset: string, partition?: number): Promise<void>;
+  /** Adds partitions, and waits until the brokers know them: kafkajs sends nothing to those that it does not know, and says nothing. */
+  addPartitions(topic: string, count: number): Promise<void>;
   /** Lends an admin client of kafkajs. */
   withAdmin<R>(use: (admin: Admin) => Promise<R>): Promise<R>;
   /** What the group has committed, by partition; `-1` where that is nothing. */
@@ -114,6 +116,13 @@ export function reading(brokers: () => Brokers): Reading {
         }),
       ),
     withAdmin,
+    addPartitions: (topic, count) =>
+      withAdmin(async (admin) => {
+        await admin.createPartitions({ topicPartitions: [{ topic, count }] });
+        await expect
+          .poll(async () => (await admin.fetchTopicOffsets(topic)).length, { timeout: 20_000, interval: 20 })
+          .toBe(count);
+      }),
     deleteRecords: (topic, offset, partition = 0) =>
       withAdmin(async (admin) => {
         // It has to know the topic before.

@@ -122,6 +122,33 @@ describe('Assignment', () => {
     expect(calls).toEqual(['pause 0', 'resume 0']);
   });
 
+  it('K11 pauses all that has not yet come, when what came of many partitions is enough together', async () => {
+    const calls: string[] = [];
+    const assignment = new Assignment({ maxItems: 100, maxBytes: 1 << 30 }, () => ({
+      pause: ({ partition }) => calls.push(`pause ${partition}`),
+      resume: ({ partition }) => calls.push(`resume ${partition}`),
+    }));
+    for (const partition of [0, 1, 2, 3])
+      assignment.add(new PartitionQueue({ topic: 't', partition }, 0n, 1000n, false));
+    const sixty = fetched(
+      Array.from({ length: 60 }, (_, n) => n),
+      60,
+    );
+    // Each is more than its share, and one fetch is let in.
+    const first = assignment.put(sixty);
+    expect(calls).toEqual([]);
+    const second = assignment.put({ ...sixty, partition: 1 });
+    expect(calls).toEqual(['pause 0', 'pause 2', 'pause 3']);
+    await Promise.all([first, second]);
+    expect(calls).toEqual(['pause 0', 'pause 2', 'pause 3', 'pause 1']);
+    while (assignment.queues.reduce((sum, { items }) => sum + items, 0) > 50) {
+      expect(calls).toHaveLength(4);
+      assignment.take(1);
+    }
+    while (calls.length < 8 && assignment.take(10) !== undefined);
+    expect(calls.slice(4).toSorted()).toEqual(['resume 0', 'resume 1', 'resume 2', 'resume 3']);
+  });
+
   it('takes from one partition after the other', () => {
     const assignment = new Assignment({ maxItems: 100, maxBytes: 1 << 20 }, () => undefined);
     for (const partition of [0, 1]) {

@@ -34,16 +34,18 @@ export class SourceStage<T> extends Stage<T> {
     run.sources.push(this as SourceStage<unknown>);
   }
 
-  /** @param positions where to resume, by lane. */
+  /** @param positions where to resume, by lane. @param checkpoint the name of what keeps them. */
   async open(
     positions: ReadonlyMap<string, unknown>,
     signal: AbortSignal,
     fail: (error: unknown) => void,
+    checkpoint?: string,
   ): Promise<void> {
     try {
       await this.source.open?.({
         positions,
         signal,
+        checkpoint,
         settled: (lane) => this.lanes.settled(lane),
         endLane: (lane) => this.lanes.endLane(lane),
         fail: (error) => fail(this.failure(error)),

@@ -281,7 +281,7 @@ export class Run<T> {
       const share = positions[index] ?? new Map<string, unknown>();
       source.lanes.resume(share);
       await this.#guard.wait(`opening the source '${source.name}'`, () =>
-        source.open(share, signal, this.#failed),
+        source.open(share, signal, this.#failed, this.#checkpoint?.name),
       );
     }
     this.#throwIfAborted();
