@@ -29,6 +29,8 @@ export class ExactlyOnce<T> {
   readonly #books: readonly LaneBook[];
   #caution: Caution | undefined;
   #resumedFrom: Positions = new Map();
+  /** Where the writes that the sink has accepted bring the source. */
+  readonly #kept = new Map<string, unknown>();
 
   constructor(options: ExactlyOnceOptions<T>) {
     this.#options = options;
@@ -82,12 +84,15 @@ export class ExactlyOnce<T> {
     return this.#resumedFrom;
   }
 
+  readonly kept = (positions: Positions): void => {
+    for (const [lane, position] of positions) this.#kept.set(lane, position);
+  };
+
   /** Of these positions, those that no write has brought to the sink. */
   notKept(positions: Positions): Positions {
-    const { taken } = this.intake;
     return new Map(
       [...positions].filter(([lane, position]) => {
-        const kept = taken.has(lane) ? taken.get(lane) : this.#resumedFrom.get(lane);
+        const kept = this.#kept.has(lane) ? this.#kept.get(lane) : this.#resumedFrom.get(lane);
         return !Object.is(position, kept);
       }),
     );

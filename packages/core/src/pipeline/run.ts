@@ -146,6 +146,7 @@ export class Run<T> {
       signal: this.#controller.signal,
       turn,
       onFail: this.#failed,
+      onKept: this.#exact?.kept,
       onQuiet: this.#quiet,
     });
     this.#writer.maxItems = Math.min(share, sink.batching?.maxItems ?? share);

@@ -45,6 +45,8 @@ export interface SinkTaskOptions<T> {
   readonly onFail: (error: StreamWeldError, items: number) => void;
   /** So many items, that a sink took into its own hands, are lost in part or all; their loss was consented to. */
   readonly onLost?: ((items: number) => void) | undefined;
+  /** A write was accepted, of a sink that keeps these positions with it. */
+  readonly onKept?: ((positions: ReadonlyMap<string, unknown>) => void) | undefined;
   /** Nothing is queued and no write is outstanding. Called again each time that comes about. */
   readonly onQuiet: () => void;
 }
@@ -331,6 +333,7 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     this.written += parcel.items.length;
     this.batches += 1;
     if (write.isDeferred) this.hasDeferred = true;
+    if (write.positions !== undefined) this.#options.onKept?.(write.positions);
     const isBroken = this.writesWhole && this.#breaksPromise(write, answer);
     const durable =
       write.isDeferred || typeof answer !== 'object' || answer === null ? undefined : answer.durable;

@@ -38,8 +38,6 @@ export class WholeIntake<T> implements Intake<T> {
   #pending: Parcel<T>[] = [];
   #pendingItems = 0;
   #positions: ReadonlyMap<string, unknown> = new Map();
-  /** Where the parcels that were taken so far bring the source. */
-  readonly taken: Map<string, unknown> = new Map();
   /** As long as it is needed, each write holds as little as can be: one batch. */
   caution: Caution | undefined;
 
@@ -113,7 +111,6 @@ export class WholeIntake<T> implements Intake<T> {
     const { positions, chosen } = this.#choose(max);
     if (chosen.length === 0) return undefined;
     this.#positions = positions;
-    for (const [lane, position] of positions) this.taken.set(lane, position);
     this.#remove(chosen);
     return chosen.length === 1 ? chosen[0] : joinParcels(chosen);
   }

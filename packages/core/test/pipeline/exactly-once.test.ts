@@ -3,9 +3,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryCheckpointStore } from '../../src/delivery/memory-checkpoint-store.ts';
-import { StreamWeldError } from '../../src/errors.ts';
+import { StreamWeldError, WriteError } from '../../src/errors.ts';
 import { type Flow, from } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
+import type { WriteContext } from '../../src/sink.ts';
 import type { Positioned, Source } from '../../src/source.ts';
 import { ControlledSource, CountingSource, rejection } from '../controlled.ts';
 import { KeepingSink, LaneSource, Table } from '../keeping.ts';
@@ -246,6 +247,35 @@ describe('exactly once', () => {
     expect([second.contexts.length, second.kept]).toEqual([0, 0]);
     expect(letters).toEqual([21, 22, 23, 24]);
     expect(table.items).toEqual(Array.from({ length: 21 }, (_, i) => i));
+  });
+
+  it('K14 keeps what moved with a batch of which the sink refused every item', async () => {
+    const table = new Table<number>();
+    const letters: number[] = [];
+    class Refusing extends KeepingSink<number> {
+      override async write(batch: readonly number[], context: WriteContext): Promise<void> {
+        const failed = batch.flatMap((n, index) => (n >= 20 ? [index] : []));
+        if (failed.length > 0) throw new WriteError('They are bad.', { failed, retryable: false });
+        await super.write(batch, context);
+      }
+    }
+    const run = async (): Promise<KeepingSink<number>> => {
+      const sink = new Refusing(table, () => time().sleep(1), 1, 1);
+      await time().run(
+        new ConcurrentPipeline(new LaneSource('first', ['a'], 30, time()), sink)
+          .deadLetter(
+            (batch: readonly { item: unknown }[]) =>
+              void letters.push(...batch.map(({ item }) => item as number)),
+          )
+          .checkpoint(new MemoryCheckpointStore(), 'job')
+          .run(),
+      );
+      return sink;
+    };
+    expect((await run()).kept).toBe(1);
+    expect((await run()).kept).toBe(0);
+    expect(letters).toEqual(Array.from({ length: 10 }, (_, n) => 20 + n));
+    expect(table.items).toEqual(Array.from({ length: 20 }, (_, n) => n));
   });
 
   it('writes no more at once than the sink wants, whatever became whole together', async () => {
