@@ -23,8 +23,14 @@ const withPlatformatic =
     : ['conformance-*', 'sink', 'source', 'group', 'transactions', 'faults-write', 'faults-read'];
 
 export default defineConfig({
-  // Packages of the workspace run from their source, so that no test needs a build.
-  ssr: { resolve: { conditions: ['@streamweld/source', ...defaultServerConditions] } },
+  // Packages of the workspace run from their source, so that no test needs a build. Others are what Node itself would take:
+  // what 'module' names is for bundlers, and may be nothing that Node can load.
+  ssr: {
+    resolve: {
+      conditions: ['@streamweld/source', ...defaultServerConditions.filter((each) => each !== 'module')],
+      mainFields: [],
+    },
+  },
   test: {
     // Of two cores Vitest would use one, and many tests wait for servers.
     maxWorkers: Math.max(2, availableParallelism() - 1),

@@ -2,14 +2,13 @@
 
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { Afterwards, run } from './command.ts';
 import {
-  Afterwards,
   KAFKA_VERSION,
   type KafkaEngine,
   type KafkaEngines,
   type KafkaSetup,
   propertiesText,
-  run,
 } from './kafka-engine.ts';
 
 const IMAGE = `apache/kafka:${KAFKA_VERSION}`;

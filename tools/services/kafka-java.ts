@@ -5,14 +5,13 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { Afterwards, run } from './command.ts';
 import {
-  Afterwards,
   KAFKA_VERSION,
   type KafkaEngine,
   type KafkaEngines,
   type KafkaSetup,
   propertiesText,
-  run,
 } from './kafka-engine.ts';
 import { mavenJars } from './maven.ts';
 

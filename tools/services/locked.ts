@@ -1,7 +1,16 @@
 /** What the processes of a machine make once, for all of them. */
 
 import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A folder outside the repository for what is fetched once. */
+export function cacheFolder(): string {
+  const folder = path.join(process.env['XDG_CACHE_HOME'] || path.join(os.homedir(), '.cache'), 'streamweld');
+  fs.mkdirSync(folder, { recursive: true });
+  return folder;
+}
 
 /** Makes `target` where it is not there. Whoever asks meanwhile, in whatever process, waits for it. */
 export async function makeOnce(target: string, make: () => Promise<void>): Promise<void> {

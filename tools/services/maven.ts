@@ -2,8 +2,8 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { cacheFolder, run } from './kafka-engine.ts';
-import { makeOnce } from './locked.ts';
+import { run } from './command.ts';
+import { cacheFolder, makeOnce } from './locked.ts';
 
 export interface Artifact {
   readonly group: string;
