@@ -74,7 +74,7 @@ export class PlatformaticAdmin implements KafkaAdmin {
         () => this.#cluster.forgetCoordinator('group', groupId),
         this.#cluster.wire.ask(coordinator, 'offsetFetchV8', [
           // What a transaction is about to commit is not committed, and is not waited for either.
-          [{ groupId, topics: [{ name: topic, partitionIndexes: partitions }] }],
+          [{ groupId, memberEpoch: -1, topics: [{ name: topic, partitionIndexes: partitions }] }],
           false,
         ]),
       );

@@ -1,13 +1,13 @@
 /**
  * Batches that `@platformatic/kafka` has decoded, as records. What nobody is to see is left out here:
  *
- *  - P6 The client leaves out what was aborted by where the last of a producer's transactions began, and shows the earlier
+ *  - P7 The client leaves out what was aborted by where the last of a producer's transactions began, and shows the earlier
  *    ones of the same fetch; likewise one whose end is not in the fetch.
- *  - P7 It takes the time of a record for that of its producer where the topic keeps the time of the broker.
+ *  - P8 It takes the time of a record for that of its producer where the topic keeps the time of the broker.
  */
 
 import type { Headers, IncomingRecord, TopicPartition } from './client.ts';
-import type { FetchedBatch, FetchedPartition } from './client-platformatic-shape.ts';
+import type { FetchedBatch, FetchedPartition } from './client-platformatic-requests.ts';
 
 const TIME_OF_BROKER = 1 << 3;
 const IN_TRANSACTION = 1 << 4;
@@ -73,7 +73,7 @@ function readBatch(
 function toHeaders(pairs: FetchedBatch['records'][number]['headers']): Headers {
   const headers: Record<string, Buffer | Buffer[]> = {};
   for (const [name, given] of pairs) {
-    const key = name.toString();
+    const key = String(name ?? '');
     const value = given ?? Buffer.alloc(0);
     const known = Object.hasOwn(headers, key) ? headers[key] : undefined;
     if (known === undefined) Object.defineProperty(headers, key, { value, ...PLAIN });

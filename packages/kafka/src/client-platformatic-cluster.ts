@@ -1,7 +1,7 @@
 /** Which broker leads a partition, and which one looks after a group or a transaction: as it was last heard. */
 
 import { BrokerRefusal } from './client-platformatic-errors.ts';
-import type { Requests } from './client-platformatic-shape.ts';
+import type { Requests } from './client-platformatic-requests.ts';
 import type { Address, Wire } from './client-platformatic-wire.ts';
 import type { TopicPartition } from './client.ts';
 
@@ -32,7 +32,7 @@ export class Cluster {
     const addresses = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
     for (const address of addresses.values()) this.wire.hearOf(address);
     for (const { name, topicId, errorCode, partitions } of answer.topics) {
-      if (name === null) continue;
+      if (typeof name !== 'string') continue;
       this.#topics.delete(name);
       this.#stale.delete(name);
       this.#refusals.delete(name);
@@ -44,7 +44,7 @@ export class Cluster {
         this.#topics.set(name, { id: topicId, leaders: new Map(leaders) });
       }
     }
-    return answer.topics.flatMap(({ name }) => (name === null ? [] : [name]));
+    return answer.topics.flatMap(({ name }) => (typeof name === 'string' ? [name] : []));
   }
 
   /** Looks up those that are not known, or may be out of date: where nobody answers, what was known has to do. */

@@ -4,7 +4,7 @@
  *     joining ──► member ──► revoking ──► joining …
  *              assigned   heartbeat    onRevoked has settled; it says all the while that it lives
  *
- * P8 The consumer of the client joins again the moment it hears of a rebalance, and nothing can hold it up; its commits join again
+ * P9 The consumer of the client joins again the moment it hears of a rebalance, and nothing can hold it up; its commits join again
  * by themselves, and commit what is somebody else's by then; it asks the same coordinator for ever. So it is not used.
  */
 
@@ -151,9 +151,10 @@ export class PlatformaticConsumer implements KafkaConsumer {
 
   /** @throws what has not passed for as long as the group waits for a sign of life */
   async #isToJoin(): Promise<boolean> {
-    const { sessionTimeoutMs } = this.#options;
+    const { sessionTimeoutMs, heartbeatMs } = this.#options;
     try {
-      await this.#member.heartbeat(sessionTimeoutMs);
+      // One that is lost leaves time for others.
+      await this.#member.heartbeat(Math.max(heartbeatMs, sessionTimeoutMs / 3));
       return false;
     } catch (error) {
       const type = refusalOf(error) ?? '';

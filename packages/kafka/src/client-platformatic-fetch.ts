@@ -4,32 +4,32 @@ import { Deferred, onAbort, runtime } from '@streamweld/core/connector';
 import type { ConsumerHandlers, ConsumerOptions, PartitionOffset, TopicPartition } from './client.ts';
 import { toRecords } from './client-platformatic-batches.ts';
 import type { Cluster } from './client-platformatic-cluster.ts';
-import { BrokerRefusal, isElsewhere } from './client-platformatic-errors.ts';
-import type { FetchedPartition, Requests } from './client-platformatic-shape.ts';
+import { BrokerRefusal, isElsewhere, refusalOf } from './client-platformatic-errors.ts';
+import { Reading } from './client-platformatic-reading.ts';
+import type { FetchedPartition, Requests } from './client-platformatic-requests.ts';
 import type { Address } from './client-platformatic-wire.ts';
 import { laneOf } from './position.ts';
 
 /** How long a partition that cannot be fetched is tried before that ends the reading. */
 const TROUBLE_MS = 10_000;
 
-const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 1000;
+/** How long a topic that was read may be unknown before it counts as gone: its brokers tell each other of it. */
+const GONE_MS = 1000;
 
 /** Each fetch is for itself: a session would be one more thing that a broker may have forgotten. */
 const NO_SESSION = 0;
 const FINAL_EPOCH = -1;
 
-interface Reading extends TopicPartition {
-  readonly lane: string;
-  /** Of the next record; undefined until somebody says. */
-  next: bigint | undefined;
-  isPaused: boolean;
-  /** Counts what was said of it: what is under way for what was said before is dropped. */
-  turn: number;
-  troubledSince: number | undefined;
-  /** It is not fetched before then. */
-  waitsUntil: number;
-  waitMs: number;
+export interface FetchHost {
+  readonly onRecords: ConsumerHandlers['onRecords'];
+  /** What cannot pass, or has not: nothing is fetched any more. */
+  readonly onFail: (error: unknown) => void;
+  readonly signal: AbortSignal;
+}
+
+interface Answered {
+  readonly topicId: string;
+  readonly partition: FetchedPartition;
 }
 
 export class Fetcher {
@@ -44,19 +44,7 @@ export class Fetcher {
   #isPlanning = false;
   #isPlanDue = false;
 
-  constructor(
-    cluster: Cluster,
-    options: ConsumerOptions,
-    {
-      onRecords,
-      onFail,
-      signal,
-    }: {
-      readonly onRecords: ConsumerHandlers['onRecords'];
-      readonly onFail: (error: unknown) => void;
-      readonly signal: AbortSignal;
-    },
-  ) {
+  constructor(cluster: Cluster, options: ConsumerOptions, { onRecords, onFail, signal }: FetchHost) {
     this.#cluster = cluster;
     this.#options = options;
     this.#onRecords = onRecords;
@@ -67,19 +55,9 @@ export class Fetcher {
   /** These and no others, and nothing of them before a `seek`. */
   assign(partitions: readonly TopicPartition[]): void {
     this.#readings.clear();
-    for (const { topic, partition } of partitions) {
-      const lane = laneOf({ topic, partition });
-      this.#readings.set(lane, {
-        topic,
-        partition,
-        lane,
-        next: undefined,
-        isPaused: false,
-        turn: 0,
-        troubledSince: undefined,
-        waitsUntil: 0,
-        waitMs: FIRST_WAIT_MS,
-      });
+    for (const partition of partitions) {
+      const reading = new Reading(partition);
+      this.#readings.set(reading.lane, reading);
     }
   }
 
@@ -115,7 +93,7 @@ export class Fetcher {
     await Promise.resolve();
     while (this.#isPlanDue && !this.#signal.aborted) {
       this.#isPlanDue = false;
-      const due = [...this.#readings.values()].filter((each) => isDue(each));
+      const due = [...this.#readings.values()].filter(({ isDue }) => isDue);
       try {
         await this.#cluster.know(due.map(({ topic }) => topic));
       } catch (error) {
@@ -134,7 +112,7 @@ export class Fetcher {
     for (const reading of due) {
       if (!this.#isOurs(reading)) continue;
       try {
-        const at = this.#cluster.leader(reading);
+        const at = this.#leader(reading);
         const key = `${at.host}:${at.port}`;
         const known = groups.get(key);
         if (known === undefined) groups.set(key, { at, readings: [reading] });
@@ -146,10 +124,20 @@ export class Fetcher {
     return groups;
   }
 
+  /** @throws BrokerRefusal where it has none, or its topic is another one than it was */
+  #leader(reading: Reading): Address {
+    const leader = this.#cluster.leader(reading);
+    const { topic, topicId } = reading;
+    if (topicId === undefined || topicId === this.#cluster.topic(topic).id) return leader;
+    const error = new BrokerRefusal('UNKNOWN_TOPIC_OR_PARTITION', false);
+    this.#onFail(error);
+    throw error;
+  }
+
   async #fetch(key: string, at: Address, readings: readonly Reading[]): Promise<void> {
     this.#busy.add(key);
     const asked = readings
-      .filter((each) => isDue(each))
+      .filter(({ isDue }) => isDue)
       .map((reading) => ({ reading, turn: reading.turn, first: reading.next as bigint }));
     try {
       const answered = await this.#ask(at, asked);
@@ -159,11 +147,13 @@ export class Fetcher {
         const found = answered.get(reading.lane);
         if (found === undefined || !this.#isOurs(reading) || reading.turn !== turn || reading.isPaused)
           continue;
-        if (found.errorCode !== 0) {
-          this.#trouble(reading, this.#cluster.refusal(found.errorCode));
+        const { topicId, partition } = found;
+        if (partition.errorCode !== 0) {
+          this.#trouble(reading, this.#cluster.refusal(partition.errorCode));
           continue;
         }
-        const taken = this.#take(reading, first, found);
+        reading.calm(topicId);
+        const taken = this.#take(reading, first, partition);
         if (taken !== undefined) taking.push(taken);
       }
       await Promise.all(taking);
@@ -178,10 +168,11 @@ export class Fetcher {
   #take(reading: Reading, first: bigint, found: FetchedPartition): Promise<void> | undefined {
     const { topic, partition } = reading;
     const { records, next } = toRecords(reading, first, found);
-    reading.troubledSince = undefined;
-    reading.waitMs = FIRST_WAIT_MS;
     if (next === first) return undefined;
     reading.next = next;
+    // A broker fills its answer in the order of the question: who has got something comes last.
+    this.#readings.delete(reading.lane);
+    this.#readings.set(reading.lane, reading);
     const taken = this.#onRecords({
       topic,
       partition,
@@ -196,7 +187,7 @@ export class Fetcher {
   async #ask(
     at: Address,
     asked: readonly { readonly reading: Reading; readonly first: bigint }[],
-  ): Promise<ReadonlyMap<string, FetchedPartition>> {
+  ): Promise<ReadonlyMap<string, Answered>> {
     const { maxWaitMs, maxBytes, maxPartitionBytes, readsUncommitted } = this.#options;
     const names = new Map<string, string>();
     for (const { reading } of asked) names.set(this.#cluster.topic(reading.topic).id, reading.topic);
@@ -204,12 +195,10 @@ export class Fetcher {
       topicId,
       partitions: asked
         .filter(({ reading }) => reading.topic === name)
-        .map(({ reading, first }) => ({
-          partition: reading.partition,
-          currentLeaderEpoch: -1,
-          fetchOffset: first,
-          lastFetchedEpoch: -1,
-          partitionMaxBytes: maxPartitionBytes,
+        .map(({ reading: { partition }, first: fetchOffset }) => ({
+          ...{ partition, fetchOffset, partitionMaxBytes: maxPartitionBytes },
+          // Nothing is known of the epochs of its leaders.
+          ...{ currentLeaderEpoch: -1, lastFetchedEpoch: -1 },
         })),
     }));
     const { requestTimeoutMs } = this.#cluster.wire.options;
@@ -227,11 +216,12 @@ export class Fetcher {
       answer = error.response as Requests['fetchV13']['answer'];
       if (answer.errorCode !== 0) throw error;
     }
-    const found = new Map<string, FetchedPartition>();
+    const found = new Map<string, Answered>();
     for (const { topicId, partitions } of answer.responses) {
       const topic = names.get(topicId);
       if (topic === undefined) continue;
-      for (const each of partitions) found.set(laneOf({ topic, partition: each.partitionIndex }), each);
+      for (const partition of partitions)
+        found.set(laneOf({ topic, partition: partition.partitionIndex }), { topicId, partition });
     }
     return found;
   }
@@ -239,16 +229,13 @@ export class Fetcher {
   /** It is tried again, as long as it may pass. */
   #trouble(reading: Reading, error: unknown): void {
     if (this.#signal.aborted || !this.#isOurs(reading)) return;
-    const now = runtime.now();
-    reading.troubledSince ??= now;
-    if (!isElsewhere(error) || now - reading.troubledSince > TROUBLE_MS) {
+    const { topic, topicId, troubledMs } = reading;
+    if (!isElsewhere(error) || troubledMs > (topicId !== undefined && isGone(error) ? GONE_MS : TROUBLE_MS)) {
       this.#onFail(error);
       return;
     }
-    this.#cluster.doubt([reading.topic]);
-    reading.waitsUntil = now + reading.waitMs;
-    void this.#planIn(reading.waitMs);
-    reading.waitMs = Math.min(2 * reading.waitMs, LONGEST_WAIT_MS);
+    this.#cluster.doubt([topic]);
+    void this.#planIn(reading.wait());
   }
 
   async #planIn(ms: number): Promise<void> {
@@ -267,6 +254,6 @@ export class Fetcher {
   }
 }
 
-function isDue({ next, isPaused, waitsUntil }: Reading): boolean {
-  return next !== undefined && !isPaused && runtime.now() >= waitsUntil;
+function isGone(error: unknown): boolean {
+  return refusalOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION';
 }

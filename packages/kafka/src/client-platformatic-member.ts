@@ -8,9 +8,9 @@ import { assignPartitions } from './assigner.ts';
 import type { ConsumerOptions, PartitionOffset, TopicPartition } from './client.ts';
 import type { Cluster } from './client-platformatic-cluster.ts';
 import { BrokerRefusal, isElsewhere, refusalOf } from './client-platformatic-errors.ts';
-import type { Requests } from './client-platformatic-shape.ts';
+import type { Requests } from './client-platformatic-requests.ts';
 import { toCommitting } from './client-platformatic-transaction.ts';
-import type { Address } from './client-platformatic-wire.ts';
+import type { Address, Line } from './client-platformatic-wire.ts';
 import {
   decodeAssignment,
   decodeSubscription,
@@ -27,7 +27,8 @@ export class Member {
   readonly #cluster: Cluster;
   readonly #options: ConsumerOptions;
   #id: string;
-  #hasJoined = false;
+  #isJoining = false;
+  #hasLeft = false;
   #generation = -1;
   /** How many partitions each topic had when this member shared them out; undefined where another did. */
   #shared: ReadonlyMap<string, number> | undefined;
@@ -51,6 +52,7 @@ export class Member {
   async join(topics: readonly string[]): Promise<readonly TopicPartition[]> {
     for (;;) {
       try {
+        this.#isJoining = true;
         return await this.#join(topics);
       } catch (error) {
         const type = refusalOf(error);
@@ -58,6 +60,8 @@ export class Member {
         else if (type === 'MEMBER_ID_REQUIRED')
           this.#id = (((error as BrokerRefusal).response ?? {}) as { memberId?: string }).memberId ?? '';
         else if (type !== 'REBALANCE_IN_PROGRESS' && type !== 'ILLEGAL_GENERATION') throw error;
+      } finally {
+        this.#isJoining = false;
       }
     }
   }
@@ -92,7 +96,6 @@ export class Member {
       ms,
     );
     this.#confirmedAt = begun;
-    this.#hasJoined = true;
     return decodeAssignment(assignment);
   }
 
@@ -153,10 +156,12 @@ export class Member {
 
   /** Never fails. */
   async leave(): Promise<void> {
-    if (!this.#hasJoined || this.#id === '') return;
-    this.#hasJoined = false;
+    if (this.#hasLeft || this.#id === '') return;
+    this.#hasLeft = true;
     try {
-      await this.#ask('leaveGroupV4', [this.#options.groupId, [{ memberId: this.#id }]], LEAVE_MS);
+      // While it joins, the broker hears nothing more over the connection by which it has asked.
+      const line = this.#isJoining ? 'leave' : 'main';
+      await this.#ask('leaveGroupV4', [this.#options.groupId, [{ memberId: this.#id }]], LEAVE_MS, line);
     } catch {
       // The group finds out when its session has timed out.
     }
@@ -166,12 +171,13 @@ export class Member {
     name: N,
     args: Requests[N]['args'],
     ms?: number,
+    line?: Line,
   ): Promise<Requests[N]['answer']> {
     const { groupId } = this.#options;
     let at: Address | undefined;
     try {
       at = await this.#cluster.coordinator('group', groupId);
-      return await this.#cluster.wire.ask(at, name, args, ms === undefined ? {} : { ms });
+      return await this.#cluster.wire.ask(at, name, args, { ms, line });
     } catch (error) {
       if (isElsewhere(error)) this.#cluster.forgetCoordinator('group', groupId);
       throw error;

@@ -3,8 +3,11 @@
  * of a partition, and a batch keeps its own until a broker has answered for it: so what is sent again is not written twice, and
  * what a broker has refused takes none.
  *
- * P5 The producer of the client counts on only what was answered, asks for its id as if it had been producer 0 of epoch 0, which
- * fences a transactional id that was used before, and tries again for ever. So it is not used.
+ *  - P5 The producer of the client gives records that are sent at once the same numbers, and so records behind a failure: the
+ *    broker drops what it takes for a repetition, and acknowledges it.
+ *  - P6 It asks for its identity as producer 0 of epoch 0, and is fenced where its transactional id was used before.
+ *
+ * So it is not used.
  */
 
 import { runtime, type StreamWeldError } from '@streamweld/core/connector';
@@ -19,13 +22,16 @@ import type {
 import { attempt, Patience } from './client-kafkajs-connect.ts';
 import type { Cluster } from './client-platformatic-cluster.ts';
 import { BrokerRefusal, isElsewhere } from './client-platformatic-errors.ts';
-import { toMessages } from './client-platformatic-messages.ts';
-import type { Requests } from './client-platformatic-shape.ts';
+import type { Requests } from './client-platformatic-requests.ts';
+import type { PlatformaticModule } from './client-platformatic-shape.ts';
 import { type Identity, Transaction, type TransactionHost } from './client-platformatic-transaction.ts';
 import type { Address } from './client-platformatic-wire.ts';
 import { mayBeRepeated, UNKNOWN_MS, withoutFence, WRITTEN } from './delivery-verdicts.ts';
 import { KafkaError, toKafkaError, type Translation } from './errors.ts';
 import { laneOf } from './position.ts';
+import { encodeBatch } from './record-batch.ts';
+
+type Algorithm = PlatformaticModule['compressionsAlgorithms'][string];
 
 const NOBODY: Identity = { producerId: -1n, producerEpoch: -1 };
 
@@ -160,26 +166,28 @@ export class PlatformaticProducer implements KafkaProducer {
   async #produce(
     at: Address,
     batches: readonly OutgoingBatch[],
-    { producerId, producerEpoch }: Identity,
+    identity: Identity,
     failed: Map<OutgoingBatch, unknown>,
   ): Promise<void> {
     const { acks, compression, transactionalId, isIdempotent } = this.#options;
-    const { requestTimeoutMs } = this.#cluster.wire.options;
-    const numbered = isIdempotent || transactionalId !== undefined;
+    const { requestTimeoutMs, module } = this.#cluster.wire.options;
+    const isTransactional = transactionalId !== undefined;
+    const numbered = isIdempotent || isTransactional;
     const sequence = (lane: string): number => this.#sequences.get(lane) ?? 0;
+    const { bitmask, compressSync } = module.compressionsAlgorithms[compression] as Algorithm;
+    const codec = { bitmask, compress: compressSync, crc32c: module.crc32c };
+    const by = { ...identity, isTransactional };
     let answer: Requests['produceV9']['answer'];
     try {
+      const encoded = batches.map((batch) => {
+        const first = numbered ? sequence(laneOf(batch)) : -1;
+        return { ...batch, bytes: encodeBatch(batch.records, by, first, codec) };
+      });
       answer = await this.#cluster.wire.ask(at, 'produceV9', [
         acks,
         requestTimeoutMs,
-        batches.flatMap(toMessages),
-        {
-          compression,
-          transactionalId,
-          producerId,
-          producerEpoch,
-          sequences: numbered ? { getWithDefault: (place) => sequence(toLane(place)) } : undefined,
-        },
+        transactionalId,
+        encoded,
       ]);
     } catch (error) {
       if (!(error instanceof BrokerRefusal) || error.response === undefined) {
@@ -219,12 +227,6 @@ export class PlatformaticProducer implements KafkaProducer {
   #translation(action: string): Translation {
     return { action, stage: this.#cluster.wire.options.name };
   }
-}
-
-/** It names a place `topic:partition`. */
-function toLane(place: string): string {
-  const at = place.lastIndexOf(':');
-  return laneOf({ topic: place.slice(0, at), partition: Number(place.slice(at + 1)) });
 }
 
 function checkCompression(compression: Compression, isAvailable: boolean): void {

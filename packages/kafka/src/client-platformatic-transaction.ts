@@ -59,7 +59,9 @@ export class Transaction implements KafkaTransaction {
     const { cluster, transactionalId } = this.#host;
     await this.#untilDone(() =>
       Transaction.coordinated(this.#host, (at) =>
-        cluster.wire.ask(at, 'addPartitionsToTxnV3', [[{ transactionalId, ...this.identity, topics }]]),
+        cluster.wire.ask(at, 'addPartitionsToTxnV3', [
+          [{ transactionalId, ...this.identity, verifyOnly: false, topics }],
+        ]),
       ),
     );
     for (const batch of added) this.#added.add(laneOf(batch));

@@ -2,8 +2,8 @@
  * The connections of one client of `@platformatic/kafka`, and requests over them. What its connections do and must not, or
  * do not and must, is put right here:
  *
- *  - P1 An answer that comes after its time is left in the buffer, and every answer behind it is read from the wrong place. So
- *    the time is kept here, and a connection that missed it is cut.
+ *  - P1 An answer that comes after its time is left in the buffer, and what comes behind it is read from the wrong place. So the
+ *    time is kept here, and a connection that missed it is cut.
  *  - P2 One that fails emits `error`, and with nobody to listen the process ends. Here somebody always listens.
  *  - P3 It tells a TLS server no name unless it is asked to. Here it does.
  *  - P4 It reads tagged fields as if there were none. So the versions of requests are those whose answers have none.
@@ -12,13 +12,13 @@
 import net from 'node:net';
 import { Deferred } from '@streamweld/core/connector';
 import { foreignError } from './client-platformatic-errors.ts';
+import { produce } from './client-platformatic-produce.ts';
+import type { RequestName, Requests } from './client-platformatic-requests.ts';
 import type {
   Connection,
   ConnectionSettings,
   PlatformaticModule,
   PlatformaticSasl,
-  RequestName,
-  Requests,
 } from './client-platformatic-shape.ts';
 import { within } from './deadline.ts';
 import { KafkaError } from './errors.ts';
@@ -28,6 +28,9 @@ const NEVER_MS = 2 ** 31 - 1;
 
 /** Beyond what it gives itself to connect. */
 const GRACE_MS = 1000;
+
+/** Idle connections say so often that they live. */
+const KEEP_ALIVE_MS = 60_000;
 
 /** A connection that cannot be made is given up after so long. */
 const MOST_CONNECT_MS = 10_000;
@@ -49,7 +52,12 @@ export interface WireOptions {
 }
 
 /** What waits on one of them does not hold up the others. */
-export type Line = 'main' | 'fetch';
+export type Line = 'main' | 'fetch' | 'leave';
+
+interface AskOptions {
+  readonly line?: Line | undefined;
+  readonly ms?: number | undefined;
+}
 
 export class Wire {
   readonly options: WireOptions;
@@ -69,19 +77,18 @@ export class Wire {
     at: Address,
     name: N,
     args: Requests[N]['args'],
-    { line = 'main', ms = this.options.requestTimeoutMs }: { line?: Line; ms?: number } = {},
+    { line = 'main', ms = this.options.requestTimeoutMs }: AskOptions = {},
   ): Promise<Requests[N]['answer']> {
     const connection = await this.#connect(at, line);
     const answer = new Deferred<Requests[N]['answer']>();
-    const api = this.options.module[name].api as unknown as (
-      connection: Connection,
-      ...args: readonly unknown[]
-    ) => void;
+    const answered = (error: Error | null, value?: unknown): void => {
+      if (error) answer.reject(foreignError(error));
+      else answer.resolve(value as Requests[N]['answer']);
+    };
+    const { module } = this.options;
     try {
-      api(connection, ...args, (error: Error | null, value: Requests[N]['answer']) => {
-        if (error) answer.reject(foreignError(error));
-        else answer.resolve(value);
-      });
+      if (name === 'produceV9') produce(module, connection, args as Requests['produceV9']['args'], answered);
+      else requestOf(module, name)(connection, ...args, answered);
       return await within(ms, answer.promise);
     } catch (error) {
       const failure = foreignError(error);
@@ -129,19 +136,18 @@ export class Wire {
   async #connect(at: Address, line: Line): Promise<Connection> {
     if (this.#isCut) throw new Error('Not connected: the client was given up.');
     const key = keyOf(at, line);
-    let connecting = this.#connections.get(key);
-    if (connecting === undefined) {
-      connecting = this.#make(at, key);
-      this.#connections.set(key, connecting);
-      const forget = (): void => {
-        if (this.#connections.get(key) === connecting) this.#connections.delete(key);
-      };
-      connecting.catch(forget);
-    }
-    return connecting;
+    const known = this.#connections.get(key);
+    if (known !== undefined) return known;
+    const forget = (): void => {
+      if (this.#connections.get(key) === making) this.#connections.delete(key);
+    };
+    const making = this.#make(at, () => forget());
+    this.#connections.set(key, making);
+    making.catch(forget);
+    return making;
   }
 
-  async #make(at: Address, key: string): Promise<Connection> {
+  async #make(at: Address, onClose: () => void): Promise<Connection> {
     const { module, clientId, tls, sasl, connectTimeoutMs } = this.options;
     const isNamed = tls?.servername !== undefined || net.isIP(at.host) !== 0;
     const ms = Math.min(connectTimeoutMs, MOST_CONNECT_MS);
@@ -156,7 +162,7 @@ export class Wire {
     connection.on('error', () => {});
     connection.on('close', () => {
       this.#open.delete(connection);
-      this.#connections.delete(key);
+      onClose();
     });
     const connected = new Deferred();
     try {
@@ -164,7 +170,7 @@ export class Wire {
         if (error) connected.reject(error);
         else connected.resolve();
       });
-      connection.socket?.setKeepAlive(true, 60_000);
+      connection.socket?.setKeepAlive(true, KEEP_ALIVE_MS);
       // Its own time ends before this one.
       await within(ms + GRACE_MS, connected.promise);
       if (this.#isCut) throw new Error('Not connected: the client was given up.');
@@ -182,8 +188,7 @@ export class Wire {
     if (this.#isChecked) return;
     const { module, requestTimeoutMs, name } = this.options;
     const answer = new Deferred<Requests['apiVersionsV3']['answer']>();
-    const api = module.apiVersionsV3.api as unknown as (...args: readonly unknown[]) => void;
-    api(connection, 'streamweld', '1', (error: Error | null, value: Requests['apiVersionsV3']['answer']) => {
+    requestOf(module, 'apiVersionsV3')(connection, 'streamweld', '1', (error: Error | null, value: never) => {
       if (error) answer.reject(error);
       else answer.resolve(value);
     });
@@ -220,6 +225,10 @@ const REQUESTS: readonly RequestName[] = [
   'txnOffsetCommitV3',
   'endTxnV3',
 ];
+
+function requestOf(module: PlatformaticModule, name: RequestName): (...args: readonly unknown[]) => void {
+  return module[name].api as unknown as (...args: readonly unknown[]) => void;
+}
 
 function isRefused(error: unknown): boolean {
   return typeof (error as { type?: unknown } | null)?.type === 'string';

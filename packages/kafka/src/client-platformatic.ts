@@ -58,11 +58,15 @@ export function platformaticClient(module: PlatformaticModule, options: Platform
   }
   const open = (reach: StageReach): KafkaClient => {
     // Each has connections of its own, so that they can be cut without those of the others.
-    const cluster = (): Cluster =>
-      new Cluster(new Wire({ module, bootstrap, clientId, tls, sasl, ...reach }));
+    const cluster = (requestTimeoutMs = reach.requestTimeoutMs): Cluster =>
+      new Cluster(new Wire({ module, bootstrap, clientId, tls, sasl, ...reach, requestTimeoutMs }));
     return {
       createProducer: (producer) => new PlatformaticProducer(cluster(), producer),
-      createConsumer: (consumer) => new PlatformaticConsumer(cluster(), consumer),
+      createConsumer(consumer) {
+        // Whose answer does not come for so long is no member any more.
+        const lostMs = 2 * (consumer.rebalanceTimeoutMs + consumer.sessionTimeoutMs);
+        return new PlatformaticConsumer(cluster(Math.min(reach.requestTimeoutMs, lostMs)), consumer);
+      },
       createAdmin: () => new PlatformaticAdmin(cluster()),
       forStage: open,
     };
