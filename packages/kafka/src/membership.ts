@@ -205,7 +205,7 @@ export class Membership {
         const { error: last } = this.#lost;
         this.#lost = undefined;
         this.#troubledSince ??= runtime.now();
-        if (this.#isGone(last)) this.#placement.doubt();
+        this.#placement.doubt(this.#refusalOf(last));
         await this.#join(last, this.#troubledSince + patienceMs);
       }
     } catch (failure) {
@@ -215,11 +215,10 @@ export class Membership {
     }
   }
 
-  /** A topic that was read was not there: what has its name now may be another. */
-  #isGone(error: unknown): boolean {
-    if (error === undefined) return false;
-    const { kafkaError } = this.#translate(error, 'read from Kafka') as Partial<KafkaError>;
-    return kafkaError === 'UNKNOWN_TOPIC_OR_PARTITION';
+  /** Kafka's name for it, if it comes from a broker. */
+  #refusalOf(error: unknown): string | undefined {
+    if (error === undefined) return undefined;
+    return (this.#translate(error, 'read from Kafka') as Partial<KafkaError>).kafkaError;
   }
 
   /** @throws StreamWeldError what cannot pass, or has not passed until then */

@@ -16,8 +16,10 @@ export class Placement {
   readonly #endLane: (lane: string) => void;
   /** Once it has placed some: whatever the store said, others may have gone on since. */
   #isLater = false;
-  /** A topic was not there for a while. */
-  #isInDoubt = false;
+  /** A topic was not there for a while: what is called so may be another by now. */
+  #isTopicInDoubt = false;
+  /** A broker refused an offset. */
+  #isOffsetInDoubt = false;
 
   constructor(
     assignment: Assignment,
@@ -38,16 +40,18 @@ export class Placement {
     for (const queue of this.#assignment.queues) if (!lanes.has(queue.lane)) this.#lose(queue);
   }
 
-  /** What is called as the topics that were read may be another topic by now. */
-  doubt(): void {
-    this.#isInDoubt = true;
+  /** @param refusal what a broker said when it was read from, by Kafka's name for it */
+  doubt(refusal: string | undefined): void {
+    if (refusal === 'UNKNOWN_TOPIC_OR_PARTITION') this.#isTopicInDoubt = true;
+    if (refusal === 'OFFSET_OUT_OF_RANGE') this.#isOffsetInDoubt = true;
   }
 
   /** @throws KafkaError SW_KAFKA_OFFSET_OUT_OF_RANGE */
   place(places: readonly Place[]): void {
     for (const place of places) this.#begin(place);
     this.#isLater = true;
-    this.#isInDoubt = false;
+    this.#isTopicInDoubt = false;
+    this.#isOffsetInDoubt = false;
   }
 
   #begin(place: Place): void {
@@ -60,7 +64,7 @@ export class Placement {
       return;
     }
     if (kept !== undefined) {
-      const next = inRange(kept.next, place, this.#options);
+      const next = inRange(kept.next, place, this.#options, this.#isOffsetInDoubt);
       // Somebody else has had it in between, and has done more than was handed out here.
       const isBehind = place.committed !== undefined && place.committed > kept.handedOut;
       if (!isBehind && next >= kept.next) {
@@ -71,14 +75,14 @@ export class Placement {
     }
     const { offset, isChance } =
       this.#resumed(lane, place) ?? beginningOf(place, this.#options.from, this.#topics.isNew(place));
-    const start = inRange(offset, place, this.#options);
+    const start = inRange(offset, place, this.#options, this.#isOffsetInDoubt);
     this.#assignment.add(new PartitionQueue(place, start, place.high, isChance || start !== offset));
   }
 
   /** With a topic the offsets of its groups go: nobody else takes them from a group that has members. */
   #isAnother(kept: PartitionQueue, { committed }: Place): boolean {
     if (committed !== undefined) return false;
-    return kept.committed > kept.start || (this.#isInDoubt && kept.handedOut > kept.start);
+    return kept.committed > kept.start || (this.#isTopicInDoubt && kept.handedOut > kept.start);
   }
 
   #resumed(lane: string, { committed }: Place): Start | undefined {

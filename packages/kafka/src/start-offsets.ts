@@ -98,15 +98,18 @@ export function anew(
 
 /**
  * The offset itself where it is there, or is the next that comes; else what the policy says.
+ * What lies beyond the end, as it is told here, may be there all the same: the end of what is committed comes before that of the
+ * partition while transactions are open. So a broker is asked for it, and if that refuses it, it is not.
+ * @param isRefused a broker has refused an offset
  * @throws KafkaError SW_KAFKA_OFFSET_OUT_OF_RANGE
  */
 export function inRange(
   offset: bigint,
   { topic, partition, low, high }: Place,
-  { onOutOfRange: policy, readUncommitted, name: stage }: CheckedSourceOptions,
+  { onOutOfRange: policy, name: stage }: CheckedSourceOptions,
+  isRefused: boolean,
 ): bigint {
-  // What is beyond the end of what is committed is there all the same.
-  if (offset >= low && (offset <= high || readUncommitted)) return offset;
+  if (offset >= low && (offset <= high || !isRefused)) return offset;
   if (policy !== 'fail') return policy === 'earliest' ? low : high;
   const [what, why] =
     offset < low

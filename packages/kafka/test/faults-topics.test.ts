@@ -90,6 +90,30 @@ describeWithKafka('KafkaSource, and topics that change', (brokers) => {
     await expect(failing).rejects.toMatchObject({ code: 'SW_KAFKA_OFFSET_OUT_OF_RANGE' });
   });
 
+  it('56 waits at an offset that lies behind an open transaction, and does not take it for one that is gone', async () => {
+    const topics = await brokers().topic();
+    await produce(topics, 10);
+    const producer = brokers()
+      .kafka()
+      .producer({ transactionalId: topics, idempotent: true, maxInFlightRequests: 1 });
+    await producer.connect();
+    const transaction = await producer.transaction();
+    await transaction.send({ topic: topics, messages: [{ value: 'value 10' }] });
+    await produce(topics, 10, { first: 11 });
+    const lane = `${topics}/0`;
+    // All that is committed ends at 10 for now.
+    const reader = run({ topics, from: { [lane]: 15 } });
+    await expect.poll(() => reader.source.lag()[0]?.offset, SOON).toBe('15');
+    await transaction.commit();
+    await producer.disconnect();
+    await reader.until(6);
+    await reader.end();
+    expect(numbers(reader.records)).toEqual(count(15, 21));
+    await expect(run({ topics, groupId: `${topics}-2`, from: { [lane]: 500 } }).done).rejects.toMatchObject({
+      code: 'SW_KAFKA_OFFSET_OUT_OF_RANGE',
+    });
+  });
+
   it('63 reads partitions that are added from their beginning, also with from: latest', async () => {
     const topics = await brokers().topic();
     await produce(topics, 5);
