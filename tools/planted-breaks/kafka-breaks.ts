@@ -301,8 +301,8 @@ const BROKEN: readonly KafkaBreak[] = [
   {
     name: 'a slow network is asked for as much as a fast one',
     file: 'membership.ts',
-    find: 'maxPartitionBytes: Math.max(1 << 14, Math.min(1 << 20, maxBytes >> 3)),',
-    replace: 'maxPartitionBytes: 1 << 20,',
+    find: 'maxBytes: Math.max(1 << 16, Math.min(10 << 20, maxBytes >> 2)),\n      maxPartitionBytes: Math.max(1 << 14, Math.min(1 << 20, maxBytes >> 3)),',
+    replace: 'maxBytes: 10 << 20,\n      maxPartitionBytes: 1 << 20,',
     tests: ['faults-read.test.ts'],
     rule: '65',
   },

@@ -81,7 +81,7 @@ describeWithKafka(
         );
       proxy.limit(20_000, { direction: 'reply' });
       try {
-        const client = { brokers: brokers().service.at('proxied'), requestTimeoutMs: 10_000 };
+        const client = { brokers: brokers().service.at('proxied'), requestTimeoutMs: 6000 };
         const reader = run({ topics, ...client, buffer: { maxBytes: 1 << 18 } });
         await reader.until(1);
         const before = proxy.connections;
