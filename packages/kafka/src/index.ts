@@ -11,6 +11,7 @@ export type {
   PartitionOffset,
   TopicPartition,
 } from './client.ts';
+export { type DeadLetterRecords, deadLetterRecords } from './dead-letters.ts';
 export { KafkaDispatchedPipelineBuilder } from './dispatched-pipeline-builder.ts';
 export { KafkaDispatcher, type KafkaSinkStatus, type KafkaSubscription } from './dispatcher.ts';
 export type { KafkaDispatcherOptions } from './dispatcher-options.ts';
