@@ -40,7 +40,7 @@ const BROKEN: readonly KafkaBreak[] = [
     file: 'client-kafkajs-producer.ts',
     find: '? { idempotent: isIdempotent }',
     replace: '? { idempotent: false }',
-    tests: ['faults-write.test.ts'],
+    tests: ['faults-write.test.ts', 'faults-frozen.test.ts'],
     rule: '51',
   },
   {
@@ -203,10 +203,10 @@ const BROKEN: readonly KafkaBreak[] = [
     tests: ['source-parts.test.ts', 'conformance-source.test.ts'],
   },
   {
-    name: 'a coordinator that moves is an end',
-    file: 'error-verdicts.ts',
-    find: "const COORDINATOR = busy('the",
-    replace: "const COORDINATOR = denied('the",
+    name: 'a consumer that ended, as its coordinator went away, does not come back',
+    file: 'membership.ts',
+    find: 'if (isOurs()) void this.#comeBack(error);',
+    replace: 'if (isOurs()) this.#giveUp(error);',
     tests: ['faults-cluster.test.ts'],
     rule: '55',
   },
