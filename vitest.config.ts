@@ -19,7 +19,7 @@ const folders = ['packages', 'apps']
 /** Tests of Kafka that are run once more with its other client: of CI, or of `pnpm test:kafka:platformatic`. */
 const withPlatformatic =
   process.env['STREAMWELD_KAFKA_PLATFORMATIC'] === 'all'
-    ? ['*']
+    ? ['**/*']
     : ['conformance-*', 'sink', 'source', 'group', 'transactions', 'faults-write', 'faults-read'];
 
 export default defineConfig({

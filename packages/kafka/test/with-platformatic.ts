@@ -3,12 +3,16 @@
  * the same tests show what the connector does with either of them.
  */
 
+import { createRequire } from 'node:module';
 import * as platformatic from '@platformatic/kafka';
 import { vi } from 'vitest';
 import type { KafkaClient } from '../src/client.ts';
 import { platformaticClient, type PlatformaticSasl } from '../src/client-platformatic.ts';
 import { registerCodecs } from '../src/codecs.ts';
 import type { CheckedReach, SaslOptions } from '../src/options.ts';
+
+// For programs that tests start.
+process.env['STREAMWELD_KAFKA_MODULE'] = createRequire(import.meta.url).resolve('@platformatic/kafka');
 
 // Who reads back what was written is bare kafkajs.
 registerCodecs();

@@ -6,8 +6,10 @@ import { KafkaSink } from '../../src/sink.ts';
 import { KafkaSource } from '../../src/source.ts';
 import { drainAtTheEnd } from './at-the-end.ts';
 import { tellProgress } from './progress.ts';
+import { reachOf } from './reach.ts';
 
 const [brokers, from, to] = process.argv.slice(2) as [string, string, string];
+const reach = await reachOf(brokers);
 
 /** Never asked for anything: the offsets are committed by the transactions. */
 const store: CheckpointStore = {
@@ -16,14 +18,14 @@ const store: CheckpointStore = {
 };
 
 const source = new KafkaSource({
-  brokers,
+  ...reach,
   topics: from,
   groupId: to,
   commitBy: 'sink',
   sessionTimeoutMs: 1500,
 });
 const sink = new KafkaSink<KafkaRecord>({
-  brokers,
+  ...reach,
   topic: to,
   key: ({ partition }) => `${partition}`,
   value: ({ value }) => value,

@@ -6,13 +6,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KafkaSource } from '../../src/source.ts';
 import { drainAtTheEnd } from './at-the-end.ts';
 import { tellProgress } from './progress.ts';
+import { reachOf } from './reach.ts';
 
 const [brokers, topic, groupId, path, fsync] = process.argv.slice(2) as [
   ...[brokers: string, topic: string, groupId: string, path: string],
   fsync: 'batch' | 'close',
 ];
 
-const source = new KafkaSource({ brokers, topics: topic, groupId, sessionTimeoutMs: 1500 });
+const source = new KafkaSource({
+  ...(await reachOf(brokers)),
+  topics: topic,
+  groupId,
+  sessionTimeoutMs: 1500,
+});
 const utf8 = new TextDecoder();
 const lines = from(source).map(({ value }) => utf8.decode(value ?? new Uint8Array()));
 
