@@ -68,14 +68,17 @@ function builtVersitygw(): string {
 }
 
 function binary(name: 'versitygw' | 'minio'): string {
-  const folders = [
-    ...(process.env['PATH'] ?? '').split(path.delimiter).filter(Boolean),
-    builtVersitygw(),
-    path.join(os.homedir(), 'go', 'bin'),
-  ];
-  const found = folders.map((folder) => path.join(folder, name)).find(isExecutable);
-  if (found !== undefined) return found;
+  for (const folder of binaryFolders()) {
+    const file = path.join(folder, name);
+    if (isExecutable(file)) return file;
+  }
   throw new Error('neither on the PATH nor in ~/go/bin');
+}
+
+function* binaryFolders(): Iterable<string> {
+  yield* (process.env['PATH'] ?? '').split(path.delimiter).filter(Boolean);
+  yield builtVersitygw();
+  yield path.join(os.homedir(), 'go', 'bin');
 }
 
 function isExecutable(file: string): boolean {

@@ -233,6 +233,37 @@ describe('an S3 that cannot be had', () => {
     }
   });
 
+  it('is built by Go, once, whoever asks at the same time', async () => {
+    const folder = ownTemporary();
+    const cache = path.join(folder, 'cache');
+    const count = path.join(folder, 'count');
+    const binary = String.raw`printf '#!/bin/sh\necho it is a stand-in; exit 3\n'`;
+    const go = `#!/bin/sh
+[ "$1" = version ] && exit
+echo "$@" >> '${count}'
+sleep 0.2
+[ -e '${folder}/broken' ] && { echo it does not compile; exit 1; }
+${binary} > "$GOBIN/versitygw" && chmod +x "$GOBIN/versitygw"
+`;
+    fs.writeFileSync(path.join(folder, 'go'), go, { mode: 0o755 });
+    fs.writeFileSync(path.join(folder, 'broken'), '');
+    vi.stubEnv('CI', undefined);
+    vi.stubEnv('PATH', `${folder}:/usr/bin:/bin`);
+    vi.stubEnv('HOME', folder);
+    vi.stubEnv('XDG_CACHE_HOME', cache);
+    const find = async () => ((await findS3({ from: ['versitygw'] })) as S3Unavailable).message;
+    expect(await find()).toContain('it does not compile');
+    expect(fs.readdirSync(path.join(cache, 'streamweld'))).toEqual([]);
+
+    fs.rmSync(path.join(folder, 'broken'));
+    fs.rmSync(count);
+    for (const message of await Promise.all([find(), find(), find()])) {
+      expect(message).toMatch(/versitygw did not start: it is a stand-in/);
+    }
+    expect(fs.readFileSync(count, 'utf8')).toMatch(/^install github.com\/versity\/versitygw\/\S+@v[\d.]+\n$/);
+    expect(fs.readdirSync(path.join(cache, 'streamweld'))).toHaveLength(1);
+  });
+
   it('takes the next, where what is found does not start', async () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'broken-'));
     try {
