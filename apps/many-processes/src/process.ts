@@ -14,7 +14,12 @@ export interface Order extends Hub {
 /** What it tells. */
 export type Word =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'done'; readonly ids: readonly number[] }
+  | {
+      readonly kind: 'done';
+      readonly ids: readonly number[];
+      /** Milliseconds, by a clock that all processes of the machine share. */
+      readonly at: number;
+    }
   | { readonly kind: 'failed'; readonly message: string };
 
 function tell(word: Word): Promise<void> {
@@ -26,7 +31,7 @@ function tell(word: Word): Promise<void> {
 const order = JSON.parse(process.argv[2] as string) as Order;
 const dispatcher = buildDispatcher(order, order.rule);
 const sink = worker(order.rounds, (jobs: readonly Job[]) =>
-  tell({ kind: 'done', ids: jobs.map(({ id }) => id) }),
+  tell({ kind: 'done', ids: jobs.map(({ id }) => id), at: Number(process.hrtime.bigint()) / 1e6 }),
 );
 // Of a broadcast each process wants all there is, so each has a name of its own.
 const name = order.rule === 'broadcast' ? `worker-${order.number}` : 'worker';
