@@ -74,7 +74,7 @@ export class Transactions {
     }
     if (found.length > 1) {
       throw this.#impossible(
-        'a write holds what was read from several partitions, and only the producer of each may commit its offset. Leave out what joins them, as batch()',
+        'a write holds what was read from several partitions, and only the producer of each may commit its offset. Leave out what joins them, as batch() or a dispatcher',
       );
     }
     if (position.groupId === null) {
