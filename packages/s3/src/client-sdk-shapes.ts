@@ -1,0 +1,74 @@
+/** What the SDK says and wants to hear, against what this package says. */
+
+import type { Readable } from 'node:stream';
+import type { GetObjectCommand } from '@aws-sdk/client-s3';
+import type { Condition, ObjectAttributes, ObjectFacts } from './client.ts';
+
+interface SdkFacts {
+  readonly ContentLength?: number | undefined;
+  readonly ETag?: string | undefined;
+  readonly ContentEncoding?: string | undefined;
+  readonly Metadata?: Readonly<Record<string, string>> | undefined;
+}
+
+export function factsOf({ ContentLength = 0, ETag = '', ContentEncoding, Metadata }: SdkFacts): ObjectFacts {
+  return {
+    size: ContentLength,
+    etag: quoted(ETag),
+    // The SDK's own name for bodies that it cut into pieces to send them; some stores keep it.
+    contentEncoding: ContentEncoding?.replace(/(^|, *)aws-chunked/, '').replace(/^, */, '') || undefined,
+    metadata: Object.fromEntries(
+      Object.entries(Metadata ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
+    ),
+  };
+}
+
+export function attributesOf({ contentType, contentEncoding, metadata }: ObjectAttributes): {
+  ContentType: string | undefined;
+  ContentEncoding: string | undefined;
+  Metadata: Record<string, string> | undefined;
+} {
+  return {
+    ContentType: contentType,
+    ContentEncoding: contentEncoding,
+    Metadata: metadata && { ...metadata },
+  };
+}
+
+export function conditionOf({ ifNoneMatch, ifMatch }: Condition): {
+  IfNoneMatch: string | undefined;
+  IfMatch: string | undefined;
+} {
+  return { IfNoneMatch: ifNoneMatch, IfMatch: ifMatch };
+}
+
+/** Some stores leave the quotation marks away in some answers. */
+export function quoted(etag: string): string {
+  return etag === '' || etag.startsWith('"') || etag.startsWith('W/') ? etag : `"${etag}"`;
+}
+
+/** Listings are asked for as forms are encoded, where a space is a plus; a store may not know that, and then says so. */
+export function decoderOf(encoding: string | undefined): (text: string) => string {
+  return encoding === 'url' ? (text) => decodeURIComponent(text.replaceAll('+', '%20')) : (text) => text;
+}
+
+/** What XML cannot hold, or may come out of it as something else. */
+// oxlint-disable-next-line no-control-regex -- They are what is looked for.
+export const CONTROL: RegExp = /[\u0000-\u001f\u007f-\u009f\ufffe\uffff]/;
+
+/**
+ * Listens to the errors of a body before the SDK has it: what it is wrapped into for its checksum lets go of it when it is
+ * destroyed, and an error that comes then has no listener.
+ */
+export function listenToBody(command: GetObjectCommand): void {
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const { body } = result.response as { readonly body?: Partial<Readable> | undefined };
+      body?.on?.('error', () => {});
+      return result;
+    },
+    // The innermost.
+    { step: 'deserialize', priority: 'low', name: 'streamweldListenToBody' },
+  );
+}

@@ -1,0 +1,125 @@
+/**
+ * Turns what the client threw into an error of ours. Nothing of what it threw goes along but what is known to hold no secret:
+ * a store quotes the request that it refuses, with its session token, and a URL that was signed is a key by itself.
+ */
+
+import { isStreamWeldError, type StreamWeldError } from '@streamweld/core/connector';
+import {
+  ALREADY_THERE,
+  BY_CLIENT,
+  BY_NAME,
+  BY_NODE,
+  BY_STATUS,
+  CORRUPT,
+  FAILED_INSIDE,
+  UNKNOWN,
+  type Verdict,
+} from './error-verdicts.ts';
+import { S3Error } from './errors.ts';
+
+export interface Translation {
+  /** What was being done, for the sentence `Could not …`. */
+  readonly action: string;
+  readonly bucket?: string | undefined;
+  readonly key?: string | undefined;
+  /** It was to be refused where there is an object. */
+  readonly isNew?: boolean | undefined;
+}
+
+/** The fields of an error of the SDK that tell. */
+interface Thrown {
+  readonly name?: unknown;
+  readonly code?: unknown;
+  readonly Code?: unknown;
+  readonly message?: unknown;
+  readonly cause?: unknown;
+  readonly $metadata?: { readonly httpStatusCode?: unknown } | undefined;
+}
+
+export function toS3Error(error: unknown, translation: Translation): StreamWeldError {
+  if (isStreamWeldError(error)) return error;
+  const { status, s3Error } = fieldsOf(error);
+  const { verdict, cause } = judge(error, translation, status, s3Error);
+  return makeS3Error(verdict, translation, { s3Error, status, cause });
+}
+
+export function makeS3Error(
+  { code, isTransient, words }: Verdict,
+  { action, bucket, key }: Translation,
+  told: { s3Error?: string | undefined; status?: number | undefined; cause?: unknown } = {},
+): S3Error {
+  const { s3Error, status, cause } = told;
+  const answer = s3Error ?? (status === undefined ? undefined : `status ${status}`);
+  const places = [
+    bucket === undefined ? undefined : `bucket ${quoted(bucket)}`,
+    key && `key ${quoted(key)}`,
+    answer,
+  ];
+  const where = places.filter(Boolean).join(', ');
+  const message = `Could not ${action}: ${words}${where === '' ? '' : ` (${where})`}.`;
+  const details = { bucket, key, s3Error, status, isTransient };
+  return new S3Error(code, message, cause === undefined ? details : { ...details, cause });
+}
+
+/** A key may be long, and have anything in it. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length <= 200 ? text : `${text.slice(0, 200)}…`);
+}
+
+/** Names that the SDK makes up where the answer had none. */
+const NO_NAMES = new Set(['Error', 'UnknownError', 'Unknown', 'NotFound', 'TypeError', 'S3ServiceException']);
+
+function fieldsOf(error: unknown): { status: number | undefined; s3Error: string | undefined } {
+  const { $metadata, name, Code } = (error ?? {}) as Thrown;
+  if ($metadata === undefined) return { status: undefined, s3Error: undefined };
+  const status = typeof $metadata.httpStatusCode === 'number' ? $metadata.httpStatusCode : undefined;
+  const told = [Code, name].find((each) => typeof each === 'string' && isName(each));
+  return { status, s3Error: status === undefined ? undefined : (told as string | undefined) };
+}
+
+/** Of whoever answered: no more of it than a name is taken over. */
+function isName(text: string): boolean {
+  return /^[A-Za-z][A-Za-z0-9]{0,63}$/.test(text) && !NO_NAMES.has(text);
+}
+
+function judge(
+  error: unknown,
+  { isNew = false }: Translation,
+  status: number | undefined,
+  s3Error: string | undefined,
+): { verdict: Verdict; cause?: unknown } {
+  if (status === 412 && isNew) return { verdict: ALREADY_THERE };
+  const named = s3Error === undefined ? undefined : BY_NAME[s3Error];
+  if (named !== undefined) return { verdict: named };
+  // An error inside a success has a name; where the SDK could not make it out, it was the store that failed.
+  if (status !== undefined && (status >= 500 || status === 200)) {
+    return { verdict: BY_STATUS[status] ?? FAILED_INSIDE };
+  }
+  if (status !== undefined && BY_STATUS[status] !== undefined) return { verdict: BY_STATUS[status] };
+  for (let at = error, depth = 0; typeof at === 'object' && at !== null && depth < 8; depth += 1) {
+    const { code, name, message, cause } = at as Thrown;
+    const ofNode = typeof code === 'string' ? BY_NODE[code] : undefined;
+    if (ofNode !== undefined) return { verdict: ofNode, cause: plain(code as string, at) };
+    const ofClient =
+      typeof name === 'string'
+        ? (BY_CLIENT[name] ?? (status === undefined ? BY_NAME[name] : undefined))
+        : undefined;
+    if (ofClient !== undefined) return { verdict: ofClient };
+    if (typeof message === 'string' && message.startsWith('Checksum mismatch')) return { verdict: CORRUPT };
+    if (typeof message === 'string' && /^(aborted|socket hang up|Connection lost)/.test(message)) {
+      return { verdict: BY_NODE['ECONNRESET'] as Verdict };
+    }
+    at = cause;
+  }
+  return { verdict: UNKNOWN };
+}
+
+/** What Node says of a connection, without what the client has put on it. */
+function plain(code: string, error: object): Error {
+  const { syscall, address, port, hostname } = error as Record<string, unknown>;
+  const place = [address ?? hostname, port].filter(
+    (each) => typeof each === 'string' || typeof each === 'number',
+  );
+  const words = [typeof syscall === 'string' ? syscall : undefined, code, place.join(':')].filter(Boolean);
+  return Object.assign(new Error(words.join(' ')), { code });
+}

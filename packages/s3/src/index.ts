@@ -1,0 +1,19 @@
+/** S3 as a source and a sink. */
+
+export type {
+  Condition,
+  GetRequest,
+  ListedObject,
+  ListPage,
+  ListRequest,
+  ObjectAttributes,
+  ObjectBody,
+  ObjectFacts,
+  ObjectPlace,
+  PutRequest,
+  S3Store,
+  Upload,
+  UploadedPart,
+} from './client.ts';
+export { S3_ERROR_CODES, S3Error, type S3ErrorCode } from './errors.ts';
+export type { ReachOptions, S3Credentials, S3Identity } from './options.ts';
