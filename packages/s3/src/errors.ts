@@ -60,6 +60,18 @@ export class S3Error extends StreamWeldError {
     this.s3Error = s3Error;
     this.status = status;
   }
+
+  /** The same, which also says how long it was tried. */
+  after(attempts: number, ms: number): S3Error {
+    const { code, message, stage, bucket, key, s3Error, status, cause } = this;
+    const details = { stage, bucket, key, s3Error, status, isTransient: this.isTransient };
+    const tried = `It was tried ${attempts} times, for ${Math.round(ms / 1000)} s.`;
+    return new S3Error(
+      code as S3ErrorCode,
+      `${message} ${tried}`,
+      cause === undefined ? details : { ...details, cause },
+    );
+  }
 }
 
 /** Whether the same again may succeed. What is of nobody we know is not tried again. */
