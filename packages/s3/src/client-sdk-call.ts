@@ -10,7 +10,7 @@ interface Call<R> extends Translation {
   /** @param signal calls it off */
   readonly send: (signal: AbortSignal) => Promise<R>;
   /** What comes when nobody waits any more: its connection is given back. */
-  readonly late?: (answer: R) => void;
+  readonly late?: ((answer: R) => void) | undefined;
 }
 
 /** @throws S3Error; the reason of the signal */

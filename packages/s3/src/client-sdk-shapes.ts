@@ -2,6 +2,8 @@
 
 import type { Readable } from 'node:stream';
 import type { GetObjectCommand } from '@aws-sdk/client-s3';
+import { makeS3Error, type Translation } from './error-translation.ts';
+import { INCOMPLETE_ANSWER } from './error-verdicts.ts';
 import type { Condition, ObjectAttributes, ObjectFacts } from './client.ts';
 
 interface SdkFacts {
@@ -40,6 +42,15 @@ export function conditionOf({ ifNoneMatch, ifMatch }: Condition): {
   IfMatch: string | undefined;
 } {
   return { IfNoneMatch: ifNoneMatch, IfMatch: ifMatch };
+}
+
+/** Without one, what was answered is not the end of it: an answer that was cut, or none at all with a status of success. */
+export function etagOf(
+  { ETag = '' }: { readonly ETag?: string | undefined },
+  translation: Translation,
+): string {
+  if (ETag === '') throw makeS3Error(INCOMPLETE_ANSWER, translation);
+  return quoted(ETag);
 }
 
 /** Some stores leave the quotation marks away in some answers. */

@@ -123,3 +123,22 @@ function plain(code: string, error: object): Error {
   const words = [typeof syscall === 'string' ? syscall : undefined, code, place.join(':')].filter(Boolean);
   return Object.assign(new Error(words.join(' ')), { code });
 }
+
+const OF_KEYS = new Set([
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'TokenRefreshRequired',
+  'InvalidAccessKeyId',
+]);
+
+/** Whether other keys may help. An answer to HEAD has no name; that of keys that expired has the status 400. */
+export function isOfKeys(error: unknown): boolean {
+  const { status, s3Error } = fieldsOf(error);
+  return s3Error === undefined ? status === 400 : OF_KEYS.has(s3Error);
+}
+
+/** Whether it was the clock, which the client has set right for the next request. */
+export function wasOfClock(error: unknown): boolean {
+  const { $metadata } = (error ?? {}) as { $metadata?: { clockSkewCorrected?: unknown } };
+  return $metadata?.clockSkewCorrected === true;
+}

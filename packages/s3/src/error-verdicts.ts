@@ -196,7 +196,9 @@ export const CONNECTION_LOST: Verdict = lost('the connection ended before all ha
 export const SILENT: Verdict = lost('nothing came for too long');
 export const NO_ANSWER: Verdict = lost('the store did not answer in time');
 export const CORRUPT: Verdict = DAMAGED;
-export const INCOMPLETE_ANSWER: Verdict = invalid('the store answered without what its answer has to have');
+export const INCOMPLETE_ANSWER: Verdict = lost(
+  'the answer of the store is cut, or lacks what it has to have',
+);
 export const UNKNOWN: Verdict = invalid('it failed in a way that is not known here');
 
 export function verdictOf(name: string | undefined): Verdict {

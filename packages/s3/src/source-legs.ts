@@ -1,0 +1,152 @@
+/** Which objects are read, one after the other, and where each begins. */
+
+import type { S3Store } from './client.ts';
+import { S3Error } from './errors.ts';
+import { checkPositions, invalidPosition, laneOf, type S3Position } from './position.ts';
+import { listObjects } from './source-listing.ts';
+import { type CheckedSourceOptions, isAsync, type ObjectKey } from './source-options.ts';
+
+/** One object that is to be read. */
+export interface Leg {
+  readonly key: string;
+  /** Only that version of it. */
+  readonly ifMatch?: string | undefined;
+  /** Where to go on in it. */
+  readonly from?: S3Position | undefined;
+  readonly index?: number | undefined;
+}
+
+type Positions = ReadonlyMap<string, S3Position>;
+
+export class Legs {
+  /** The lane of all objects; nothing where each has its own. */
+  readonly lane: string | undefined;
+  /** The lanes that were begun, by an earlier run or by this one, where each object has its own. */
+  readonly #begun: Set<string> = new Set();
+  readonly #options: CheckedSourceOptions;
+  readonly #store: S3Store;
+  readonly #signal: AbortSignal;
+  #given: Iterator<ObjectKey> | AsyncIterator<ObjectKey> | undefined;
+  readonly #legs: AsyncGenerator<Leg, void, undefined>;
+
+  /** @throws S3Error SW_S3_POSITION_INVALID */
+  constructor(store: S3Store, options: CheckedSourceOptions, positions: Positions, signal: AbortSignal) {
+    const { bucket, prefix, keys, order, name } = options;
+    this.#options = options;
+    this.#store = store;
+    this.#signal = signal;
+    const isOneLane = order === 'listed' && (keys === undefined || !isAsync(keys));
+    this.lane = isOneLane ? `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}` : undefined;
+    checkPositions(positions, {
+      stage: name,
+      misfit: (lane, position) => this.#misfit(lane, position),
+    });
+    if (this.lane === undefined) for (const lane of positions.keys()) this.#begun.add(lane);
+    this.#legs =
+      this.lane === undefined ? this.#laneEach(positions) : this.#oneLane(positions.get(this.lane));
+  }
+
+  /** Undefined behind the last. */
+  async next(): Promise<Leg | undefined> {
+    const { done, value } = await this.#legs.next();
+    return done === true ? undefined : value;
+  }
+
+  /** Whether an object is to be read that turned out to be this version, and has not been begun before. */
+  begin({ key, from }: Leg, etag: string): boolean {
+    if (this.lane !== undefined || from !== undefined) return true;
+    const lane = laneOf(key, etag);
+    if (this.#begun.has(lane)) return false;
+    this.#begun.add(lane);
+    return true;
+  }
+
+  /** Ends whoever gives the keys, and does not wait for it: a queue may have nothing to say for long. */
+  end(): void {
+    const ended = this.#given?.return?.();
+    Promise.resolve(ended).catch(() => {});
+    this.#legs.return(undefined).catch(() => {});
+  }
+
+  async *#oneLane(from: S3Position | undefined): AsyncGenerator<Leg, void, undefined> {
+    if (this.#options.keys !== undefined) {
+      yield* this.#inList(from);
+      return;
+    }
+    if (from !== undefined && from.done !== true) yield { key: from.key, ifMatch: from.etag, from };
+    for await (const { key } of this.#listed(from?.key)) yield { key };
+  }
+
+  async *#inList(from: S3Position | undefined): AsyncGenerator<Leg, void, undefined> {
+    const first = from?.index ?? 0;
+    let index = 0;
+    for await (const { key, etag } of this.#keys()) {
+      if (index === first && from !== undefined) {
+        if (key !== from.key)
+          throw invalidPosition(
+            this.#options.name,
+            `at key ${index + 1} of the list: it is another one than it was`,
+          );
+        if (from.done !== true) yield { key, ifMatch: from.etag, from, index };
+      } else if (index >= first) {
+        yield { key, ifMatch: etag, index };
+      }
+      index += 1;
+    }
+    if (from !== undefined && index <= first)
+      throw invalidPosition(this.#options.name, `at key ${first + 1} of the list: it has only ${index}`);
+  }
+
+  async *#laneEach(positions: Positions): AsyncGenerator<Leg, void, undefined> {
+    for (const from of positions.values())
+      if (from.done !== true) yield { key: from.key, ifMatch: from.etag, from };
+    if (this.#options.keys === undefined) {
+      for await (const { key, etag } of this.#listed())
+        if (!this.#begun.has(laneOf(key, etag))) yield { key };
+      return;
+    }
+    for await (const { key, etag } of this.#keys()) {
+      if (etag === undefined || !this.#begun.has(laneOf(key, etag))) yield { key, ifMatch: etag };
+    }
+  }
+
+  #listed(startAfter?: string): ReturnType<typeof listObjects> {
+    const options = { ...this.#options, isOrdered: this.lane !== undefined };
+    return listObjects(this.#store, options, startAfter, this.#signal);
+  }
+
+  async *#keys(): AsyncGenerator<{ readonly key: string; readonly etag?: string | undefined }> {
+    const { keys, name } = this.#options;
+    if (keys === undefined) return;
+    const given = isAsync(keys) ? keys[Symbol.asyncIterator]() : keys[Symbol.iterator]();
+    this.#given = given;
+    for (let each = await given.next(); each.done !== true; each = await given.next()) {
+      const object = typeof each.value === 'string' ? { key: each.value } : each.value;
+      if (typeof object?.key !== 'string' || object.key === '') {
+        throw new S3Error(
+          'SW_S3_KEY_INVALID',
+          'One of the keys is none: it must be a text that is not empty, or an object with such a key.',
+          { stage: name },
+        );
+      }
+      yield { key: object.key, etag: object.etag === undefined ? undefined : quoted(object.etag) };
+    }
+  }
+
+  /** What a position has to have to be one of this source. */
+  #misfit(lane: string, { key, etag, index, gzip, offset }: S3Position): string | undefined {
+    const { prefix, keys, compression } = this.#options;
+    const own = this.lane ?? laneOf(key, etag);
+    if (lane !== own) return `it is no lane of this source, which has ${JSON.stringify(own)}`;
+    if (!key.startsWith(prefix)) return 'its object is not behind the prefix';
+    if ((index !== undefined) !== (this.lane !== undefined && keys !== undefined))
+      return 'it is of a list where there is none, or of none where there is one';
+    const isOther = gzip === true ? compression === 'none' : compression === 'gzip' && offset > 0;
+    return isOther ? 'its object was read with another compression' : undefined;
+  }
+}
+
+/** Notices of S3 have etags without their quotation marks, and a condition has them with. */
+function quoted(etag: string): string {
+  return etag.startsWith('"') ? etag : `"${etag}"`;
+}

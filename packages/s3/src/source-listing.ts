@@ -1,0 +1,55 @@
+/** The objects behind a prefix, in the order of their keys, a page ahead of who reads. */
+
+import { ignoreRejection } from '@streamweld/core/connector';
+import type { ListedObject, ListPage, S3Store } from './client.ts';
+import { S3Error } from './errors.ts';
+import { patiently } from './patience.ts';
+import { compareKeys } from './position.ts';
+
+export interface ListingOptions {
+  readonly bucket: string;
+  readonly prefix: string;
+  readonly filter: ((object: ListedObject) => boolean) | undefined;
+  readonly retryMs: number;
+  readonly name: string;
+  /** Whether somebody builds on the order of the keys. */
+  readonly isOrdered: boolean;
+}
+
+/**
+ * Each object once. What only stands for a folder, an empty object whose key ends with a slash, is left out.
+ * @param startAfter only keys behind it
+ */
+export async function* listObjects(
+  store: S3Store,
+  { bucket, prefix, filter, retryMs, name, isOrdered }: ListingOptions,
+  startAfter: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<ListedObject, void, undefined> {
+  const fetch = (token?: string): Promise<ListPage> => {
+    const page = patiently(retryMs, signal, () => store.list({ bucket, prefix, startAfter, token }, signal));
+    // Whoever leaves in the middle of a page does not wait for the next.
+    ignoreRejection(page);
+    return page;
+  };
+  let last = startAfter;
+  for (let next: Promise<ListPage> | undefined = fetch(); next !== undefined; ) {
+    const { objects, token }: ListPage = await next;
+    next = token === undefined ? undefined : fetch(token);
+    for (const object of objects) {
+      if (isOrdered && last !== undefined && compareKeys(last, object.key) >= 0)
+        throw outOfOrder(name, bucket);
+      last = object.key;
+      if (object.size === 0 && object.key.endsWith('/')) continue;
+      if (filter === undefined || filter(object)) yield object;
+    }
+  }
+}
+
+function outOfOrder(stage: string, bucket: string): S3Error {
+  return new S3Error(
+    'SW_S3_UNSUPPORTED',
+    "The store does not list objects in the order of the bytes of their keys, so one position cannot say what was read. Read with order: 'ready', or give the keys.",
+    { stage, bucket },
+  );
+}
