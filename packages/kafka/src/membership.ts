@@ -20,7 +20,7 @@ import type {
   TopicPartition,
 } from './client.ts';
 import { DeadlinePassed, within } from './deadline.ts';
-import { isTransient, type KafkaError, toKafkaError } from './errors.ts';
+import { isTransient, KafkaError, type KafkaErrorCode, toKafkaError } from './errors.ts';
 import { Inquiry, inTime, leave } from './inquiry.ts';
 import type { PartitionQueue, Taken } from './partition-queue.ts';
 import { Placement } from './placement.ts';
@@ -43,6 +43,9 @@ export interface MembershipHost {
 
 /** How long a fetch waits for records: stopping waits for it. */
 const FETCH_WAIT_MS = 100;
+
+/** A last commit waits no longer for a group that shares itself out anew: before that all was committed that was done soon. */
+const STOP_MS = 500;
 
 /** Opening waits no longer for the group. */
 const OPEN_MS = 3000;
@@ -91,6 +94,9 @@ export class Membership {
   /** Why it has to come back, once more where it is about to. */
   #lost: { readonly error: unknown } | undefined;
   #isComingBack = false;
+  #hasRead = false;
+  /** Nothing more is read: what cannot be committed soon comes again elsewhere. */
+  #isStopping = false;
   #failure: { readonly error: unknown } | undefined;
   /** Until it is open, it is the opening that fails. */
   #fail: (error: unknown) => void = () => {};
@@ -209,10 +215,29 @@ export class Membership {
         await this.#join(last, this.#troubledSince + patienceMs);
       }
     } catch (failure) {
-      if (!this.#closing.signal.aborted) this.#giveUp(failure);
+      if (!this.#closing.signal.aborted) this.#giveUp(this.#hasRead ? this.#lostFor(failure) : failure);
     } finally {
       this.#isComingBack = false;
     }
+  }
+
+  /** What passes has not passed: says that it was there before, and for how long it has tried. */
+  #lostFor(failure: unknown): unknown {
+    if (!(failure instanceof KafkaError) || !failure.isTransient) return failure;
+    const { code, message, kafkaError, topic, partition, stage, cause } = failure;
+    const ms = Math.round(runtime.now() - (this.#troubledSince ?? runtime.now()));
+    return new KafkaError(
+      code as KafkaErrorCode,
+      `'${this.#options.name}' lost its place in the group, and did not come back within ${ms} ms (reconnectMs is ${this.#options.reconnectMs}). ${message}`,
+      {
+        stage,
+        kafkaError,
+        topic,
+        partition,
+        isTransient: true,
+        ...(cause === undefined ? undefined : { cause }),
+      },
+    );
   }
 
   /** Kafka's name for it, if it comes from a broker. */
@@ -337,8 +362,10 @@ export class Membership {
   async commit(offsets: ReadonlyMap<string, bigint>): Promise<void> {
     const since = runtime.now();
     for (let waitMs = FIRST_BACKOFF_MS; ; waitMs = Math.min(waitMs * 2, MOST_BACKOFF_MS)) {
-      while ((this.#phase === 'joining' || this.#phase === 'settling') && this.#failure === undefined)
-        await this.#ready.promise;
+      while ((this.#phase === 'joining' || this.#phase === 'settling') && this.#failure === undefined) {
+        if (!this.#isStopping) await this.#ready.promise;
+        else if (!(await this.#isSoonReady())) return;
+      }
       if (this.#failure !== undefined) throw this.#failure.error;
       if (this.#phase === 'closed') return;
       const epoch = this.#epoch;
@@ -357,6 +384,24 @@ export class Membership {
       }
       await this.#sleep(waitMs);
     }
+  }
+
+  async #isSoonReady(): Promise<boolean> {
+    try {
+      await within(STOP_MS, this.#ready.promise);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Nothing more is taken: a last commit follows, and waits no longer than a moment for a group that waits for others. */
+  stop(): void {
+    this.#isStopping = true;
+    if (this.#phase !== 'joining' && this.#phase !== 'settling') return;
+    // Whoever waits looks again.
+    this.#ready.resolve();
+    this.#ready = new Deferred();
   }
 
   async #commitOnce(offsets: ReadonlyMap<string, bigint>): Promise<void> {
@@ -398,6 +443,7 @@ export class Membership {
       this.#ready = new Deferred();
     }
     if (phase === 'reading') {
+      this.#hasRead = true;
       this.#readingSince = now;
       this.#host.onMore();
     }

@@ -2,7 +2,7 @@
  * Exactly once from Kafka to Kafka: what is written, and how far the reader has come with it, in one transaction.
  *
  *     source batch of orders/3 ──► [ begin · records · offset of orders/3 for the group · commit ]
- *                                    └ by the producer `<prefix>-orders-3`, which nobody else may be meanwhile
+ *                                    └ by the producer `<prefix>/orders/3`, which nobody else may be meanwhile
  *
  * Each partition that is read has a producer named for it: whoever is given the partition makes the brokers fence the one
  * before, and abort what it had not committed. kafkajs cannot tell the group's generation to a transaction, so that name is
@@ -14,7 +14,7 @@
  */
 
 import { isStreamWeldError, onAbort, runtime, StreamWeldError } from '@streamweld/core/connector';
-import type { KafkaClient, KafkaProducer, KafkaTransaction, TopicPartition } from './client.ts';
+import type { KafkaAdmin, KafkaClient, KafkaProducer, KafkaTransaction, TopicPartition } from './client.ts';
 import { Patience } from './client-kafkajs-connect.ts';
 import { DeadlinePassed, within } from './deadline.ts';
 import { isTransient, KafkaError } from './errors.ts';
@@ -109,7 +109,7 @@ export class Transactions {
     const label = laneOf(place);
     let lane = this.#lanes.get(label);
     if (lane === undefined) {
-      const writer = this.#options.createWriter(`${this.#options.prefix}-${place.topic}-${place.partition}`);
+      const writer = this.#options.createWriter(`${this.#options.prefix}/${label}`);
       lane = { place, writer, checked: undefined, since: undefined, at: undefined, inDoubt: undefined };
       this.#lanes.set(label, lane);
     }
@@ -181,7 +181,7 @@ export class Transactions {
     const admin = this.#options.client.createAdmin();
     const forget = [signal, this.#options.life].map((each) => onAbort(each, () => void admin.close()));
     const isCommitted = async (): Promise<boolean> => {
-      const offset = (await this.#soon(admin.committed(groupId, topic))).get(partition);
+      const offset = (await this.#soon(this.#committed(admin, groupId, topic))).get(partition);
       if (offset === undefined) return false;
       if (lane.inDoubt === end && BigInt(offset) === end) return true;
       if (lane.at === undefined || BigInt(offset) <= lane.at) return false;
@@ -196,6 +196,18 @@ export class Transactions {
     } finally {
       for (const each of forget) each();
       await admin.close();
+    }
+  }
+
+  /** It was read from a moment ago: where it is not there, this is another cluster. */
+  async #committed(admin: KafkaAdmin, groupId: string, topic: string): Promise<ReadonlyMap<number, string>> {
+    try {
+      return await admin.committed(groupId, topic);
+    } catch (error) {
+      if (!isStreamWeldError(error) || error.code !== 'SW_KAFKA_TOPIC_UNKNOWN') throw error;
+      throw this.#impossible(
+        `the topic ${JSON.stringify(topic)}, which is read, is not there where it writes, and no transaction goes across clusters. Read and write in one cluster, or leave transactionalId out`,
+      );
     }
   }
 

@@ -140,6 +140,7 @@ export class KafkaSource implements Source<KafkaRecord, KafkaPosition> {
 
   stop(): void {
     this.#isStopped = true;
+    this.#membership?.stop();
     this.#answer(undefined);
   }
 

@@ -80,6 +80,27 @@ describeWithKafka('KafkaSource, coming back', (brokers) => {
     }
   });
 
+  it('can be drained while it waits to join again, and what it had is written', async () => {
+    const topics = await brokers().topic();
+    await produce(topics, 20);
+    const held = holdClient(openClient(checkReach({ brokers: brokers().brokers }, 'test')));
+    let go = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const reader = run({ client: held.client, topics }, { write: () => gate });
+    await expect.poll(() => reader.source.lag()[0]?.offset, SOON).toBe('20');
+    held.holdNext();
+    held.lose(Object.assign(new Error('The connection ended.'), { code: 'ECONNRESET' }));
+    await expect.poll(() => held.isHeld, SOON).toBe(true);
+    go();
+    await reader.pipeline.drain();
+    await reader.done;
+    expect(numbers(reader.records)).toEqual(count(0, 20));
+    expect(held.open).toBe(0);
+    held.letGo();
+  });
+
   it('is one member, also where a topic comes while it joins again', async () => {
     const prefix = `${await brokers().topic()}-`;
     const [first, second] = [`${prefix}first`, `${prefix}second`];

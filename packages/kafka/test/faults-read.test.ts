@@ -111,7 +111,10 @@ describeWithKafka(
       proxy.refuse();
       proxy.reset();
       try {
-        await expect(reader.done).rejects.toMatchObject({ isTransient: true });
+        await expect(reader.done).rejects.toMatchObject({
+          isTransient: true,
+          message: expect.stringMatching(/lost its place in the group, and did not come back within \d+ ms/),
+        });
       } finally {
         proxy.restore();
       }

@@ -1,8 +1,10 @@
 /** What users get wrong, and what they are told. */
 
-import { collect, ConcurrentPipeline, count, MemoryCheckpointStore } from '@streamweld/core';
+import { collect, ConcurrentPipeline, count, MemoryCheckpointStore, type Source } from '@streamweld/core';
 import { OptionError } from '@streamweld/core/connector';
 import { describe, expect, it } from 'vitest';
+import type { KafkaPosition } from '../src/position.ts';
+import { KafkaSink } from '../src/sink.ts';
 import { KafkaSource } from '../src/source.ts';
 import { reading } from './reading.ts';
 import { describeWithKafka } from './service.ts';
@@ -39,6 +41,25 @@ describeWithKafka('KafkaSource', (brokers) => {
     await expect.poll(() => sink.items.length, { timeout: 20_000 }).toBe(3);
     await pipeline.drain();
     await done;
+  });
+
+  it('says that exactly once needs one cluster', async () => {
+    const topic = await brokers().topic();
+    const elsewhere: Source<string, KafkaPosition> = {
+      pull: () => ({
+        items: ['a'],
+        lane: 'elsewhere/0',
+        position: { offset: '5', groupId: 'g', since: '0' },
+      }),
+    };
+    const sink = new KafkaSink<string>({ brokers: brokers().brokers, topic, transactionalId: topic });
+    await expect(
+      new ConcurrentPipeline(elsewhere, sink).checkpoint(new MemoryCheckpointStore(), 'copy').run(),
+    ).rejects.toMatchObject({
+      code: 'SW_EXACTLY_ONCE_IMPOSSIBLE',
+      message: expect.stringContaining('across clusters'),
+    });
+    expect(await brokers().read(topic)).toEqual([]);
   });
 
   it('says which sessions the brokers allow', async () => {
