@@ -17,3 +17,12 @@ export type {
 } from './client.ts';
 export { S3_ERROR_CODES, S3Error, type S3ErrorCode } from './errors.ts';
 export type { ReachOptions, S3Credentials, S3Identity } from './options.ts';
+export type { S3Position } from './position.ts';
+export { S3Source, type S3SourceConstructor } from './source.ts';
+export type {
+  AfterObject,
+  DoneObject,
+  ObjectKey,
+  ReadAheadOptions,
+  S3SourceOptions,
+} from './source-options.ts';

@@ -10,8 +10,6 @@ import type { ObjectBody, S3Store } from './client.ts';
 import { isTransient, S3Error } from './errors.ts';
 import { Patience } from './patience.ts';
 
-/** Up to so many bytes are handed on together. */
-const SMALL_BYTES = 1 << 20;
 /** How often damaged bytes are fetched again. */
 const FETCHED_AGAIN = 2;
 
@@ -20,6 +18,8 @@ export interface BytesRequest {
   readonly key: string;
   readonly from: number;
   readonly ifMatch: string | undefined;
+  /** Up to so many bytes are handed on together. */
+  readonly smallBytes: number;
 }
 
 export interface ObjectBytes {
@@ -42,14 +42,18 @@ export async function openBytes(
   const body = await open(store, { ...request, from }, patience, signal);
   const { etag, contentEncoding, size } = body;
   const reading = new Reading(store, { ...request, from, ifMatch: etag }, { size, patience, signal });
-  const chunks = size - from <= SMALL_BYTES ? reading.together(body) : reading.asItComes(body);
+  const chunks = size - from <= request.smallBytes ? reading.together(body) : reading.asItComes(body);
   return { etag, contentEncoding, chunks: before === 0 ? chunks : behind(chunks, before) };
 }
 
-/** All but the first bytes. */
+/**
+ * All but the first bytes.
+ * @param tooFew what to throw where there are not so many
+ */
 export async function* behind(
   chunks: AsyncIterable<Uint8Array>,
   bytes: number,
+  tooFew?: () => Error,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let left = bytes;
   for await (const chunk of chunks) {
@@ -57,6 +61,7 @@ export async function* behind(
     left -= dropped;
     if (dropped < chunk.byteLength) yield dropped === 0 ? chunk : chunk.subarray(dropped);
   }
+  if (left > 0 && tooFew !== undefined) throw tooFew();
 }
 
 async function open(

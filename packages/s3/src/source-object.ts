@@ -9,7 +9,7 @@ import { Deferred, StreamWeldError } from '@streamweld/core/connector';
 import { type Decoder, type Format, gunzip, isGzip } from '@streamweld/formats';
 import { S3Error } from './errors.ts';
 import { invalidPosition, type S3Position } from './position.ts';
-import type { ObjectBytes } from './source-bytes.ts';
+import { behind, type ObjectBytes } from './source-bytes.ts';
 import type { Leg } from './source-legs.ts';
 import type { CheckedSourceOptions } from './source-options.ts';
 
@@ -66,9 +66,17 @@ export class OpenObject<T> {
    * @throws S3Error, FormatError, when all before was taken
    */
   take(max: number): readonly T[] {
+    try {
+      return this.#take(max);
+    } catch (error) {
+      throw atKey(error, this.leg.key, this.#around.options.name);
+    }
+  }
+
+  #take(max: number): readonly T[] {
     const decoder = this.#decoder;
     while (decoder !== undefined && this.#state !== 'done') {
-      const items = this.#decode(decoder, max);
+      const items = decoder.take(max);
       if (items.length > 0) return items;
       const chunk = this.#waiting.shift();
       if (chunk !== undefined) {
@@ -113,7 +121,7 @@ export class OpenObject<T> {
   }
 
   async #fetch(): Promise<void> {
-    const { onMore, share } = this.#around;
+    const { share } = this.#around;
     try {
       const chunks = await this.#open();
       if (chunks === undefined) return;
@@ -121,7 +129,7 @@ export class OpenObject<T> {
         if (this.#isClosed) return;
         this.#waiting.push(chunk);
         this.#waitingBytes += chunk.byteLength;
-        onMore();
+        this.#around.onMore();
         while (this.#waitingBytes >= share && !this.#isClosed) {
           this.#room = new Deferred();
           await this.#room.promise;
@@ -132,25 +140,24 @@ export class OpenObject<T> {
     } catch (error) {
       this.#failure = { error };
     } finally {
-      onMore();
+      this.#around.onMore();
     }
   }
 
   async #open(): Promise<AsyncIterable<Uint8Array> | undefined> {
     const { leg } = this;
-    const { format, options, open, begin } = this.#around;
+    const { format, options } = this.#around;
     const offset = leg.from?.offset ?? 0;
     const isZipped = leg.from?.gzip === true;
-    const { etag, contentEncoding, chunks } = await open(leg, isZipped ? 0 : offset);
-    if (this.#isClosed || !begin(leg, etag)) {
+    const { etag, contentEncoding, chunks } = await this.#around.open(leg, isZipped ? 0 : offset);
+    if (this.#isClosed || !this.#around.begin(leg, etag)) {
       this.#isSkipped = true;
       await chunks.return();
       return undefined;
     }
     this.#etag = etag;
     const [head, all] = await peek(chunks);
-    this.#isGzip =
-      offset > 0 ? isZipped : isCompressed(leg.key, contentEncoding, head, options.compression);
+    this.#isGzip = offset > 0 ? isZipped : isCompressed(leg.key, contentEncoding, head, options.compression);
     this.#decoder = format.decoder({
       offset,
       record: leg.from?.record,
@@ -158,22 +165,16 @@ export class OpenObject<T> {
       // Nobody writes into what came from the network, or was decompressed.
       ownsChunks: true,
     });
-    return this.#isGzip ? from(gunzip(all, options.gunzip), offset, options.name, leg.key) : all;
-  }
-
-  #decode(decoder: Decoder<T>, max: number): readonly T[] {
-    try {
-      return decoder.take(max);
-    } catch (error) {
-      if (!(error instanceof StreamWeldError)) throw error;
-      throw atKey(error, this.leg.key, this.#around.options.name);
-    }
+    if (!this.#isGzip) return all;
+    return behind(gunzip(all, options.gunzip), offset, () =>
+      invalidPosition(options.name, `in key ${JSON.stringify(leg.key)}: it has not so many bytes`),
+    );
   }
 }
 
 /** An error of a format knows the record and the byte, and now the object. */
-function atKey(error: StreamWeldError, key: string, stage: string): StreamWeldError {
-  if (error instanceof S3Error) return error;
+function atKey(error: unknown, key: string, stage: string): unknown {
+  if (!(error instanceof StreamWeldError) || error instanceof S3Error) return error;
   return new StreamWeldError(error.code, `${key}: ${error.message}`, { stage, cause: error });
 }
 
@@ -214,20 +215,4 @@ async function* again(
   } finally {
     await chunks.return();
   }
-}
-
-/** What is decompressed from a place on. The place has to be there. */
-async function* from(
-  chunks: AsyncIterable<Uint8Array>,
-  offset: number,
-  stage: string,
-  key: string,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let left = offset;
-  for await (const chunk of chunks) {
-    const dropped = Math.min(left, chunk.byteLength);
-    left -= dropped;
-    if (dropped < chunk.byteLength) yield dropped === 0 ? chunk : chunk.subarray(dropped);
-  }
-  if (left > 0) throw invalidPosition(stage, `in key ${JSON.stringify(key)}: it has not so many bytes`);
 }

@@ -1,0 +1,170 @@
+/**
+ * Several objects that are fetched at once, and one that is pulled from: the first of them, or whichever has something.
+ *
+ *     legs ──► [ a │ b │ c │ d ]  at most maxObjects ──► pull: 'listed' a until it is done, 'ready' in turns
+ */
+
+import { Deferred, ignoreRejection, type Positioned } from '@streamweld/core/connector';
+import type { Format } from '@streamweld/formats';
+import type { S3Store } from './client.ts';
+import { laneOf, type S3Position } from './position.ts';
+import { openBytes } from './source-bytes.ts';
+import { Legs } from './source-legs.ts';
+import { OpenObject, type Surroundings } from './source-object.ts';
+import type { CheckedSourceOptions } from './source-options.ts';
+import { untilAborted } from './until-aborted.ts';
+
+/** What is no larger is handed on when all of it has come. */
+const SMALL_BYTES = 1 << 20;
+
+type Answer<T> = Positioned<T, S3Position> | undefined;
+
+export class ObjectReader<T> {
+  readonly #legs: Legs;
+  readonly #options: CheckedSourceOptions;
+  readonly #around: Surroundings<T>;
+  readonly #signal: AbortSignal;
+  /** In the order in which they were begun. */
+  readonly #open: OpenObject<T>[] = [];
+  /** Which of them is asked first, where they take turns. */
+  #turn = 0;
+  #room: Deferred | undefined;
+  readonly #first: Deferred = new Deferred();
+  #areAllBegun = false;
+  #failure: { readonly error: unknown } | undefined;
+  #pull: { readonly demand: number; readonly answer: Deferred<Answer<T>> } | undefined;
+  readonly #feeding: Promise<void>;
+
+  /**
+   * Begins to fetch. Once the signal aborts it ends.
+   * @throws S3Error SW_S3_POSITION_INVALID
+   */
+  constructor(
+    store: S3Store,
+    format: Format<T, never>,
+    options: CheckedSourceOptions,
+    positions: ReadonlyMap<string, S3Position>,
+    signal: AbortSignal,
+  ) {
+    const { bucket, retryMs, maxBytes, maxObjects } = options;
+    const share = Math.ceil(maxBytes / maxObjects);
+    const smallBytes = Math.min(SMALL_BYTES, share);
+    this.#options = options;
+    this.#signal = signal;
+    const legs = new Legs(store, options, positions, signal);
+    this.#legs = legs;
+    this.#around = {
+      format,
+      options,
+      share,
+      open: ({ key, ifMatch }, from) =>
+        openBytes(store, { bucket, key, from, ifMatch, smallBytes }, retryMs, signal),
+      begin: (leg, etag) => legs.begin(leg, etag),
+      onMore: () => this.#serve(),
+    };
+    this.#feeding = this.#feed();
+  }
+
+  /**
+   * Settles when the first object is known, or that there is none. Whoever waits for keys that others give does not know when
+   * they come.
+   */
+  async begun(): Promise<void> {
+    if (this.#options.keys === undefined) await this.#first.promise;
+  }
+
+  pull(demand: number): Answer<T> | Promise<Answer<T>> {
+    const ready = this.#take(demand);
+    if (ready !== undefined || this.#isAtEnd) return ready;
+    const answer = new Deferred<Answer<T>>();
+    this.#pull = { demand, answer };
+    return answer.promise;
+  }
+
+  /** The outstanding pull is answered with nothing, and no other comes. */
+  stop(): void {
+    this.#answer(undefined);
+  }
+
+  /** When the signal has aborted: settles when nothing is left. */
+  async close(): Promise<void> {
+    this.stop();
+    this.#legs.end();
+    this.#room?.resolve();
+    await this.#feeding;
+    await Promise.all(this.#open.splice(0).map((object) => object.close()));
+  }
+
+  get #isAtEnd(): boolean {
+    return this.#areAllBegun && this.#open.length === 0;
+  }
+
+  async #feed(): Promise<void> {
+    const { maxObjects } = this.#options;
+    try {
+      while (!this.#signal.aborted) {
+        const next = this.#legs.next();
+        ignoreRejection(next);
+        const leg = await untilAborted(this.#signal, next);
+        if (leg === undefined) break;
+        this.#first.resolve();
+        this.#open.push(new OpenObject(leg, this.#around));
+        while (this.#open.length >= maxObjects && !this.#signal.aborted) {
+          this.#room = new Deferred();
+          await this.#room.promise;
+        }
+      }
+    } catch (error) {
+      this.#failure = { error };
+      this.#first.reject(error);
+    }
+    this.#first.resolve();
+    this.#areAllBegun = true;
+    this.#serve();
+  }
+
+  #serve(): void {
+    const pull = this.#pull;
+    if (pull === undefined) return;
+    try {
+      const ready = this.#take(pull.demand);
+      if (ready !== undefined || this.#isAtEnd) this.#answer(ready);
+    } catch (error) {
+      this.#pull = undefined;
+      pull.answer.reject(error);
+    }
+  }
+
+  #answer(answer: Answer<T>): void {
+    const pull = this.#pull;
+    this.#pull = undefined;
+    pull?.answer.resolve(answer);
+  }
+
+  #take(demand: number): Answer<T> {
+    const open = this.#open;
+    // Those that were begun are read first, whatever went wrong behind them.
+    if (open.length === 0 && this.#failure !== undefined) throw this.#failure.error;
+    const isInTurn = this.#options.order === 'ready';
+    for (let tried = 0; tried < open.length; ) {
+      const at = isInTurn ? this.#turn % open.length : 0;
+      const object = open[at] as OpenObject<T>;
+      const items = object.take(demand);
+      if (object.isSkipped || object.isDone) {
+        open.splice(at, 1);
+        this.#room?.resolve();
+        if (object.isSkipped) continue;
+      } else if (items.length === 0) {
+        if (!isInTurn) return undefined;
+        this.#turn += 1;
+        tried += 1;
+        continue;
+      } else {
+        this.#turn += 1;
+      }
+      const position = object.position();
+      return { items, position, lane: this.#legs.lane ?? laneOf(position.key, position.etag) };
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,94 @@
+/** S3Source: the items of objects. */
+
+import {
+  type Awaitable,
+  onAbort,
+  type Positioned,
+  type Source,
+  type SourceContext,
+} from '@streamweld/core/connector';
+import { type Format, type FormatName, toFormat } from '@streamweld/formats';
+import type { S3Store } from './client.ts';
+import { openStore } from './open-store.ts';
+import { comparePositions, type S3Position } from './position.ts';
+import { type CheckedSourceOptions, checkSourceOptions, type S3SourceOptions } from './source-options.ts';
+import { ObjectReader } from './source-reader.ts';
+
+/** A source of the items of objects. Made by `new S3Source(…)`. */
+export interface S3Source<T> extends Source<T, S3Position> {
+  readonly name: string;
+  open(context: SourceContext<S3Position>): Promise<void>;
+  pull(demand: number): Awaitable<Positioned<T, S3Position> | undefined>;
+  stop(): void;
+  comparePositions(a: S3Position, b: S3Position): number;
+  close(reason?: unknown): Promise<void>;
+}
+
+export interface S3SourceConstructor {
+  new (options: S3SourceOptions & { readonly format?: 'lines' | undefined }): S3Source<string>;
+  new (options: S3SourceOptions & { readonly format: 'csv' }): S3Source<Record<string, string>>;
+  new (options: S3SourceOptions & { readonly format: 'bytes' }): S3Source<Uint8Array>;
+  new <T = unknown>(options: S3SourceOptions & { readonly format: 'ndjson' }): S3Source<T>;
+  new <T>(options: S3SourceOptions & { readonly format: Format<T, never> }): S3Source<T>;
+}
+
+class Objects<T> implements S3Source<T> {
+  readonly name: string;
+  readonly comparePositions: (a: S3Position, b: S3Position) => number = comparePositions;
+  readonly #options: CheckedSourceOptions;
+  readonly #format: Format<T, never>;
+  /** Ends whatever is fetched. */
+  readonly #over: AbortController = new AbortController();
+  #store: S3Store | undefined;
+  #reader: ObjectReader<T> | undefined;
+  #forget: (() => void) | undefined;
+
+  constructor(options: S3SourceOptions & { readonly format?: FormatName | Format<T, never> | undefined }) {
+    this.#options = checkSourceOptions(options);
+    const { maxLineBytes, name } = this.#options;
+    this.#format = toFormat(
+      options.format ?? 'lines',
+      maxLineBytes === undefined ? undefined : { maxLineBytes },
+    ) as Format<T, never>;
+    this.name = name;
+  }
+
+  async open({ positions, signal }: SourceContext<S3Position>): Promise<void> {
+    this.#forget = onAbort(signal, (reason) => this.#end(reason));
+    signal.throwIfAborted();
+    this.#store = openStore(this.#options);
+    this.#reader = new ObjectReader(this.#store, this.#format, this.#options, positions, this.#over.signal);
+    await this.#reader.begun();
+  }
+
+  pull(demand: number): Awaitable<Positioned<T, S3Position> | undefined> {
+    return this.#over.signal.aborted ? undefined : this.#reader?.pull(demand);
+  }
+
+  stop(): void {
+    this.#end(new Error('The source was stopped.'));
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    this.#forget?.();
+    await this.#reader?.close();
+    this.#store?.close();
+  }
+
+  #end(reason: unknown): void {
+    this.#reader?.stop();
+    this.#over.abort(reason);
+  }
+}
+
+/**
+ * Reads objects: those behind a prefix, in the order of their keys, or those whose keys are given.
+ *
+ * Items come with their place in their object, so that a run can be resumed exactly there. `.gz` is decompressed on the way.
+ *
+ *     new S3Source({ bucket: 'logs', prefix: '2024/' })                          // lines, as strings
+ *     new S3Source<Order>({ bucket: 'orders', format: 'ndjson' })
+ *     new S3Source({ bucket: 'logs', keys: ['a.csv', 'b.csv'], format: 'csv' })  // an object a row, named by the header
+ */
+export const S3Source: S3SourceConstructor = Objects as unknown as S3SourceConstructor;
