@@ -11,7 +11,7 @@ export interface Leg {
   readonly key: string;
   /** Only that version of it. */
   readonly ifMatch?: string | undefined;
-  /** Where to go on in it. */
+  /** Where to go on in it. Where that is its end, there is nothing to read, and whoever sees to ended objects is told of it. */
   readonly from?: S3Position | undefined;
   readonly index?: number | undefined;
 }
@@ -23,6 +23,8 @@ export class Legs {
   readonly lane: string | undefined;
   /** The lanes that were begun, by an earlier run or by this one, where each object has its own. */
   readonly #begun: Set<string> = new Set();
+  /** Where earlier runs stood. */
+  readonly #positions: Positions;
   readonly #options: CheckedSourceOptions;
   readonly #store: S3Store;
   readonly #signal: AbortSignal;
@@ -35,6 +37,7 @@ export class Legs {
     this.#options = options;
     this.#store = store;
     this.#signal = signal;
+    this.#positions = positions;
     const isOneLane = order === 'listed' && (keys === undefined || !isAsync(keys));
     this.lane = isOneLane ? `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}` : undefined;
     checkPositions(positions, {
@@ -42,8 +45,7 @@ export class Legs {
       misfit: (lane, position) => this.#misfit(lane, position),
     });
     if (this.lane === undefined) for (const lane of positions.keys()) this.#begun.add(lane);
-    this.#legs =
-      this.lane === undefined ? this.#laneEach(positions) : this.#oneLane(positions.get(this.lane));
+    this.#legs = this.lane === undefined ? this.#laneEach() : this.#oneLane(positions.get(this.lane));
   }
 
   /** Undefined behind the last. */
@@ -61,6 +63,12 @@ export class Legs {
     return true;
   }
 
+  /** Where an earlier run ended an object that is not to be begun, if anybody is to be told. */
+  ended({ key }: Leg, etag: string): S3Position | undefined {
+    const lane = laneOf(key, etag);
+    return this.#isEnded(lane) ? this.#positions.get(lane) : undefined;
+  }
+
   /** Ends whoever gives the keys, and does not wait for it: a queue may have nothing to say for long. */
   end(): void {
     const ended = this.#given?.return?.();
@@ -73,7 +81,7 @@ export class Legs {
       yield* this.#inList(from);
       return;
     }
-    if (from !== undefined && from.done !== true) yield { key: from.key, ifMatch: from.etag, from };
+    if (this.#isToResume(from)) yield { key: from.key, ifMatch: from.etag, from };
     for await (const { key } of this.#listed(from?.key)) yield { key };
   }
 
@@ -87,7 +95,7 @@ export class Legs {
             this.#options.name,
             `at key ${index + 1} of the list: it is another one than it was`,
           );
-        if (from.done !== true) yield { key, ifMatch: from.etag, from, index };
+        if (this.#isToResume(from)) yield { key, ifMatch: from.etag, from, index };
       } else if (index >= first) {
         yield { key, ifMatch: etag, index };
       }
@@ -97,17 +105,26 @@ export class Legs {
       throw invalidPosition(this.#options.name, `at key ${first + 1} of the list: it has only ${index}`);
   }
 
-  async *#laneEach(positions: Positions): AsyncGenerator<Leg, void, undefined> {
-    for (const from of positions.values())
+  async *#laneEach(): AsyncGenerator<Leg, void, undefined> {
+    for (const from of this.#positions.values())
       if (from.done !== true) yield { key: from.key, ifMatch: from.etag, from };
-    if (this.#options.keys === undefined) {
-      for await (const { key, etag } of this.#listed())
-        if (!this.#begun.has(laneOf(key, etag))) yield { key };
-      return;
+    const objects = this.#options.keys === undefined ? this.#listed() : this.#keys();
+    for await (const { key, etag } of objects) {
+      const lane = etag === undefined ? undefined : laneOf(key, etag);
+      // What is listed is read as it is then; what is given with an etag, that version alone.
+      if (lane === undefined || !this.#begun.has(lane))
+        yield { key, ifMatch: this.#options.keys === undefined ? undefined : etag };
+      else if (this.#isEnded(lane)) yield { key, from: this.#positions.get(lane) };
     }
-    for await (const { key, etag } of this.#keys()) {
-      if (etag === undefined || !this.#begun.has(laneOf(key, etag))) yield { key, ifMatch: etag };
-    }
+  }
+
+  /** Whether there is something to do where an earlier run stood: to read on, or to see to what is read. */
+  #isToResume(from: S3Position | undefined): from is S3Position {
+    return from !== undefined && (from.done !== true || this.#options.after !== undefined);
+  }
+
+  #isEnded(lane: string): boolean {
+    return this.#options.after !== undefined && this.#positions.get(lane)?.done === true;
   }
 
   #listed(startAfter?: string): ReturnType<typeof listObjects> {

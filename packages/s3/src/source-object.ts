@@ -150,12 +150,12 @@ export class OpenObject<T> {
     const offset = leg.from?.offset ?? 0;
     const isZipped = leg.from?.gzip === true;
     const { etag, contentEncoding, chunks } = await this.#around.open(leg, isZipped ? 0 : offset);
+    this.#etag = etag;
     if (this.#isClosed || !this.#around.begin(leg, etag)) {
       this.#isSkipped = true;
       await chunks.return();
       return undefined;
     }
-    this.#etag = etag;
     const [head, all] = await peek(chunks);
     this.#isGzip = offset > 0 ? isZipped : isCompressed(leg.key, contentEncoding, head, options.compression);
     this.#decoder = format.decoder({

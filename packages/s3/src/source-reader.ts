@@ -24,8 +24,11 @@ export class ObjectReader<T> {
   readonly #options: CheckedSourceOptions;
   readonly #around: Surroundings<T>;
   readonly #signal: AbortSignal;
+  readonly #onEnd: (lane: string, position: S3Position) => void;
   /** In the order in which they were begun. */
   readonly #open: OpenObject<T>[] = [];
+  /** Objects that an earlier run ended, and nobody may have seen to. */
+  readonly #passed: S3Position[] = [];
   /** Which of them is asked first, where they take turns. */
   #turn = 0;
   #room: Deferred | undefined;
@@ -37,6 +40,7 @@ export class ObjectReader<T> {
 
   /**
    * Begins to fetch. Once the signal aborts it ends.
+   * @param onEnd told when the end of an object is handed out
    * @throws S3Error SW_S3_POSITION_INVALID
    */
   constructor(
@@ -45,12 +49,14 @@ export class ObjectReader<T> {
     options: CheckedSourceOptions,
     positions: ReadonlyMap<string, S3Position>,
     signal: AbortSignal,
+    onEnd: (lane: string, position: S3Position) => void,
   ) {
     const { bucket, retryMs, maxBytes, maxObjects } = options;
     const share = Math.ceil(maxBytes / maxObjects);
     const smallBytes = Math.min(SMALL_BYTES, share);
     this.#options = options;
     this.#signal = signal;
+    this.#onEnd = onEnd;
     const legs = new Legs(store, options, positions, signal);
     this.#legs = legs;
     this.#around = {
@@ -96,7 +102,7 @@ export class ObjectReader<T> {
   }
 
   get #isAtEnd(): boolean {
-    return this.#areAllBegun && this.#open.length === 0;
+    return this.#areAllBegun && this.#open.length === 0 && this.#passed.length === 0;
   }
 
   async #feed(): Promise<void> {
@@ -105,11 +111,12 @@ export class ObjectReader<T> {
       while (!this.#signal.aborted) {
         const next = this.#legs.next();
         ignoreRejection(next);
-        const leg = await untilAborted(this.#signal, next);
+        const leg = await untilAborted(next, this.#signal);
         if (leg === undefined) break;
         this.#first.resolve();
-        this.#open.push(new OpenObject(leg, this.#around));
-        while (this.#open.length >= maxObjects && !this.#signal.aborted) {
+        if (leg.from?.done === true) this.#pass(leg.from);
+        else this.#open.push(new OpenObject(leg, this.#around));
+        while (this.#open.length + this.#passed.length >= maxObjects && !this.#signal.aborted) {
           this.#room = new Deferred();
           await this.#room.promise;
         }
@@ -142,6 +149,11 @@ export class ObjectReader<T> {
   }
 
   #take(demand: number): Answer<T> {
+    const passed = this.#passed.shift();
+    if (passed !== undefined) {
+      this.#room?.resolve();
+      return this.#answerOf([], passed);
+    }
     const open = this.#open;
     // Those that were begun are read first, whatever went wrong behind them.
     if (open.length === 0 && this.#failure !== undefined) throw this.#failure.error;
@@ -153,7 +165,11 @@ export class ObjectReader<T> {
       if (object.isSkipped || object.isDone) {
         open.splice(at, 1);
         this.#room?.resolve();
-        if (object.isSkipped) continue;
+        if (object.isSkipped) {
+          const ended = this.#legs.ended(object.leg, object.etag);
+          if (ended !== undefined) return this.#answerOf([], ended);
+          continue;
+        }
       } else if (items.length === 0) {
         if (!isInTurn) return undefined;
         this.#turn += 1;
@@ -162,9 +178,20 @@ export class ObjectReader<T> {
       } else {
         this.#turn += 1;
       }
-      const position = object.position();
-      return { items, position, lane: this.#legs.lane ?? laneOf(position.key, position.etag) };
+      return this.#answerOf(items, object.position());
     }
     return undefined;
+  }
+
+  #answerOf(items: readonly T[], position: S3Position): Answer<T> {
+    const lane = this.#legs.lane ?? laneOf(position.key, position.etag);
+    if (position.done === true) this.#onEnd(lane, position);
+    return { items, position, lane };
+  }
+
+  /** Nothing of it is read. */
+  #pass(ended: S3Position): void {
+    this.#passed.push(ended);
+    this.#serve();
   }
 }

@@ -12,6 +12,7 @@ import type { S3Store } from './client.ts';
 import { openStore } from './open-store.ts';
 import { comparePositions, type S3Position } from './position.ts';
 import { type CheckedSourceOptions, checkSourceOptions, type S3SourceOptions } from './source-options.ts';
+import { AfterObjects } from './source-after.ts';
 import { ObjectReader } from './source-reader.ts';
 
 /** A source of the items of objects. Made by `new S3Source(…)`. */
@@ -20,6 +21,8 @@ export interface S3Source<T> extends Source<T, S3Position> {
   open(context: SourceContext<S3Position>): Promise<void>;
   pull(demand: number): Awaitable<Positioned<T, S3Position> | undefined>;
   stop(): void;
+  /** Only with `after`. */
+  commit?(positions: ReadonlyMap<string, S3Position>): Promise<void>;
   comparePositions(a: S3Position, b: S3Position): number;
   close(reason?: unknown): Promise<void>;
 }
@@ -39,6 +42,10 @@ class Objects<T> implements S3Source<T> {
   readonly #format: Format<T, never>;
   /** Ends whatever is fetched. */
   readonly #over: AbortController = new AbortController();
+  readonly #isClosed: AbortController = new AbortController();
+  /** Only where objects are seen to: positions are kept by whoever has a checkpoint. */
+  readonly commit?: (positions: ReadonlyMap<string, S3Position>) => Promise<void>;
+  #after: AfterObjects | undefined;
   #store: S3Store | undefined;
   #reader: ObjectReader<T> | undefined;
   #forget: (() => void) | undefined;
@@ -51,13 +58,28 @@ class Objects<T> implements S3Source<T> {
       maxLineBytes === undefined ? undefined : { maxLineBytes },
     ) as Format<T, never>;
     this.name = name;
+    if (this.#options.after !== undefined) this.commit = async (positions) => this.#after?.commit(positions);
   }
 
   async open({ positions, signal }: SourceContext<S3Position>): Promise<void> {
     this.#forget = onAbort(signal, (reason) => this.#end(reason));
     signal.throwIfAborted();
-    this.#store = openStore(this.#options);
-    this.#reader = new ObjectReader(this.#store, this.#format, this.#options, positions, this.#over.signal);
+    const options = this.#options;
+    const store = openStore(options);
+    this.#store = store;
+    const after =
+      options.after === undefined
+        ? undefined
+        : new AfterObjects(store, options, options.after, this.#isClosed.signal);
+    this.#after = after;
+    this.#reader = new ObjectReader(
+      store,
+      this.#format,
+      options,
+      positions,
+      this.#over.signal,
+      (lane, position) => after?.ended(lane, position),
+    );
     await this.#reader.begun();
   }
 
@@ -71,6 +93,7 @@ class Objects<T> implements S3Source<T> {
 
   async close(): Promise<void> {
     this.stop();
+    this.#isClosed.abort(new Error('The source was closed.'));
     this.#forget?.();
     await this.#reader?.close();
     this.#store?.close();

@@ -1,0 +1,79 @@
+/** What becomes of objects when all of them is durable: they are deleted, tagged, or told. */
+
+import type { S3Store } from './client.ts';
+import { patiently } from './patience.ts';
+import { comparePositions, type S3Position } from './position.ts';
+import type { AfterObject, CheckedSourceOptions } from './source-options.ts';
+
+/** How many objects are seen to at a time. */
+const AT_A_TIME = 8;
+
+interface Ended {
+  readonly lane: string;
+  readonly position: S3Position;
+}
+
+/** Once a position is committed that lies behind an object, all of it is durable. Again and again does no harm. */
+export class AfterObjects {
+  readonly #store: S3Store;
+  readonly #options: CheckedSourceOptions;
+  readonly #after: AfterObject;
+  readonly #signal: AbortSignal;
+  /** Handed out to their end, and not seen to. */
+  #ended: Ended[] = [];
+
+  constructor(store: S3Store, options: CheckedSourceOptions, after: AfterObject, signal: AbortSignal) {
+    this.#store = store;
+    this.#options = options;
+    this.#after = after;
+    this.#signal = signal;
+  }
+
+  /** The end of an object was handed out. */
+  ended(lane: string, position: S3Position): void {
+    this.#ended.push({ lane, position });
+  }
+
+  /** What fails stays to be seen to: a commit is tried again. */
+  async commit(positions: ReadonlyMap<string, S3Position>): Promise<void> {
+    const due = this.#ended.filter(({ lane, position }) => {
+      const committed = positions.get(lane);
+      return committed !== undefined && comparePositions(position, committed) <= 0;
+    });
+    for (let at = 0; at < due.length; at += AT_A_TIME) {
+      const some = due.slice(at, at + AT_A_TIME);
+      await this.#see(some.map(({ position }) => position));
+      const seen = new Set(some);
+      this.#ended = this.#ended.filter((each) => !seen.has(each));
+    }
+  }
+
+  async #see(positions: readonly S3Position[]): Promise<void> {
+    const after = this.#after;
+    const { bucket } = this.#options;
+    if (typeof after === 'function') {
+      await all(positions, async ({ key, etag }) => after({ bucket, key, etag }));
+      return;
+    }
+    // What has come under the same key since was not read.
+    const same: string[] = [];
+    await all(positions, async ({ key, etag }) => {
+      const facts = await this.#try(() => this.#store.head({ bucket, key }, this.#signal));
+      if (facts?.etag === etag) same.push(key);
+    });
+    if (same.length === 0) return;
+    if (after === 'delete') await this.#try(() => this.#store.delete(bucket, same, this.#signal));
+    else
+      await all(same, (key) => this.#try(() => this.#store.tag({ bucket, key }, after.tags, this.#signal)));
+  }
+
+  #try<R>(attempt: () => Promise<R>): Promise<R> {
+    return patiently(this.#options.retryMs, this.#signal, attempt);
+  }
+}
+
+/** Waits for all of them, and fails with the first that failed. */
+async function all<T>(values: readonly T[], each: (value: T) => Promise<void>): Promise<void> {
+  for (const outcome of await Promise.allSettled(values.map(each)))
+    if (outcome.status === 'rejected') throw outcome.reason;
+}

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { GetObjectTaggingCommand } from '@aws-sdk/client-s3';
+import { expect, it } from 'vitest';
+import { S3Source } from '../src/source.ts';
+import type { DoneObject, S3SourceOptions } from '../src/source-options.ts';
+import { useReadings } from './reading.ts';
+import { describeWithS3 } from './service.ts';
+
+describeWithS3('What becomes of objects that are read', (buckets) => {
+  const reading = useReadings();
+  const seed = async (count: number): Promise<string> => {
+    const prefix = `${randomUUID()}/`;
+    for (let at = 0; at < count; at += 1) await buckets().put(`${prefix}${at}`, `a${at}\nb${at}\n`);
+    return prefix;
+  };
+  const source = (prefix: string, more: Partial<S3SourceOptions>): S3Source<string> =>
+    new S3Source({ ...buckets().reach, bucket: buckets().bucket, prefix, ...more });
+
+  it('leaves them without after, and has no commit then', async () => {
+    expect(source('', {}).commit).toBeUndefined();
+  });
+
+  it('deletes an object when all of it is committed, and not before', async () => {
+    const prefix = await seed(3);
+    const run = await reading(source(prefix, { after: 'delete' }));
+    while (run.items.length < 5) await run.pull(1);
+    const inTheLast = new Map(run.positions);
+    const [middle] = run.answers.filter(({ position }) => position.key === `${prefix}1`);
+    await run.source.commit?.(new Map([[middle?.lane as string, middle?.position as never]]));
+    expect(await buckets().keys(prefix)).toEqual([`${prefix}1`, `${prefix}2`]);
+    await run.source.commit?.(inTheLast);
+    expect(await buckets().keys(prefix)).toEqual([`${prefix}2`]);
+    await run.readAll();
+    run.source.stop();
+    await run.source.commit?.(run.positions);
+    await run.source.commit?.(run.positions);
+    expect(await buckets().keys(prefix)).toEqual([]);
+  });
+
+  it('leaves what has come under the same key since', async () => {
+    const prefix = await seed(2);
+    const run = await reading(source(prefix, { after: 'delete' }));
+    await run.readAll();
+    await buckets().put(`${prefix}0`, 'another');
+    await run.source.commit?.(run.positions);
+    expect(await buckets().keys(prefix)).toEqual([`${prefix}0`]);
+  });
+
+  it('tags it', async () => {
+    const prefix = await seed(1);
+    const run = await reading(source(prefix, { after: { tags: { read: 'yes' } } }));
+    await run.readAll();
+    await run.source.commit?.(run.positions);
+    const { bare, bucket } = buckets();
+    const { TagSet } = await bare.send(new GetObjectTaggingCommand({ Bucket: bucket, Key: `${prefix}0` }));
+    expect(TagSet).toEqual([{ Key: 'read', Value: 'yes' }]);
+  });
+
+  it('tells a function, once for each, and again where it failed', async () => {
+    const prefix = await seed(2);
+    const told: DoneObject[] = [];
+    let failures = 1;
+    const after = (object: DoneObject): void => {
+      if (failures-- > 0) throw new Error('not now');
+      told.push(object);
+    };
+    const run = await reading(source(prefix, { after, order: 'ready' }));
+    await run.readAll();
+    await expect(run.source.commit?.(run.positions)).rejects.toThrow('not now');
+    await run.source.commit?.(run.positions);
+    await run.source.commit?.(run.positions);
+    expect(new Set(told.map(({ key }) => key))).toEqual(new Set([`${prefix}0`, `${prefix}1`]));
+    expect(told[0]).toEqual({
+      bucket: buckets().bucket,
+      key: told[0]?.key,
+      etag: expect.stringMatching(/^".+"$/),
+    });
+  });
+
+  it.each(['listed', 'ready'] as const)(
+    'sees to what an earlier run had committed, and was killed over (%s)',
+    async (order) => {
+      const prefix = await seed(1);
+      const killed = await reading(source(prefix, { after: 'delete', order }));
+      await killed.readAll();
+      const next = await reading(source(prefix, { after: 'delete', order }), killed.positions);
+      expect(await next.readAll()).toEqual([]);
+      await next.source.commit?.(next.positions);
+      expect(await buckets().keys(prefix)).toEqual([]);
+    },
+  );
+
+  it('tells again of a key that comes again with nothing new in it', async () => {
+    const prefix = await seed(1);
+    const told: string[] = [];
+    const after = ({ key }: DoneObject): void => void told.push(key);
+    async function* notices(): AsyncGenerator<string> {
+      yield `${prefix}0`;
+    }
+    const options = { ...buckets().reach, bucket: buckets().bucket, after };
+    const first = await reading(new S3Source({ ...options, keys: notices() }));
+    expect(await first.readAll()).toEqual(['a0', 'b0']);
+    const second = await reading(new S3Source({ ...options, keys: notices() }), first.positions);
+    expect(await second.readAll()).toEqual([]);
+    await second.source.commit?.(second.positions);
+    expect(told).toEqual([`${prefix}0`]);
+  });
+});
