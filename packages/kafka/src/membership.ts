@@ -16,12 +16,13 @@ import type {
   FetchedRecords,
   KafkaClient,
   KafkaConsumer,
-  PartitionOffset,
   TopicPartition,
 } from './client.ts';
 import { DeadlinePassed, within } from './deadline.ts';
-import { isTransient, KafkaError, type KafkaErrorCode, toKafkaError } from './errors.ts';
+import { toKafkaError } from './errors.ts';
 import { Inquiry, inTime, leave } from './inquiry.ts';
+import { backoffMs, lostFor, mayPass, refusalOf } from './membership-verdicts.ts';
+import { OffsetCommits } from './offset-commits.ts';
 import type { PartitionQueue, Taken } from './partition-queue.ts';
 import { Placement } from './placement.ts';
 import { laneOf } from './position.ts';
@@ -44,9 +45,6 @@ export interface MembershipHost {
 /** How long a fetch waits for records: stopping waits for it. */
 const FETCH_WAIT_MS = 100;
 
-/** A last commit waits no longer for a group that shares itself out anew: before that all was committed that was done soon. */
-const STOP_MS = 500;
-
 /** Opening waits no longer for the group. */
 const OPEN_MS = 3000;
 
@@ -55,17 +53,6 @@ const LAPSED_MS = 100;
 
 /** Who has read for so long had no trouble. */
 const CALM_MS = 10_000;
-
-const FIRST_BACKOFF_MS = 100;
-const MOST_BACKOFF_MS = 2000;
-
-/** What joining again puts right, or looks at more closely. */
-const BY_JOINING = new Set([
-  'REBALANCE_IN_PROGRESS',
-  'ILLEGAL_GENERATION',
-  'UNKNOWN_MEMBER_ID',
-  'OFFSET_OUT_OF_RANGE',
-]);
 
 type Phase = 'joining' | 'settling' | 'reading' | 'draining' | 'closed';
 
@@ -84,7 +71,7 @@ export class Membership {
   #memberId: string | undefined;
   /** Settles when it reads, or is closed. */
   #ready = new Deferred();
-  readonly #committing = new Set<Promise<void>>();
+  readonly #commits: OffsetCommits;
   readonly #closing = new AbortController();
   readonly #watch: TopicWatch;
   #again: unknown;
@@ -115,12 +102,18 @@ export class Membership {
     this.#placement = new Placement(this.#assignment, this.#topics, options, resumes, (lane) =>
       host.endLane(lane),
     );
+    this.#commits = new OffsetCommits(this.#assignment, options, {
+      consumer: () => this.#consumer,
+      epoch: () => this.#epoch,
+      untilMember: () => this.#untilMember(),
+      sleep: (ms) => this.#sleep(ms),
+    });
     this.#inquiry = new Inquiry(client, options, this.#closing.signal);
     this.#watch = new TopicWatch(this.#topics, this.#inquiry, options.metadataMaxAgeMs, {
       onChange: () => this.#renew(),
       // That brokers are away is told by whoever reads from them.
       onFail: (error) => {
-        if (!this.#closing.signal.aborted && !this.#mayPass(error)) this.#giveUp(error);
+        if (!this.#closing.signal.aborted && !mayPass(error)) this.#giveUp(error);
       },
     });
   }
@@ -211,49 +204,30 @@ export class Membership {
         const { error: last } = this.#lost;
         this.#lost = undefined;
         this.#troubledSince ??= runtime.now();
-        this.#placement.doubt(this.#refusalOf(last));
+        this.#placement.doubt(refusalOf(last, this.#options.name));
         await this.#join(last, this.#troubledSince + patienceMs);
       }
     } catch (failure) {
-      if (!this.#closing.signal.aborted) this.#giveUp(this.#hasRead ? this.#lostFor(failure) : failure);
+      if (!this.#closing.signal.aborted) this.#giveUp(this.#told(failure));
     } finally {
       this.#isComingBack = false;
     }
   }
 
-  /** What passes has not passed: says that it was there before, and for how long it has tried. */
-  #lostFor(failure: unknown): unknown {
-    if (!(failure instanceof KafkaError) || !failure.isTransient) return failure;
-    const { code, message, kafkaError, topic, partition, stage, cause } = failure;
-    const ms = Math.round(runtime.now() - (this.#troubledSince ?? runtime.now()));
-    return new KafkaError(
-      code as KafkaErrorCode,
-      `'${this.#options.name}' lost its place in the group, and did not come back within ${ms} ms (reconnectMs is ${this.#options.reconnectMs}). ${message}`,
-      {
-        stage,
-        kafkaError,
-        topic,
-        partition,
-        isTransient: true,
-        ...(cause === undefined ? undefined : { cause }),
-      },
-    );
-  }
-
-  /** Kafka's name for it, if it comes from a broker. */
-  #refusalOf(error: unknown): string | undefined {
-    if (error === undefined) return undefined;
-    return (this.#translate(error, 'read from Kafka') as Partial<KafkaError>).kafkaError;
+  /** Of one that was there before it is told. */
+  #told(failure: unknown): unknown {
+    const ms = runtime.now() - (this.#troubledSince ?? runtime.now());
+    return this.#hasRead ? lostFor(ms, failure, this.#options) : failure;
   }
 
   /** @throws StreamWeldError what cannot pass, or has not passed until then */
   async #join(error: unknown, until: number): Promise<void> {
     let last = error;
-    for (let waitMs = FIRST_BACKOFF_MS; ; waitMs = Math.min(waitMs * 2, MOST_BACKOFF_MS)) {
+    for (let waitMs = backoffMs(); ; waitMs = backoffMs(waitMs)) {
       await this.#leave(last !== undefined);
       if (last !== undefined) {
-        const failure = this.#translate(last, 'read from Kafka');
-        if (!this.#mayPass(failure) || runtime.now() > until) throw failure;
+        const failure = toKafkaError(last, { action: 'read from Kafka', stage: this.#options.name });
+        if (!mayPass(failure) || runtime.now() > until) throw failure;
         await this.#sleep(waitMs);
       }
       this.#closing.signal.throwIfAborted();
@@ -290,7 +264,7 @@ export class Membership {
     const epoch = this.#epoch;
     const lanes = new Set(partitions.map(laneOf));
     this.#placement.keepOnly(lanes);
-    for (let waitMs = FIRST_BACKOFF_MS; ; waitMs = Math.min(waitMs * 2, MOST_BACKOFF_MS)) {
+    for (let waitMs = backoffMs(); ; waitMs = backoffMs(waitMs)) {
       try {
         const places =
           partitions.length === 0
@@ -298,14 +272,14 @@ export class Membership {
             : await this.#inquiry.ask((admin) => findPlaces(admin, partitions, this.#options));
         if (epoch !== this.#epoch) return;
         this.#placement.place(places);
-        await this.#commitStarts();
+        await this.#commits.starts();
         if (epoch !== this.#epoch) return;
         for (const queue of this.#assignment.queues) this.#fetch(queue);
         this.#moveTo('reading');
         return;
       } catch (error) {
         if (epoch !== this.#epoch) return;
-        if (!this.#mayPass(error)) {
+        if (!mayPass(error)) {
           this.#giveUp(error);
           return;
         }
@@ -313,13 +287,6 @@ export class Membership {
       await this.#sleep(waitMs);
       if (epoch !== this.#epoch) return;
     }
-  }
-
-  /** Before anything else, so that another begins there too; where it fails, it is told with the first that is read. */
-  async #commitStarts(): Promise<void> {
-    const starts = this.#assignment.queues.filter(({ committed, start }) => committed < start);
-    const due = new Map(starts.map(({ lane, start }) => [lane, start]));
-    await this.#commitOnce(due).catch(() => {});
   }
 
   #fetch(queue: PartitionQueue): void {
@@ -348,81 +315,51 @@ export class Membership {
       done.push(queue);
     });
     const until = runtime.now() + this.#options.drainMs;
-    const draining = Promise.allSettled([...settling, ...this.#committing]);
+    const draining = Promise.allSettled([...settling, ...this.#commits.underWay]);
     await within(this.#options.drainMs, draining).catch(() => {});
     if (epoch !== this.#epoch) return;
     const due = new Map(done.map(({ lane, handedOut }) => [lane, handedOut]));
     const leftMs = Math.max(until - runtime.now(), this.#options.drainMs / 10);
     // What is not committed here comes again, there or here.
-    await within(leftMs, this.#commitOnce(due)).catch(() => {});
+    await within(leftMs, this.#commits.once(due)).catch(() => {});
     if (epoch === this.#epoch) this.#moveTo('joining');
   }
 
   /** Commits what lies in partitions that are ours, and goes on trying for as long as it may pass. */
-  async commit(offsets: ReadonlyMap<string, bigint>): Promise<void> {
-    const since = runtime.now();
-    for (let waitMs = FIRST_BACKOFF_MS; ; waitMs = Math.min(waitMs * 2, MOST_BACKOFF_MS)) {
-      while ((this.#phase === 'joining' || this.#phase === 'settling') && this.#failure === undefined) {
-        if (!this.#isStopping) await this.#ready.promise;
-        else if (!(await this.#isSoonReady())) return;
+  commit(offsets: ReadonlyMap<string, bigint>): Promise<void> {
+    return this.#commits.commit(offsets);
+  }
+
+  /** Whether it is a member now, or soon; if it is not, what was to be committed comes again elsewhere. @throws what it has failed for */
+  async #untilMember(): Promise<boolean> {
+    while ((this.#phase === 'joining' || this.#phase === 'settling') && this.#failure === undefined) {
+      if (!this.#isStopping) await this.#ready.promise;
+      else if (!(await this.#isSoonReady())) {
+        // As if they had been taken away: what was not committed before the group began to share itself out comes again.
+        this.#placement.keepOnly(new Set());
+        return false;
       }
-      if (this.#failure !== undefined) throw this.#failure.error;
-      if (this.#phase === 'closed') return;
-      const epoch = this.#epoch;
-      const committing = this.#commitOnce(offsets);
-      this.#committing.add(committing);
-      try {
-        await committing;
-        return;
-      } catch (error) {
-        const failure = this.#translate(error, 'commit offsets');
-        // Of what has ended in between the failure says nothing.
-        const isFinal = epoch === this.#epoch && !this.#mayPass(failure);
-        if (isFinal || runtime.now() - since > this.#options.reconnectMs) throw failure;
-      } finally {
-        this.#committing.delete(committing);
-      }
-      await this.#sleep(waitMs);
     }
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return this.#phase !== 'closed';
   }
 
   async #isSoonReady(): Promise<boolean> {
     try {
-      await within(STOP_MS, this.#ready.promise);
+      await within(this.#options.drainMs, this.#ready.promise);
       return true;
     } catch {
       return false;
     }
   }
 
-  /** Nothing more is taken: a last commit follows, and waits no longer than a moment for a group that waits for others. */
+  /** Nothing more is taken: a last commit follows, which waits no longer than `drainMs` for a group that waits for others. */
   stop(): void {
     this.#isStopping = true;
     if (this.#phase !== 'joining' && this.#phase !== 'settling') return;
     // Whoever waits looks again.
     this.#ready.resolve();
     this.#ready = new Deferred();
-  }
-
-  async #commitOnce(offsets: ReadonlyMap<string, bigint>): Promise<void> {
-    if (this.#options.commitBy === 'sink') return;
-    const due: PartitionOffset[] = [];
-    for (const [lane, offset] of offsets) {
-      const queue = this.#assignment.get(lane);
-      if (queue === undefined || offset <= queue.committed || offset > queue.handedOut) continue;
-      due.push({ topic: queue.topic, partition: queue.partition, offset: String(offset) });
-    }
-    const consumer = this.#consumer;
-    if (due.length === 0 || consumer === undefined) return;
-    const epoch = this.#epoch;
-    const { requestTimeoutMs, name } = this.#options;
-    await inTime(requestTimeoutMs, 'commit offsets', name, consumer.commit(due));
-    for (const to of due) {
-      const queue = this.#assignment.get(laneOf(to));
-      // What was begun anew in between knows better.
-      if (queue !== undefined && (epoch === this.#epoch || queue.handedOut >= BigInt(to.offset)))
-        queue.committed = BigInt(to.offset);
-    }
   }
 
   /** Of the topics: it subscribes once, and for others it has to leave and come back. */
@@ -447,16 +384,6 @@ export class Membership {
       this.#readingSince = now;
       this.#host.onMore();
     }
-  }
-
-  #mayPass(error: unknown): boolean {
-    const { kafkaError, code } = error as Partial<KafkaError>;
-    if (code === 'SW_KAFKA_OFFSET_OUT_OF_RANGE') return false;
-    return isTransient(error) || (kafkaError !== undefined && BY_JOINING.has(kafkaError));
-  }
-
-  #translate(error: unknown, action: string): unknown {
-    return toKafkaError(error, { action, stage: this.#options.name });
   }
 
   async #sleep(ms: number): Promise<void> {

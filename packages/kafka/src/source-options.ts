@@ -47,7 +47,8 @@ export interface KafkaSourceOptions extends ReachOptions {
   /** How long the group waits for its members when it shares out anew, in milliseconds. Default 60,000. */
   readonly rebalanceTimeoutMs?: number | undefined;
   /**
-   * How long what is in flight may take to be written and committed before the partitions are given up, in milliseconds.
+   * How long what is in flight may take to be written and committed before the partitions are given up, in milliseconds; and
+   * how long a run that ends waits for a group that shares itself out anew.
    * Default 5000; at most half of `sessionTimeoutMs`.
    */
   readonly drainMs?: number | undefined;

@@ -88,7 +88,7 @@ describeWithKafka('KafkaSource, coming back', (brokers) => {
     const gate = new Promise<void>((resolve) => {
       go = resolve;
     });
-    const reader = run({ client: held.client, topics }, { write: () => gate });
+    const reader = run({ client: held.client, topics, drainMs: 300 }, { write: () => gate });
     await expect.poll(() => reader.source.lag()[0]?.offset, SOON).toBe('20');
     held.holdNext();
     held.lose(Object.assign(new Error('The connection ended.'), { code: 'ECONNRESET' }));
