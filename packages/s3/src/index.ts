@@ -26,3 +26,8 @@ export type {
   ReadAheadOptions,
   S3SourceOptions,
 } from './source-options.ts';
+export { isCommitted, type LedgerContent, type PendingObjects } from './ledger.ts';
+export { S3Sink, type S3SinkConstructor } from './sink.ts';
+export type { S3Key, S3Part } from './sink-key.ts';
+export type { S3RollOptions, S3SinkOptions } from './sink-options.ts';
+export { toPath } from './to-path.ts';
