@@ -1,7 +1,5 @@
 /** What the SDK says and wants to hear, against what this package says. */
 
-import type { Readable } from 'node:stream';
-import type { GetObjectCommand } from '@aws-sdk/client-s3';
 import { makeS3Error, type Translation } from './error-translation.ts';
 import { INCOMPLETE_ANSWER } from './error-verdicts.ts';
 import type { Condition, ObjectAttributes, ObjectFacts } from './client.ts';
@@ -66,20 +64,3 @@ export function decoderOf(encoding: string | undefined): (text: string) => strin
 /** What XML cannot hold, or may come out of it as something else. */
 // oxlint-disable-next-line no-control-regex -- They are what is looked for.
 export const CONTROL: RegExp = /[\u0000-\u001f\u007f-\u009f\ufffe\uffff]/;
-
-/**
- * Listens to the errors of a body before the SDK has it: what it is wrapped into for its checksum lets go of it when it is
- * destroyed, and an error that comes then has no listener.
- */
-export function listenToBody(command: GetObjectCommand): void {
-  command.middlewareStack.add(
-    (next) => async (args) => {
-      const result = await next(args);
-      const { body } = result.response as { readonly body?: Partial<Readable> | undefined };
-      body?.on?.('error', () => {});
-      return result;
-    },
-    // The innermost.
-    { step: 'deserialize', priority: 'low', name: 'streamweldListenToBody' },
-  );
-}

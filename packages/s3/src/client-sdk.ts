@@ -35,7 +35,6 @@ import {
   decoderOf,
   etagOf,
   factsOf,
-  listenToBody,
   quoted,
 } from './client-sdk-shapes.ts';
 import { SdkUploads } from './client-sdk-uploads.ts';
@@ -111,7 +110,6 @@ export class SdkStore implements S3Store {
       IfMatch: ifMatch,
       Range: from === 0 && to === undefined ? undefined : `bytes=${from}-${to === undefined ? '' : to - 1}`,
     });
-    listenToBody(command);
     const answer = await this.#requests.send(translation, signal, command, {
       late: ({ Body }) => (Body as Readable | undefined)?.destroy(),
     });

@@ -1,29 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { afterEach, expect, it } from 'vitest';
-import type { ObjectBody, S3Store } from '../src/client.ts';
-import { openStore } from '../src/open-store.ts';
-import { checkReach, type ReachOptions } from '../src/options.ts';
+import { expect, it } from 'vitest';
+import type { S3Store } from '../src/client.ts';
+import type { ReachOptions } from '../src/options.ts';
+import { contentOf, useStores } from './opened.ts';
 import { describeWithS3 } from './service.ts';
 
 describeWithS3('A store of an S3Client', (buckets) => {
-  const opened: S3Store[] = [];
+  const stores = useStores();
+  const open = (reach: ReachOptions = buckets().reach): S3Store => stores(reach);
   const { signal } = new AbortController();
-
-  afterEach(() => {
-    for (const store of opened.splice(0)) store.close();
-  });
-
-  function open(reach: ReachOptions = buckets().reach): S3Store {
-    const store = openStore(checkReach(reach, 'test'));
-    opened.push(store);
-    return store;
-  }
-
-  async function contentOf(body: ObjectBody): Promise<Buffer> {
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of body.chunks) chunks.push(chunk);
-    return Buffer.concat(chunks);
-  }
 
   it('puts an object, says what it is, and reads it', async () => {
     const { bucket } = buckets();
