@@ -37,7 +37,6 @@ export default defineConfig({
     // A net for what hangs, not a measure: machines that run this are busy.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    include: ['test/**/*.test.ts'],
     reporters: ['default', `${here}/tools/closing-line.ts`],
     // Child processes and workers that tests start resolve as the tests do; memory tests collect first.
     execArgv: [
@@ -46,7 +45,11 @@ export default defineConfig({
       ...(heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]),
     ],
     projects: [
-      ...folders.map(({ name, root }) => ({ extends: true as const, root, test: { name } })),
+      ...folders.map(({ name, root }) => ({
+        extends: true as const,
+        root,
+        test: { name, include: ['test/**/*.test.ts'] },
+      })),
       {
         extends: true,
         root: `${here}/packages/kafka`,

@@ -15,11 +15,12 @@ const CLOSE_MS = 2000;
 export class Patience {
   readonly #until: number;
   readonly signal: AbortSignal;
-  #waitMs = FIRST_WAIT_MS;
+  #waitMs: number;
 
-  constructor(ms: number, signal: AbortSignal) {
+  constructor(ms: number, signal: AbortSignal, firstWaitMs: number = FIRST_WAIT_MS) {
     this.#until = runtime.now() + ms;
     this.signal = signal;
+    this.#waitMs = firstWaitMs;
   }
 
   get leftMs(): number {

@@ -30,6 +30,9 @@ const NOT_YET = new Set([
   'NOT_COORDINATOR_FOR_GROUP',
 ]);
 
+/** The end of the transaction before is written within a few milliseconds, after it was answered. */
+const SOON_MS = 5;
+
 export class Transaction implements KafkaTransaction {
   readonly identity: Identity;
   readonly #host: TransactionHost;
@@ -124,7 +127,7 @@ export class Transaction implements KafkaTransaction {
   /** Again where the coordinator has said that it did nothing. Where nobody knows, it is not for the transaction to find out. */
   async #untilDone(ask: () => Promise<unknown>): Promise<void> {
     const { cluster, signal } = this.#host;
-    const patience = new Patience(cluster.wire.options.requestTimeoutMs, signal);
+    const patience = new Patience(cluster.wire.options.requestTimeoutMs, signal, SOON_MS);
     for (;;) {
       try {
         await ask();
