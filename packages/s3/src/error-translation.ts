@@ -11,6 +11,7 @@ import {
   BY_NODE,
   BY_STATUS,
   CORRUPT,
+  ELSEWHERE,
   FAILED_INSIDE,
   UNKNOWN,
   type Verdict,
@@ -33,6 +34,7 @@ interface Thrown {
   readonly Code?: unknown;
   readonly message?: unknown;
   readonly cause?: unknown;
+  readonly $response?: { readonly headers?: Readonly<Record<string, unknown>> | undefined } | undefined;
   readonly $metadata?: { readonly httpStatusCode?: unknown } | undefined;
 }
 
@@ -40,7 +42,7 @@ export function toS3Error(error: unknown, translation: Translation): StreamWeldE
   if (isStreamWeldError(error)) return error;
   const { status, s3Error } = fieldsOf(error);
   const { verdict, cause } = judge(error, translation, status, s3Error);
-  return makeS3Error(verdict, translation, { s3Error, status, cause });
+  return makeS3Error(withRegion(verdict, error), translation, { s3Error, status, cause });
 }
 
 export function makeS3Error(
@@ -59,6 +61,14 @@ export function makeS3Error(
   const message = `Could not ${action}: ${words}${where === '' ? '' : ` (${where})`}.`;
   const details = { bucket, key, s3Error, status, isTransient };
   return new S3Error(code, message, cause === undefined ? details : { ...details, cause });
+}
+
+/** The store may say where the bucket is. */
+function withRegion(verdict: Verdict, error: unknown): Verdict {
+  const region = (error as Thrown | undefined)?.$response?.headers?.['x-amz-bucket-region'];
+  if (verdict !== ELSEWHERE || typeof region !== 'string' || !/^[a-z0-9-]{1,40}$/.test(region))
+    return verdict;
+  return { ...verdict, words: `the bucket is in another region: set region to '${region}'` };
 }
 
 /** A key may be long, and have anything in it. */

@@ -38,7 +38,7 @@ const BUCKET: Verdict = {
   isTransient: false,
   words: 'there is no such bucket. Create it, or check its name, the endpoint and the region',
 };
-const ELSEWHERE: Verdict = {
+export const ELSEWHERE: Verdict = {
   code: 'SW_S3_BUCKET_UNKNOWN',
   isTransient: false,
   words: 'the bucket is in another region, or behind another endpoint. Set region to that of the bucket',
