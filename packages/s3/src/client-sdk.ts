@@ -39,7 +39,7 @@ import {
 } from './client-sdk-shapes.ts';
 import { SdkUploads } from './client-sdk-uploads.ts';
 import { makeS3Error } from './error-translation.ts';
-import { verdictOf } from './error-verdicts.ts';
+import { NO_RANGES, verdictOf } from './error-verdicts.ts';
 import { hasCode } from './errors.ts';
 
 export interface SdkStoreOptions {
@@ -116,6 +116,11 @@ export class SdkStore implements S3Store {
     const { ContentLength = 0, ContentRange, Body } = answer;
     const { stallMs } = this.#options;
     const body = new SdkBody(Body as Readable, { ...translation, size: ContentLength, stallMs, signal });
+    // Who knows of no ranges sends all of it: what came would be taken for what lies further behind.
+    if (Number(/^bytes (\d+)-/.exec(ContentRange ?? '')?.[1] ?? 0) !== from) {
+      body.destroy();
+      throw makeS3Error(NO_RANGES, translation);
+    }
     // Of a range it is what all of the object has.
     const whole = Number(/\/(\d+)$/.exec(ContentRange ?? '')?.[1] ?? ContentLength);
     return { ...factsOf(answer), size: whole, chunks: body.chunks, destroy: () => body.destroy() };

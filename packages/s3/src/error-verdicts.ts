@@ -199,6 +199,10 @@ export const CORRUPT: Verdict = DAMAGED;
 export const INCOMPLETE_ANSWER: Verdict = lost(
   'the answer of the store is cut, or lacks what it has to have',
 );
+export const NO_RANGES: Verdict = {
+  ...UNSUPPORTED,
+  words: 'the store sends another part of the object than was asked for: it knows of no ranges',
+};
 export const UNKNOWN: Verdict = invalid('it failed in a way that is not known here');
 
 export function verdictOf(name: string | undefined): Verdict {

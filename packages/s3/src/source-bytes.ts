@@ -72,11 +72,24 @@ async function open(
 ): Promise<ObjectBody> {
   for (;;) {
     try {
-      return await store.get(request, signal);
+      return await get(store, request, signal);
     } catch (error) {
       await patience.wait(error, signal);
     }
   }
+}
+
+/** A store may not know of conditions. */
+async function get(store: S3Store, request: BytesRequest, signal: AbortSignal): Promise<ObjectBody> {
+  const { bucket, key, ifMatch } = request;
+  const body = await store.get(request, signal);
+  if (ifMatch === undefined || body.etag === ifMatch) return body;
+  body.destroy();
+  throw new S3Error(
+    'SW_S3_OBJECT_CHANGED',
+    `Could not read key ${JSON.stringify(key)}: the object is not the one that it was, somebody replaced it.`,
+    { bucket, key },
+  );
 }
 
 interface ReadingOptions {
@@ -128,7 +141,7 @@ class Reading {
     const { size, patience, signal } = this.#options;
     for (let body = first; ; body = undefined) {
       try {
-        body ??= await this.#store.get({ ...this.#request, from: this.#at }, signal);
+        body ??= await get(this.#store, { ...this.#request, from: this.#at }, signal);
         for await (const chunk of body.chunks) {
           this.#at += chunk.byteLength;
           patience.succeeded();

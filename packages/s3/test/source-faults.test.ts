@@ -29,8 +29,16 @@ describeWithS3('S3Source, when something goes wrong', (buckets) => {
     const { prefix, body } = await put(1000);
     const met = [
       faults.plan({ on: 'ListObjectsV2', times: 4, fault: { kind: 'error', status: 503, code: 'SlowDown' } }),
-      faults.plan({ on: 'GetObject', times: 2, fault: { kind: 'error', status: 500, code: 'InternalError' } }),
-      faults.plan({ on: 'GetObject', times: 2, fault: { kind: 'error', status: 429, code: 'TooManyRequests' } }),
+      faults.plan({
+        on: 'GetObject',
+        times: 2,
+        fault: { kind: 'error', status: 500, code: 'InternalError' },
+      }),
+      faults.plan({
+        on: 'GetObject',
+        times: 2,
+        fault: { kind: 'error', status: 429, code: 'TooManyRequests' },
+      }),
       faults.plan({ on: 'GetObject', fault: { kind: 'reset' } }),
     ];
     const run = await reading(source(prefix));
@@ -147,7 +155,11 @@ describeWithS3('S3Source, when something goes wrong', (buckets) => {
     const { prefix, key } = await put(SIZE);
     faults.plan({ on: 'GetObject', fault: { kind: 'flipByte', at: 2_000_000 } });
     const run = await reading(source(prefix));
-    await expect(run.readAll()).rejects.toMatchObject({ code: 'SW_S3_OBJECT_CORRUPT', key, isTransient: false });
+    await expect(run.readAll()).rejects.toMatchObject({
+      code: 'SW_S3_OBJECT_CORRUPT',
+      key,
+      isTransient: false,
+    });
     expect([...run.positions.values()].some(({ done }) => done === true)).toBe(false);
   });
 });
