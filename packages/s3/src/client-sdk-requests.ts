@@ -29,9 +29,8 @@ const SLOWEST = 64;
 export class Requests {
   readonly #client: S3Client;
   readonly #options: RequestOptions;
-  /** How often the keys were asked for anew, and when that is under way, its end. */
+  /** How often the keys were asked for anew. */
   #renewals = 0;
-  #renewing: Promise<boolean> | undefined;
 
   constructor(client: S3Client, options: RequestOptions) {
     this.#client = client;
@@ -77,24 +76,18 @@ export class Requests {
     }
   }
 
-  /** Asks where the keys come from for new ones; those that failed together ask once. Answers whether it may help. */
+  /** Asks where the keys come from for new ones, unless that was done meanwhile. Answers whether it may help. */
   async #renew(renewals: number): Promise<boolean> {
     if (renewals !== this.#renewals) return true;
-    this.#renewing ??= this.#askForKeys().finally(() => {
-      this.#renewing = undefined;
-      this.#renewals += 1;
-    });
-    return await this.#renewing;
-  }
-
-  async #askForKeys(): Promise<boolean> {
     const { credentials } = this.#client.config as Partial<S3ClientResolvedConfig>;
     try {
+      // Those that ask at the same time get one answer of the client.
       await credentials?.({ forceRefresh: true });
-      return credentials !== undefined;
     } catch {
       // What the store said first is what counts.
       return false;
     }
+    this.#renewals = renewals + 1;
+    return credentials !== undefined;
   }
 }

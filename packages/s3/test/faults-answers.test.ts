@@ -9,6 +9,7 @@ describeWithS3('The answers of a store', (buckets) => {
   const open = useStores();
   const { signal } = new AbortController();
   const body = Buffer.from('content');
+  const silent = { kind: 'before', run: () => new Promise(() => {}) } as const;
 
   it.each([
     [503, 'SlowDown', 'SW_S3_BUSY', true],
@@ -176,43 +177,33 @@ describeWithS3('The answers of a store', (buckets) => {
   });
 
   it('may not come: a request takes requestTimeoutMs at the most', async () => {
-    const { bucket, service, reach } = buckets();
-    const store = open({ ...reach, requestTimeoutMs: 200 });
-    await store.list({ bucket, prefix: '' }, signal);
-    service.freeze();
-    try {
-      await expect(store.list({ bucket, prefix: '' }, signal)).rejects.toMatchObject({
-        code: 'SW_S3_CONNECTION_LOST',
-        isTransient: true,
-        message: expect.stringContaining('the store did not answer in time'),
-      });
-    } finally {
-      service.thaw();
-    }
-    await store.list({ bucket, prefix: '' }, signal);
+    const { bucket, faults, throughFaults } = buckets();
+    faults.plan({ on: 'ListObjectsV2', fault: silent });
+    const store = open({ ...throughFaults, requestTimeoutMs: 200 });
+    await expect(store.list({ bucket, prefix: '' }, signal)).rejects.toMatchObject({
+      code: 'SW_S3_CONNECTION_LOST',
+      isTransient: true,
+      message: expect.stringContaining('the store did not answer in time'),
+    });
   });
 
   it('may not come: an abort ends the wait with its reason', async () => {
-    const { bucket, service, reach } = buckets();
-    const store = open(reach);
-    const reason = new Error('enough');
-    const before = new AbortController();
-    before.abort(reason);
-    await expect(store.list({ bucket, prefix: '' }, before.signal)).rejects.toBe(reason);
+    const { bucket, faults, throughFaults } = buckets();
+    faults.plan({ on: () => true, times: 3, fault: silent });
+    const store = open(throughFaults);
     const abort = new AbortController();
-    service.freeze();
-    try {
-      const waiting = [
-        store.list({ bucket, prefix: '' }, abort.signal),
-        store.get({ bucket, key: 'k' }, abort.signal),
-        store.put({ bucket, key: 'k', body: randomBytes(1_000_000) }, abort.signal),
-      ];
-      for (const each of waiting) each.catch(() => {});
-      abort.abort(reason);
-      for (const each of waiting) await expect(each).rejects.toBe(reason);
-    } finally {
-      service.thaw();
-    }
+    const waiting = [
+      store.list({ bucket, prefix: '' }, abort.signal),
+      store.get({ bucket, key: 'k' }, abort.signal),
+      store.put({ bucket, key: 'k', body: randomBytes(1_000_000) }, abort.signal),
+    ];
+    for (const each of waiting) each.catch(() => {});
+    await expect.poll(() => faults.requests.length).toBe(3);
+    const reason = new Error('enough');
+    abort.abort(reason);
+    for (const each of waiting) await expect(each).rejects.toBe(reason);
+    await expect(store.list({ bucket, prefix: '' }, abort.signal)).rejects.toBe(reason);
+    expect(faults.requests.length).toBe(3);
   });
 
   it('a part with a damaged byte on its way is refused, and may be sent again', async () => {
