@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { csv } from '@streamweld/formats';
+import { expect, it } from 'vitest';
+import { S3Source } from '../src/source.ts';
+import { useReadings } from './reading.ts';
+import { describeWithS3 } from './service.ts';
+
+const TEXT = Array.from({ length: 20_000 }, (_, n) => `line ${n} ${'x'.repeat(n % 60)}\n`).join('');
+const LINES = TEXT.trimEnd().split('\n');
+
+describeWithS3('What is in objects', (buckets) => {
+  const reading = useReadings();
+  const base = () => ({ ...buckets().reach, bucket: buckets().bucket });
+
+  it.each([
+    ['its key', 'a.log.GZ', {}],
+    ['its content encoding', 'a.log', { ContentEncoding: 'gzip' }],
+    ['its first bytes', 'a.log', {}],
+  ])('is decompressed, known by %s', async (_, name, more) => {
+    const prefix = `${randomUUID()}/`;
+    await buckets().put(prefix + name, gzipSync(TEXT), more);
+    const run = await reading(new S3Source({ ...base(), prefix }));
+    expect(await run.readAll()).toEqual(LINES);
+    const some = run.answers[3] as NonNullable<(typeof run.answers)[3]>;
+    const next = await reading(
+      new S3Source({ ...base(), prefix }),
+      new Map([[some.lane ?? '', some.position]]),
+    );
+    expect(await next.readAll()).toEqual(LINES.slice(some.position.record));
+  });
+
+  it('is of several members, or left as it is', async () => {
+    const prefix = `${randomUUID()}/`;
+    const members = Buffer.concat([gzipSync('one\n'), gzipSync('two\n')]);
+    await buckets().put(`${prefix}a.gz`, members);
+    expect(await (await reading(new S3Source({ ...base(), prefix }))).readAll()).toEqual(['one', 'two']);
+    const raw = await reading(new S3Source({ ...base(), prefix, format: 'bytes', compression: 'none' }));
+    expect(Buffer.concat(await raw.readAll()).equals(members)).toBe(true);
+  });
+
+  it('is cut off: all before comes, and then an error that names the object', async () => {
+    const prefix = `${randomUUID()}/`;
+    const whole = gzipSync(TEXT);
+    await buckets().put(`${prefix}a.gz`, whole.subarray(0, whole.length / 2));
+    const run = await reading(new S3Source({ ...base(), prefix }));
+    await expect(run.readAll()).rejects.toMatchObject({
+      code: 'SW_FORMAT_GZIP_TRUNCATED',
+      message: expect.stringContaining(`${prefix}a.gz: `),
+    });
+    expect(run.items.length).toBeGreaterThan(1000);
+    expect(run.items).toEqual(LINES.slice(0, run.items.length));
+  });
+
+  it('is refused where the place to go on is not in it, or was of another compression', async () => {
+    const prefix = `${randomUUID()}/`;
+    await buckets().put(`${prefix}a.gz`, gzipSync('one\ntwo\n'));
+    const run = await reading(new S3Source({ ...base(), prefix }));
+    await run.pull(1);
+    const beyond = new Map([...run.positions].map(([lane, position]) => [lane, { ...position, offset: 9 }]));
+    const next = await reading(new S3Source({ ...base(), prefix }), beyond);
+    await expect(next.readAll()).rejects.toMatchObject({ code: 'SW_S3_POSITION_INVALID' });
+    const other = reading(new S3Source({ ...base(), prefix, compression: 'none' }), run.positions);
+    await expect(other).rejects.toMatchObject({ code: 'SW_S3_POSITION_INVALID' });
+  });
+
+  it('has columns, which are known where a run goes on', async () => {
+    const prefix = `${randomUUID()}/`;
+    await buckets().put(`${prefix}a.csv`, 'city,code\nOslo,OSL\nRoma,FCO\n');
+    const run = await reading(new S3Source({ ...base(), prefix, format: 'csv' }));
+    expect((await run.pull(1))?.items).toEqual([{ city: 'Oslo', code: 'OSL' }]);
+    const next = await reading(new S3Source({ ...base(), prefix, format: 'csv' }), run.positions);
+    expect(await next.readAll()).toEqual([{ city: 'Roma', code: 'FCO' }]);
+    const rows = await reading(new S3Source({ ...base(), prefix, format: csv({ header: false }) }));
+    expect((await rows.readAll())[2]).toEqual(['Roma', 'FCO']);
+  });
+
+  it('goes on at the very end of an object that was not known to be done', async () => {
+    const prefix = `${randomUUID()}/`;
+    await buckets().put(`${prefix}a`, 'one\n');
+    await buckets().put(`${prefix}b`, 'two\n');
+    const run = await reading(new S3Source({ ...base(), prefix }));
+    const first = await run.pull();
+    expect(first?.position).toMatchObject({ offset: 4, record: 1 });
+    expect(first?.position.done).toBeUndefined();
+    const next = await reading(new S3Source({ ...base(), prefix }), run.positions);
+    expect(await next.readAll()).toEqual(['two']);
+    const beyond = new Map([...run.positions].map(([lane, position]) => [lane, { ...position, offset: 6 }]));
+    const other = await reading(new S3Source({ ...base(), prefix }), beyond);
+    await expect(other.readAll()).rejects.toMatchObject({ code: 'SW_S3_OBJECT_CHANGED' });
+  });
+
+  it('may be nothing', async () => {
+    const prefix = `${randomUUID()}/`;
+    await buckets().put(`${prefix}a`, '', { ContentLength: 0 });
+    await buckets().put(`${prefix}b`, 'b');
+    const run = await reading(new S3Source({ ...base(), prefix }));
+    expect(await run.readAll()).toEqual(['b']);
+  });
+});
