@@ -5,6 +5,7 @@ import { FILE_ERROR_CODES } from '@streamweld/file';
 import { FORMAT_ERROR_CODES } from '@streamweld/formats';
 import { KAFKA_ERROR_CODES } from '@streamweld/kafka';
 import { POSTGRES_ERROR_CODES } from '@streamweld/postgres';
+import { S3_ERROR_CODES } from '@streamweld/s3';
 import { describe, expect, it } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -24,6 +25,7 @@ describe('docs/errors.md', () => {
     ['@streamweld/file', Object.keys(FILE_ERROR_CODES)],
     ['@streamweld/kafka', Object.keys(KAFKA_ERROR_CODES)],
     ['@streamweld/postgres', Object.keys(POSTGRES_ERROR_CODES)],
+    ['@streamweld/s3', Object.keys(S3_ERROR_CODES)],
   ])('has a heading for every code of %s, and no other', (packageName, codes) => {
     expect([...headings(packageName).keys()].sort()).toEqual([...codes].sort());
   });
