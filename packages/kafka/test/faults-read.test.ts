@@ -113,7 +113,10 @@ describeWithKafka(
       try {
         await expect(reader.done).rejects.toMatchObject({
           isTransient: true,
-          message: expect.stringMatching(/lost its place in the group, and did not come back within \d+ ms/),
+          // Whichever is noticed first: a client may hold its place for a while, and has something to commit.
+          message: expect.stringMatching(
+            /lost its place in the group, and did not come back within \d+ ms|Could not commit offsets/,
+          ),
         });
       } finally {
         proxy.restore();
