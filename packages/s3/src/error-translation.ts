@@ -6,11 +6,11 @@
 import { isStreamWeldError, type StreamWeldError } from '@streamweld/core/connector';
 import {
   ALREADY_THERE,
+  BUCKET,
   BY_CLIENT,
   BY_NAME,
   BY_NODE,
   BY_STATUS,
-  CORRUPT,
   ELSEWHERE,
   FAILED_INSIDE,
   UNKNOWN,
@@ -94,13 +94,14 @@ function isName(text: string): boolean {
 
 function judge(
   error: unknown,
-  { isNew = false }: Translation,
+  { isNew = false, key }: Translation,
   status: number | undefined,
   s3Error: string | undefined,
 ): { verdict: Verdict; cause?: unknown } {
   if (status === 412 && isNew) return { verdict: ALREADY_THERE };
   const named = s3Error === undefined ? undefined : BY_NAME[s3Error];
   if (named !== undefined) return { verdict: named };
+  if (status === 404 && key === undefined) return { verdict: BUCKET };
   // An error inside a success has a name; where the SDK could not make it out, it was the store that failed.
   if (status !== undefined && (status >= 500 || status === 200)) {
     return { verdict: BY_STATUS[status] ?? FAILED_INSIDE };
@@ -110,15 +111,10 @@ function judge(
     const { code, name, message, cause } = at as Thrown;
     const ofNode = typeof code === 'string' ? BY_NODE[code] : undefined;
     if (ofNode !== undefined) return { verdict: ofNode, cause: plain(code as string, at) };
-    const ofClient =
-      typeof name === 'string'
-        ? (BY_CLIENT[name] ?? (status === undefined ? BY_NAME[name] : undefined))
-        : undefined;
+    const ofClient = BY_CLIENT.find(([text]) => name === text || String(message).startsWith(text))?.[1];
     if (ofClient !== undefined) return { verdict: ofClient };
-    if (typeof message === 'string' && message.startsWith('Checksum mismatch')) return { verdict: CORRUPT };
-    if (typeof message === 'string' && /^(aborted|socket hang up|Connection lost)/.test(message)) {
-      return { verdict: BY_NODE['ECONNRESET'] as Verdict };
-    }
+    const ofKeys = status === undefined && typeof name === 'string' ? BY_NAME[name] : undefined;
+    if (ofKeys !== undefined) return { verdict: ofKeys };
     at = cause;
   }
   return { verdict: UNKNOWN };

@@ -33,7 +33,7 @@ const MISSING: Verdict = {
   isTransient: false,
   words: 'there is no such object, or not any more',
 };
-const BUCKET: Verdict = {
+export const BUCKET: Verdict = {
   code: 'SW_S3_BUCKET_UNKNOWN',
   isTransient: false,
   words: 'there is no such bucket. Create it, or check its name, the endpoint and the region',
@@ -120,6 +120,7 @@ export const BY_NAME: Readonly<Record<string, Verdict>> = {
   TokenRefreshRequired: EXPIRED,
   InvalidToken: denied('the session token is not valid'),
   InvalidAccessKeyId: WRONG_KEYS,
+  XAdminUserNotFound: WRONG_KEYS,
   SignatureDoesNotMatch: WRONG_KEYS,
   RequestTimeTooSkewed: denied(
     'the clock of this machine differs too much from the clock of the store. Set it right',
@@ -187,15 +188,25 @@ export const BY_NODE: Readonly<Record<string, Verdict>> = {
   ),
 };
 
-/** What the client says of a connection, by its name. */
-export const BY_CLIENT: Readonly<Record<string, Verdict>> = {
-  TimeoutError: lost('the store did not answer in time'),
-};
+const NO_REGION = invalid(
+  'there is no region, or none that can be. Give it as region, in AWS_REGION, or in a profile',
+);
+
+/** What the client says where no store has answered, by its name or the beginning of its message. */
+export const BY_CLIENT: readonly (readonly [string, Verdict])[] = [
+  ['TimeoutError', lost('the store did not answer in time')],
+  ['Checksum mismatch', DAMAGED],
+  ['aborted', lost('the connection ended')],
+  ['socket hang up', lost('the connection ended')],
+  ['Connection lost', lost('the connection ended')],
+  ['Region is missing', NO_REGION],
+  ['Region not accepted', NO_REGION],
+  ['Invalid character in header', invalid('a value of the metadata has a character that no header can hold')],
+];
 
 export const CONNECTION_LOST: Verdict = lost('the connection ended before all had come');
 export const SILENT: Verdict = lost('nothing came for too long');
 export const NO_ANSWER: Verdict = lost('the store did not answer in time');
-export const CORRUPT: Verdict = DAMAGED;
 export const INCOMPLETE_ANSWER: Verdict = lost(
   'the answer of the store is cut, or lacks what it has to have',
 );

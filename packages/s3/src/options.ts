@@ -10,6 +10,7 @@ import {
   OptionError,
 } from '@streamweld/core/connector';
 import type { S3Store } from './client.ts';
+import { S3Error } from './errors.ts';
 
 /** Keys of the user, or a function that answers some: it is called again before they expire. */
 export type S3Credentials = S3Identity | (() => Awaitable<S3Identity>);
@@ -152,8 +153,18 @@ function checkEndpoint(given: unknown): string {
 }
 
 function checkCredentials(given: unknown): NonNullable<S3ClientConfig['credentials']> {
-  if (typeof given === 'function') return async () => checkIdentity(await (given as () => unknown)());
-  return checkIdentity(given);
+  if (typeof given !== 'function') return checkIdentity(given);
+  return async () => {
+    let identity: unknown;
+    try {
+      identity = await (given as () => unknown)();
+    } catch (cause) {
+      const message =
+        'Could not get the keys of the user: the function that was given as credentials failed.';
+      throw new S3Error('SW_S3_DENIED', message, { cause, isTransient: true });
+    }
+    return checkIdentity(identity);
+  };
 }
 
 function checkIdentity(given: unknown): {
