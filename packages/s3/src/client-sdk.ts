@@ -38,7 +38,7 @@ import {
   quoted,
 } from './client-sdk-shapes.ts';
 import { SdkUploads } from './client-sdk-uploads.ts';
-import { makeS3Error } from './error-translation.ts';
+import { isName, makeS3Error } from './error-translation.ts';
 import { NO_RANGES, verdictOf } from './error-verdicts.ts';
 import { hasCode } from './errors.ts';
 
@@ -196,7 +196,12 @@ export class SdkStore implements S3Store {
     const { Errors = [] } = await this.#requests.send({ action, bucket }, signal, command);
     const failed = Errors.find(({ Code }) => Code !== 'NoSuchKey');
     if (failed === undefined) return;
-    throw makeS3Error(verdictOf(failed.Code), { action, bucket, key: failed.Key }, { s3Error: failed.Code });
+    const { Code = '', Key } = failed;
+    throw makeS3Error(
+      verdictOf(Code),
+      { action, bucket, key: Key },
+      { s3Error: isName(Code) ? Code : undefined },
+    );
   }
 
   async tag(

@@ -66,7 +66,11 @@ export function makeS3Error(
 /** The store may say where the bucket is. */
 function withRegion(verdict: Verdict, error: unknown): Verdict {
   const region = (error as Thrown | undefined)?.$response?.headers?.['x-amz-bucket-region'];
-  if (verdict !== ELSEWHERE || typeof region !== 'string' || !/^[a-z0-9-]{1,40}$/.test(region))
+  if (
+    verdict !== ELSEWHERE ||
+    typeof region !== 'string' ||
+    !/^[a-z]{2,3}(-[a-z]+){1,3}-\d{1,2}$/.test(region)
+  )
     return verdict;
   return { ...verdict, words: `the bucket is in another region: set region to '${region}'` };
 }
@@ -88,7 +92,7 @@ function fieldsOf(error: unknown): { status: number | undefined; s3Error: string
 }
 
 /** Of whoever answered: no more of it than a name is taken over. */
-function isName(text: string): boolean {
+export function isName(text: string): boolean {
   return /^[A-Za-z][A-Za-z0-9]{0,63}$/.test(text) && !NO_NAMES.has(text);
 }
 
