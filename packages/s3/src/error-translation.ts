@@ -13,6 +13,7 @@ import {
   BY_STATUS,
   ELSEWHERE,
   FAILED_INSIDE,
+  REFUSED,
   UNKNOWN,
   type Verdict,
 } from './error-verdicts.ts';
@@ -121,7 +122,13 @@ function judge(
     if (ofKeys !== undefined) return { verdict: ofKeys };
     at = cause;
   }
-  return { verdict: UNKNOWN };
+  if (status !== undefined) return { verdict: REFUSED };
+  // No store has answered, and so nothing is quoted in it.
+  const { $metadata, $response } = (error ?? {}) as Thrown;
+  return {
+    verdict: UNKNOWN,
+    ...($metadata === undefined && $response === undefined ? { cause: error } : {}),
+  };
 }
 
 /** What Node says of a connection, without what the client has put on it. */

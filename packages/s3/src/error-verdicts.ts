@@ -214,6 +214,7 @@ export const NO_RANGES: Verdict = {
   ...UNSUPPORTED,
   words: 'the store sends another part of the object than was asked for: it knows of no ranges',
 };
+export const REFUSED: Verdict = invalid('the store refused it in a way that is not known here');
 export const UNKNOWN: Verdict = invalid('it failed in a way that is not known here');
 
 export function verdictOf(name: string | undefined): Verdict {

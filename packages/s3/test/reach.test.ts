@@ -150,6 +150,16 @@ describeWithS3('Reaching a store', (buckets) => {
     client.destroy();
   });
 
+  it('by a client of the user that fails in its own way: what it threw is the cause', async () => {
+    const thrown = new TypeError('A wrapper broke.');
+    const client = { send: () => Promise.reject(thrown), destroy() {}, config: {} } as never;
+    await expect(open({ client }).head({ bucket: 'bucket', key: 'k' }, signal)).rejects.toMatchObject({
+      code: 'SW_S3_FAILED',
+      isTransient: false,
+      cause: thrown,
+    });
+  });
+
   it('by a store of the user, which stays open', async () => {
     const { bucket, reach } = buckets();
     const given = open(reach);
