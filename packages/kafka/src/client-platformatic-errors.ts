@@ -96,3 +96,18 @@ const ELSEWHERE = new Set([
   'REPLICA_NOT_AVAILABLE',
   'BROKER_NOT_AVAILABLE',
 ]);
+
+/** A connection that was not made in its time. */
+export function timedOut(error: unknown): Error | undefined {
+  const { code, message, cause } = (error ?? {}) as { code?: unknown; message?: unknown; cause?: unknown };
+  const isLate =
+    cause === undefined && /timed out/.test(String(message)) && String(code).startsWith('PLT_KFK_');
+  return isLate
+    ? Object.assign(new Error('The host did not answer in time.'), { code: 'ETIMEDOUT' })
+    : undefined;
+}
+
+/** A topic that is not there, or is another one by now. */
+export function isGone(error: unknown): boolean {
+  return refusalOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION';
+}

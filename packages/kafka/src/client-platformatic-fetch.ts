@@ -4,8 +4,8 @@ import { Deferred, onAbort, runtime } from '@streamweld/core/connector';
 import type { ConsumerHandlers, ConsumerOptions, PartitionOffset, TopicPartition } from './client.ts';
 import { toRecords } from './client-platformatic-batches.ts';
 import type { Cluster } from './client-platformatic-cluster.ts';
-import { BrokerRefusal, isElsewhere, refusalOf } from './client-platformatic-errors.ts';
-import { Reading } from './client-platformatic-reading.ts';
+import { BrokerRefusal, isElsewhere, isGone } from './client-platformatic-errors.ts';
+import { type FetchHost, Reading } from './client-platformatic-reading.ts';
 import type { FetchedPartition, Requests } from './client-platformatic-requests.ts';
 import type { Address } from './client-platformatic-wire.ts';
 import { laneOf } from './position.ts';
@@ -19,13 +19,6 @@ const GONE_MS = 1000;
 /** Each fetch is for itself: a session would be one more thing that a broker may have forgotten. */
 const NO_SESSION = 0;
 const FINAL_EPOCH = -1;
-
-export interface FetchHost {
-  readonly onRecords: ConsumerHandlers['onRecords'];
-  /** What cannot pass, or has not: nothing is fetched any more. */
-  readonly onFail: (error: unknown) => void;
-  readonly signal: AbortSignal;
-}
 
 interface Answered {
   readonly topicId: string;
@@ -252,8 +245,4 @@ export class Fetcher {
   #isOurs(reading: Reading): boolean {
     return this.#readings.get(reading.lane) === reading;
   }
-}
-
-function isGone(error: unknown): boolean {
-  return refusalOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION';
 }

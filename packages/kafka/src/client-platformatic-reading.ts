@@ -1,11 +1,19 @@
 /** A partition that is read, and what is wrong with it. */
 
 import { runtime } from '@streamweld/core/connector';
-import type { TopicPartition } from './client.ts';
+import type { ConsumerHandlers, TopicPartition } from './client.ts';
 import { laneOf } from './position.ts';
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 1000;
+
+/** Whose partitions they are. */
+export interface FetchHost {
+  readonly onRecords: ConsumerHandlers['onRecords'];
+  /** What cannot pass, or has not: nothing is fetched any more. */
+  readonly onFail: (error: unknown) => void;
+  readonly signal: AbortSignal;
+}
 
 export class Reading implements TopicPartition {
   readonly topic: string;

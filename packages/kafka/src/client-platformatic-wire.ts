@@ -11,7 +11,7 @@
 
 import net from 'node:net';
 import { Deferred } from '@streamweld/core/connector';
-import { foreignError } from './client-platformatic-errors.ts';
+import { foreignError, timedOut } from './client-platformatic-errors.ts';
 import { produce } from './client-platformatic-produce.ts';
 import type { RequestName, Requests } from './client-platformatic-requests.ts';
 import type {
@@ -232,16 +232,6 @@ function requestOf(module: PlatformaticModule, name: RequestName): (...args: rea
 
 function isRefused(error: unknown): boolean {
   return typeof (error as { type?: unknown } | null)?.type === 'string';
-}
-
-/** A connection that was not made in its time. */
-function timedOut(error: unknown): Error | undefined {
-  const { code, message, cause } = (error ?? {}) as { code?: unknown; message?: unknown; cause?: unknown };
-  const isLate =
-    cause === undefined && /timed out/.test(String(message)) && String(code).startsWith('PLT_KFK_');
-  return isLate
-    ? Object.assign(new Error('The host did not answer in time.'), { code: 'ETIMEDOUT' })
-    : undefined;
 }
 
 function keyOf({ host, port }: Address, line: Line): string {
