@@ -61,6 +61,6 @@ export function decoderOf(encoding: string | undefined): (text: string) => strin
   return encoding === 'url' ? (text) => decodeURIComponent(text.replaceAll('+', '%20')) : (text) => text;
 }
 
-/** What XML cannot hold, or may come out of it as something else. */
+/** What XML cannot hold. */
 // oxlint-disable-next-line no-control-regex -- They are what is looked for.
-export const CONTROL: RegExp = /[\u0000-\u001f\u007f-\u009f\ufffe\uffff]/;
+export const CONTROL: RegExp = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;

@@ -127,11 +127,11 @@ function judge(
   const { $metadata, $response } = (error ?? {}) as Thrown;
   return {
     verdict: UNKNOWN,
-    ...($metadata === undefined && $response === undefined ? { cause: error } : {}),
+    ...($metadata === undefined && $response === undefined ? { cause: bare(error) } : {}),
   };
 }
 
-/** What Node says of a connection, without what the client has put on it. */
+/** What Node says of a connection: clients hang the request on it, with its headers. */
 function plain(code: string, error: object): Error {
   const { syscall, address, port, hostname } = error as Record<string, unknown>;
   const place = [address ?? hostname, port].filter(
@@ -139,6 +139,16 @@ function plain(code: string, error: object): Error {
   );
   const words = [typeof syscall === 'string' ? syscall : undefined, code, place.join(':')].filter(Boolean);
   return Object.assign(new Error(words.join(' ')), { code });
+}
+
+/** As it was thrown, without what a client may have hung on it. */
+function bare(error: unknown): unknown {
+  if (!(error instanceof Error)) return typeof error === 'object' ? undefined : error;
+  const { name, message, stack } = error;
+  const copy = new Error(message);
+  for (const [property, value] of Object.entries({ name, stack }))
+    Object.defineProperty(copy, property, { value, configurable: true, writable: true });
+  return copy;
 }
 
 const OF_KEYS = new Set([

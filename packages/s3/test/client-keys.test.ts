@@ -86,13 +86,16 @@ describe('A store of an S3Client', () => {
   const { signal } = new AbortController();
 
   /** Answers each request with this. */
-  async function answering(body: string): Promise<AsyncDisposable & { endpoint: string }> {
+  async function answering(body: string): Promise<AsyncDisposable & { endpoint: string; asked: string[] }> {
+    const asked: string[] = [];
     const server = http.createServer((request, answer) => {
+      asked.push(`${request.method} ${request.url?.split('?')[0]}`);
       request.resume().once('end', () => answer.writeHead(200).end(body));
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return {
+      asked,
       endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       async [Symbol.asyncDispose]() {
         server.closeAllConnections();
@@ -115,6 +118,21 @@ describe('A store of an S3Client', () => {
       s3Error: 'AccessDenied',
       isTransient: false,
     });
+  });
+
+  it('deletes by themselves those that no list of keys can hold', async () => {
+    await using server = await answering('<DeleteResult/>');
+    const { endpoint, asked } = server;
+    await open({ endpoint, credentials }).delete('bucket', ['a', 'b\u0001', 'c'], signal);
+    expect(asked).toEqual(['POST /bucket/', 'DELETE /bucket/b%01']);
+  });
+
+  it('takes a plus in a listing that is encoded for a space, as some stores write it', async () => {
+    await using server = await answering(`<ListBucketResult><EncodingType>url</EncodingType>
+      <Contents><Key>a+b%2Bc%20d</Key><Size>5</Size><ETag>"abc"</ETag></Contents></ListBucketResult>`);
+    const { endpoint } = server;
+    const { objects } = await open({ endpoint, credentials }).list({ bucket: 'bucket', prefix: '' }, signal);
+    expect(objects).toEqual([{ key: 'a b+c d', size: 5, etag: '"abc"' }]);
   });
 
   it('takes keys of a listing as they are, where the store does not encode them', async () => {

@@ -62,6 +62,15 @@ describeWithS3('Reaching a store', (buckets) => {
     await expect(store.createUpload(place, signal)).rejects.toMatchObject(unknown);
   });
 
+  it('and a bucket of which the store only says that it is not there', async () => {
+    const { bucket, faults, throughFaults } = buckets();
+    const fault = { kind: 'error', status: 404, code: 'SomethingNew' } as const;
+    faults.plan({ on: 'ListObjectsV2', fault });
+    await expect(open(throughFaults).list({ bucket, prefix: '' }, signal)).rejects.toMatchObject({
+      code: 'SW_S3_BUCKET_UNKNOWN',
+    });
+  });
+
   it('and a name that no bucket can have', async () => {
     await expect(
       open(buckets().reach).list({ bucket: 'No Bucket', prefix: '' }, signal),
@@ -150,7 +159,7 @@ describeWithS3('Reaching a store', (buckets) => {
     client.destroy();
   });
 
-  it('by a client of the user that fails in its own way: what it threw is the cause', async () => {
+  it('by a client of the user that fails in its own way: the cause is what it threw', async () => {
     const thrown = new TypeError('A wrapper broke.');
     const client = { send: () => Promise.reject(thrown), destroy() {}, config: {} } as never;
     await expect(open({ client }).head({ bucket: 'bucket', key: 'k' }, signal)).rejects.toMatchObject({

@@ -92,6 +92,16 @@ describe('Secrets', () => {
     look(await new ConcurrentPipeline(['item'], sink).run().catch((thrown: unknown) => thrown));
   });
 
+  it.each([{ code: 'ECONNRESET' }, { code: 'EELSE' }])(
+    'are in no error of a client that hangs the request on what it throws: %o',
+    async (what) => {
+      const thrown = Object.assign(new Error('It broke.'), what, { request: { headers: credentials } });
+      const client = { send: () => Promise.reject(thrown), destroy() {}, config: {} } as never;
+      const error = await calls['head']?.(open({ client }), 'k').catch((reason: unknown) => reason);
+      expect(look(error)).toContain('[cause]');
+    },
+  );
+
   it('are in no error of a connection that is lost', async () => {
     const silent = http.createServer((request) => request.socket.destroy());
     silent.listen(0, '127.0.0.1');
