@@ -62,7 +62,9 @@ class Objects<T> implements S3Sink<T> {
   readonly batching: { readonly maxItems?: number; readonly lingerMs?: number };
   readonly #options: CheckedSinkOptions<T>;
   #life = new AbortController();
+  /** Until it is told of a failure. */
   #context: SinkContext | undefined;
+  #signal: AbortSignal | undefined;
   #store: S3Store | undefined;
   #ledger: Ledger | undefined;
   #opening: Promise<void> | undefined;
@@ -77,6 +79,7 @@ class Objects<T> implements S3Sink<T> {
 
   async open(context?: SinkContext): Promise<void> {
     this.#context = context;
+    this.#signal = context?.signal;
     this.#life = new AbortController();
     this.#opening = this.#open(context);
     await untilAborted(this.#opening, context?.signal);
@@ -106,7 +109,7 @@ class Objects<T> implements S3Sink<T> {
       shop,
       ledger,
       life,
-      fail: (error: unknown) => this.#context?.fail(error),
+      fail: (error: unknown) => this.#fail(error),
     };
     this.#way = checkpoint === null ? new RollingWay(way) : new CommittedWay(way);
   }
@@ -116,7 +119,7 @@ class Objects<T> implements S3Sink<T> {
   }
 
   async keep(positions: ReadonlyMap<string, unknown>): Promise<void> {
-    await untilAborted(Promise.resolve(this.#working().keep?.(positions)), this.#context?.signal);
+    await untilAborted(Promise.resolve(this.#working().keep?.(positions)), this.#signal);
   }
 
   async write(batch: readonly T[], context: WriteContext): Promise<void | Accepted> {
@@ -126,13 +129,13 @@ class Objects<T> implements S3Sink<T> {
       if (context.signal.aborted) throw context.signal.reason;
       // Not of the items, and the same again cannot succeed: the run has to know.
       const isOfItems = (error as { retryable?: unknown } | null)?.retryable === false;
-      if (isStreamWeldError(error) && !isOfItems && !isTransient(error)) this.#context?.fail(error);
+      if (isStreamWeldError(error) && !isOfItems && !isTransient(error)) this.#fail(error);
       throw error;
     }
   }
 
   async flush(): Promise<void> {
-    await untilAborted(this.#working().flush(), this.#context?.signal);
+    await untilAborted(this.#working().flush(), this.#signal);
   }
 
   async close(reason?: unknown): Promise<void> {
@@ -152,6 +155,13 @@ class Objects<T> implements S3Sink<T> {
       this.#store?.close();
       this.#store = undefined;
     }
+  }
+
+  /** The run is told once. */
+  #fail(error: unknown): void {
+    const context = this.#context;
+    this.#context = undefined;
+    context?.fail(error);
   }
 
   #working(): WayOfWriting<T> {

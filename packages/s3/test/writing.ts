@@ -82,7 +82,7 @@ export async function readItems(buckets: Buckets, prefix: string): Promise<Item[
   return found;
 }
 
-async function readObject(buckets: Buckets, key: string): Promise<Item[]> {
+export async function readObject(buckets: Buckets, key: string): Promise<Item[]> {
   const bytes = await buckets.read(key);
   const text = String(key.endsWith('.gz') ? gunzipSync(bytes) : bytes);
   return text
