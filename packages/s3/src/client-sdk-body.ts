@@ -11,8 +11,8 @@ import { makeS3Error, type Translation, toS3Error } from './error-translation.ts
 import { CONNECTION_LOST, SILENT } from './error-verdicts.ts';
 
 interface BodyOptions extends Translation {
-  /** How many bytes are to come. */
-  readonly size: number;
+  /** How many bytes are to come, where the store says it. */
+  readonly size: number | undefined;
   /** How long nothing may come while it is waited for. */
   readonly stallMs: number;
   readonly signal: AbortSignal;
@@ -53,7 +53,7 @@ async function* read(stream: Readable, options: BodyOptions): AsyncGenerator<Uin
       received += value.byteLength;
       yield value;
     }
-    if (received !== size) throw makeS3Error(CONNECTION_LOST, translation);
+    if (size !== undefined && received !== size) throw makeS3Error(CONNECTION_LOST, translation);
   } catch (error) {
     // In the middle of a body, an abort shows as a connection that was lost.
     signal.throwIfAborted();

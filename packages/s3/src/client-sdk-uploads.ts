@@ -93,24 +93,24 @@ export class SdkUploads {
     signal: AbortSignal,
   ): Promise<readonly Upload[]> {
     const found: Upload[] = [];
-    let markers: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {};
-    while (markers !== undefined) {
+    const translation = { action: 'list uploads', bucket };
+    let markers: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } = {};
+    for (;;) {
       const command: ListMultipartUploadsCommand = new ListMultipartUploadsCommand({
         Bucket: bucket,
         Prefix: prefix,
         EncodingType: 'url',
         ...markers,
       });
-      const answer = await this.#requests.send({ action: 'list uploads', bucket }, signal, command);
+      const answer = await this.#requests.send(translation, signal, command);
       const decode = decoderOf(answer.EncodingType);
       for (const { Key = '', UploadId = '' } of answer.Uploads ?? [])
         found.push({ bucket, key: decode(Key), uploadId: UploadId });
       const { IsTruncated, NextKeyMarker = '', NextUploadIdMarker } = answer;
-      markers =
-        IsTruncated === true
-          ? { KeyMarker: decode(NextKeyMarker), UploadIdMarker: NextUploadIdMarker }
-          : undefined;
+      if (IsTruncated !== true) return found;
+      // To begin at the beginning again would have no end.
+      if (NextKeyMarker === '') throw makeS3Error(INCOMPLETE_ANSWER, translation);
+      markers = { KeyMarker: decode(NextKeyMarker), UploadIdMarker: NextUploadIdMarker };
     }
-    return found;
   }
 }

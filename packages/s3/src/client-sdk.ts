@@ -39,7 +39,7 @@ import {
 } from './client-sdk-shapes.ts';
 import { SdkUploads } from './client-sdk-uploads.ts';
 import { isName, makeS3Error } from './error-translation.ts';
-import { NO_RANGES, verdictOf } from './error-verdicts.ts';
+import { INCOMPLETE_ANSWER, NO_RANGES, verdictOf } from './error-verdicts.ts';
 import { hasCode } from './errors.ts';
 
 export interface SdkStoreOptions {
@@ -77,7 +77,8 @@ export class SdkStore implements S3Store {
       ContinuationToken: token,
       MaxKeys: maxKeys,
     });
-    const answer = await this.#requests.send({ action: 'list objects', bucket }, signal, command);
+    const translation = { action: 'list objects', bucket };
+    const answer = await this.#requests.send(translation, signal, command);
     const decode = decoderOf(answer.EncodingType);
     const objects = (answer.Contents ?? []).map(
       ({ Key = '', Size = 0, ETag = '' }): ListedObject => ({
@@ -86,7 +87,10 @@ export class SdkStore implements S3Store {
         etag: quoted(ETag),
       }),
     );
-    return { objects, token: answer.IsTruncated === true ? answer.NextContinuationToken : undefined };
+    if (answer.IsTruncated !== true) return { objects, token: undefined };
+    // To take it for the last page would leave objects out.
+    if (!answer.NextContinuationToken) throw makeS3Error(INCOMPLETE_ANSWER, translation);
+    return { objects, token: answer.NextContinuationToken };
   }
 
   async head({ bucket, key }: ObjectPlace, signal: AbortSignal): Promise<ObjectFacts | undefined> {
@@ -113,7 +117,7 @@ export class SdkStore implements S3Store {
     const answer = await this.#requests.send(translation, signal, command, {
       late: ({ Body }) => (Body as Readable | undefined)?.destroy(),
     });
-    const { ContentLength = 0, ContentRange, Body } = answer;
+    const { ContentLength, ContentRange, Body } = answer;
     const { stallMs } = this.#options;
     const body = new SdkBody(Body as Readable, { ...translation, size: ContentLength, stallMs, signal });
     // Who knows of no ranges sends all of it: what came would be taken for what lies further behind.
@@ -122,7 +126,7 @@ export class SdkStore implements S3Store {
       throw makeS3Error(NO_RANGES, translation);
     }
     // Of a range it is what all of the object has.
-    const whole = Number(/\/(\d+)$/.exec(ContentRange ?? '')?.[1] ?? ContentLength);
+    const whole = Number(/\/(\d+)$/.exec(ContentRange ?? '')?.[1] ?? ContentLength ?? 0);
     return { ...factsOf(answer), size: whole, chunks: body.chunks, destroy: () => body.destroy() };
   }
 

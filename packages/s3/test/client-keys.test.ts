@@ -127,6 +127,13 @@ describe('A store of an S3Client', () => {
     expect(asked).toEqual(['POST /bucket/', 'DELETE /bucket/b%01']);
   });
 
+  it('reads what a store sends without saying how much it is', async () => {
+    await using server = await answering('some bytes');
+    const { endpoint } = server;
+    const body = await open({ endpoint, credentials }).get({ bucket: 'bucket', key: 'k' }, signal);
+    expect(String(await contentOf(body))).toBe('some bytes');
+  });
+
   it('takes a plus in a listing that is encoded for a space, as some stores write it', async () => {
     await using server = await answering(`<ListBucketResult><EncodingType>url</EncodingType>
       <Contents><Key>a+b%2Bc%20d</Key><Size>5</Size><ETag>"abc"</ETag></Contents></ListBucketResult>`);
@@ -146,6 +153,12 @@ describe('A store of an S3Client', () => {
   });
 
   it.each([
+    ['list', '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>', 'SW_S3_CONNECTION_LOST'],
+    [
+      'uploads',
+      '<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>',
+      'SW_S3_CONNECTION_LOST',
+    ],
     ['put', '', 'SW_S3_CONNECTION_LOST'],
     ['createUpload', '<InitiateMultipartUploadResult/>', 'SW_S3_CONNECTION_LOST'],
     ['completeUpload', '<CompleteMultipartUploadResult/>', 'SW_S3_CONNECTION_LOST'],
@@ -159,6 +172,8 @@ describe('A store of an S3Client', () => {
       const place = { bucket: 'bucket', key: 'k' };
       const upload = { ...place, uploadId: 'u' };
       const calls = {
+        list: () => store.list({ ...place, prefix: '' }, signal),
+        uploads: () => store.uploads({ ...place, prefix: '' }, signal),
         put: () => store.put({ ...place, body: Buffer.from('b') }, signal),
         createUpload: () => store.createUpload(place, signal),
         completeUpload: () => store.completeUpload(upload, [], {}, signal),
