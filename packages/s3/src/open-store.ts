@@ -11,11 +11,14 @@ const ATTEMPTS = 1;
 export function openStore({ client, config, requestTimeoutMs, stallMs }: CheckedReach): S3Store {
   if (isS3Store(client)) return borrow(client);
   const isOwn = client === undefined;
-  return new SdkStore(client ?? new S3Client({ maxAttempts: ATTEMPTS, ...config }), {
-    requestTimeoutMs,
-    stallMs,
-    isOwn,
-  });
+  return new SdkStore(
+    (client as S3Client | undefined) ?? new S3Client({ maxAttempts: ATTEMPTS, ...config }),
+    {
+      requestTimeoutMs,
+      stallMs,
+      isOwn,
+    },
+  );
 }
 
 /** Whose it is closes it. */

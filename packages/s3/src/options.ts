@@ -1,6 +1,6 @@
 /** How the store is reached: types, defaults, checks. No value of them is ever shown: it may be a secret. */
 
-import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import {
   type Awaitable,
   checkBoolean,
@@ -11,6 +11,13 @@ import {
 } from '@streamweld/core/connector';
 import type { S3Store } from './client.ts';
 import { S3Error } from './errors.ts';
+
+/** An S3Client of the AWS SDK, by its shape: it may be of another version than ours. */
+export interface S3ClientLike {
+  send(...args: never[]): unknown;
+  destroy(): void;
+  readonly config: object;
+}
 
 /** Keys of the user, or a function that answers some: it is called again before they expire. */
 export type S3Credentials = S3Identity | (() => Awaitable<S3Identity>);
@@ -43,13 +50,13 @@ export interface ReachOptions {
   /** How long what may pass is tried again before it is a failure, in milliseconds. Default 120,000. */
   readonly retryMs?: number | undefined;
   /** A client of yours instead: an S3Client of the AWS SDK, or whatever is an `S3Store`. Its own options count, and it is not closed. */
-  readonly client?: S3Client | S3Store | undefined;
+  readonly client?: S3ClientLike | S3Store | undefined;
   /** Shown in errors, reports and drawings. Default: `s3` and the bucket. */
   readonly name?: string | undefined;
 }
 
 export interface CheckedReach {
-  readonly client: S3Client | S3Store | undefined;
+  readonly client: S3ClientLike | S3Store | undefined;
   /** Of a client that is made here. */
   readonly config: S3ClientConfig;
   readonly requestTimeoutMs: number;
