@@ -114,7 +114,7 @@ export interface S3Store {
   ): Promise<string>;
   /** What it had is gone. One that is not there any more does no harm. */
   abortUpload(upload: Upload, signal: AbortSignal): Promise<void>;
-  /** Those that are open, of keys that begin so. */
+  /** Those that are open, of keys that begin so. Some stores know them by the whole of a key alone. */
   uploads(
     place: { readonly bucket: string; readonly prefix: string },
     signal: AbortSignal,

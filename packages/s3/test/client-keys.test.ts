@@ -59,24 +59,28 @@ describeWithS3('A store of an S3Client with odd keys', (buckets) => {
   });
 
   it('finds the uploads that are open', async () => {
-    const { bucket, reach } = buckets();
+    const { bucket, reach, service } = buckets();
     const store = open(reach);
     const begun = [];
     for (const name of ODD) begun.push(await store.createUpload({ bucket, key: `open/${name}` }, signal));
-    const found = await store.uploads({ bucket, prefix: 'open/' }, signal);
-    expect(found.map(({ key }) => key).toSorted()).toEqual(begun.map(({ key }) => key).toSorted());
-    const [first] = begun;
-    expect(await store.uploads({ bucket, prefix: first?.key ?? '' }, signal)).toEqual([first]);
-    for (const upload of found) await store.abortUpload(upload, signal);
-    expect(await store.uploads({ bucket, prefix: 'open/' }, signal)).toEqual([]);
+    for (const upload of begun)
+      expect(await store.uploads({ bucket, prefix: upload.key }, signal)).toEqual([upload]);
+    // MinIO knows them by the whole of their key alone.
+    if (service.kind !== 'minio') {
+      const found = await store.uploads({ bucket, prefix: 'open/' }, signal);
+      expect(found.map(({ key }) => key).toSorted()).toEqual(begun.map(({ key }) => key).toSorted());
+    }
+    for (const upload of begun) await store.abortUpload(upload, signal);
+    for (const { key } of begun) expect(await store.uploads({ bucket, prefix: key }, signal)).toEqual([]);
   });
 
   it('is refused one that the store cannot keep, by a code that says so', async () => {
-    const { bucket, reach } = buckets();
+    const { bucket, reach, service } = buckets();
     const store = open(reach);
     const put = (key: string) => store.put({ bucket, key, body: Buffer.from('x') }, signal);
     await put('file');
-    for (const key of ['file/below', 'k'.repeat(1025), 'n'.repeat(300)])
+    const ofFiles = service.kind === 'versitygw' ? ['file/below', 'n'.repeat(300)] : [];
+    for (const key of ['k'.repeat(1025), ...ofFiles])
       await expect(put(key)).rejects.toMatchObject({ code: 'SW_S3_KEY_INVALID', isTransient: false });
   });
 });
