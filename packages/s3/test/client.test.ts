@@ -3,9 +3,11 @@ import { expect, it } from 'vitest';
 import type { S3Store } from '../src/client.ts';
 import type { ReachOptions } from '../src/options.ts';
 import { contentOf, useStores } from './opened.ts';
-import { describeWithS3 } from './service.ts';
+import { ANY_S3, type Buckets, describeWithS3 } from './service.ts';
 
-describeWithS3('A store of an S3Client', (buckets) => {
+describeWithS3('A store of an S3Client', tests, ANY_S3);
+
+function tests(buckets: () => Buckets): void {
   const stores = useStores();
   const open = (reach: ReachOptions = buckets().reach): S3Store => stores(reach);
   const { signal } = new AbortController();
@@ -135,4 +137,4 @@ describeWithS3('A store of an S3Client', (buckets) => {
     await store.delete(bucket, ['gone/3'], signal);
     expect(await keys('gone/')).toEqual([]);
   });
-});
+}

@@ -3,7 +3,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import {
+  AbortMultipartUploadCommand,
   CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
@@ -35,11 +38,14 @@ export interface Buckets {
   uploads(prefix?: string): Promise<string[]>;
 }
 
+/** Also one that was given: for tests that need no fault, and do not crash it. */
+export const ANY_S3: S3ServiceOptions = { from: ['given', 'versitygw', 'minio'] };
+
 /** Describes tests that need a server. Where there is none they are skipped, and say why; in CI that is a failure. */
 export function describeWithS3(
   name: string,
   body: (buckets: () => Buckets) => void,
-  // What was given cannot be crashed, and no proxy leads to it by TLS.
+  // What was given cannot be crashed, and no proxy leads to it.
   options: S3ServiceOptions = { from: ['versitygw', 'minio'] },
 ): void {
   describe(name, async () => {
@@ -59,6 +65,7 @@ export function describeWithS3(
     });
     afterEach(() => buckets?.faults.clear());
     afterAll(async () => {
+      if (buckets !== undefined && found.kind === 'given') await removeBucket(buckets);
       buckets?.bare.destroy();
       await buckets?.faults.close();
       await found.stop();
@@ -108,4 +115,13 @@ async function open(service: S3Service): Promise<Buckets> {
       return (Uploads ?? []).map(({ Key = '' }) => Key);
     },
   };
+}
+
+/** Of a server that goes on. */
+async function removeBucket({ bare, bucket, keys }: Buckets): Promise<void> {
+  for (const Key of await keys()) await bare.send(new DeleteObjectCommand({ Bucket: bucket, Key }));
+  const { Uploads = [] } = await bare.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+  for (const { Key, UploadId } of Uploads)
+    await bare.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }));
+  await bare.send(new DeleteBucketCommand({ Bucket: bucket }));
 }
