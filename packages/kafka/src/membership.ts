@@ -48,6 +48,9 @@ const FETCH_WAIT_MS = 100;
 /** Opening waits no longer for the group. */
 const OPEN_MS = 3000;
 
+/** What a broker says of an offset it says sooner. */
+const ASK_MS = 2000;
+
 /** How often it looks whether the group has been heard of again. */
 const LAPSED_MS = 100;
 
@@ -75,6 +78,8 @@ export class Membership {
   readonly #closing = new AbortController();
   readonly #watch: TopicWatch;
   #again: unknown;
+  /** It fetches already, and waits whether a broker refuses an offset. */
+  #isAsking = false;
   /** Since when it does not read for long, whatever it tries. */
   #troubledSince: number | undefined;
   #readingSince = 0;
@@ -275,6 +280,12 @@ export class Membership {
         await this.#commits.starts();
         if (epoch !== this.#epoch) return;
         for (const queue of this.#assignment.queues) this.#fetch(queue);
+        if (this.#placement.isInQuestion) {
+          // A broker refuses at once what is not there: nothing is handed out before it has had the time.
+          this.#isAsking = true;
+          await this.#sleep(ASK_MS);
+          if (epoch !== this.#epoch) return;
+        }
         this.#moveTo('reading');
         return;
       } catch (error) {
@@ -297,7 +308,7 @@ export class Membership {
   }
 
   #receive(fetched: FetchedRecords): Promise<void> | undefined {
-    if (this.#phase === 'settling') return undefined;
+    if (this.#phase === 'settling' && !this.#isAsking) return undefined;
     const room = this.#assignment.put(fetched);
     this.#host.onMore();
     return room;
@@ -375,6 +386,7 @@ export class Membership {
     this.#phase = phase;
     // A drain belongs to the epoch that it ends.
     if (phase !== 'reading') this.#epoch += 1;
+    this.#isAsking = false;
     if (phase === 'reading' || phase === 'closed') {
       this.#ready.resolve();
       this.#ready = new Deferred();

@@ -46,9 +46,15 @@ export class Placement {
     if (refusal === 'OFFSET_OUT_OF_RANGE') this.#isOffsetInDoubt = true;
   }
 
+  /** Whether some begin beyond the end that was told, where a broker may refuse to read from. */
+  isInQuestion = false;
+
   /** @throws KafkaError SW_KAFKA_OFFSET_OUT_OF_RANGE */
   place(places: readonly Place[]): void {
     for (const place of places) this.#begin(place);
+    this.isInQuestion = places.some(
+      (place) => (this.#assignment.get(laneOf(place))?.next ?? 0n) > place.high,
+    );
     this.#isLater = true;
     this.#isTopicInDoubt = false;
     this.#isOffsetInDoubt = false;
