@@ -2,7 +2,8 @@
 
 import type { Admin, Kafka } from 'kafkajs';
 import type { KafkaAdmin, PartitionOffset, Watermarks } from './client.ts';
-import { attempt, disconnect, endingWith, Patience } from './client-kafkajs-connect.ts';
+import { disconnect, endingWith } from './client-kafkajs-ending.ts';
+import { attempt, Patience } from './patience.ts';
 import type { CheckedReach } from './options.ts';
 import type { Sockets } from './sockets.ts';
 

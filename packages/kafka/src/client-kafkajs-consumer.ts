@@ -31,7 +31,7 @@ import type {
   TopicPartition,
 } from './client.ts';
 import { type ClusterHooks, guardCluster } from './client-kafkajs-cluster.ts';
-import { disconnect } from './client-kafkajs-connect.ts';
+import { disconnect } from './client-kafkajs-ending.ts';
 import { laneOf } from './position.ts';
 import type { Sockets } from './sockets.ts';
 

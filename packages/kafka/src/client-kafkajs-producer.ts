@@ -28,7 +28,8 @@ import type {
   SendFailure,
 } from './client.ts';
 import { byTopic, type Call, type Outgoing, toMessages } from './client-kafkajs-messages.ts';
-import { attempt, disconnect, endingWith, Patience } from './client-kafkajs-connect.ts';
+import { disconnect, endingWith } from './client-kafkajs-ending.ts';
+import { attempt, Patience } from './patience.ts';
 import { checkCodec } from './codecs.ts';
 import { within } from './deadline.ts';
 import { mayBeRepeated, UNKNOWN_MS, withoutFence, WRITTEN } from './delivery-verdicts.ts';

@@ -1,7 +1,7 @@
 /** Asking brokers with `@platformatic/kafka`, as what `client.ts` asks for. */
 
 import type { KafkaAdmin, PartitionOffset, Watermarks } from './client.ts';
-import { attempt, Patience } from './client-kafkajs-connect.ts';
+import { attempt, Patience } from './patience.ts';
 import type { Cluster } from './client-platformatic-cluster.ts';
 import { isElsewhere } from './client-platformatic-errors.ts';
 import type { Address } from './client-platformatic-wire.ts';

@@ -16,7 +16,7 @@ import type {
   PartitionOffset,
   TopicPartition,
 } from './client.ts';
-import { Patience } from './client-kafkajs-connect.ts';
+import { Patience } from './patience.ts';
 import type { Cluster } from './client-platformatic-cluster.ts';
 import { isElsewhere, refusalOf } from './client-platformatic-errors.ts';
 import { Fetcher } from './client-platformatic-fetch.ts';

@@ -19,7 +19,7 @@ import type {
   ProducerOptions,
   SendFailure,
 } from './client.ts';
-import { attempt, Patience } from './client-kafkajs-connect.ts';
+import { attempt, Patience } from './patience.ts';
 import type { Cluster } from './client-platformatic-cluster.ts';
 import { BrokerRefusal, isElsewhere } from './client-platformatic-errors.ts';
 import type { Requests } from './client-platformatic-requests.ts';

@@ -1,7 +1,7 @@
 /** A transaction over `@platformatic/kafka`. Whoever is in one that failed begins another, with another producer. */
 
 import type { KafkaTransaction, OutgoingBatch, PartitionOffset, SendFailure } from './client.ts';
-import { Patience } from './client-kafkajs-connect.ts';
+import { Patience } from './patience.ts';
 import type { Cluster } from './client-platformatic-cluster.ts';
 import { isElsewhere, refusalOf } from './client-platformatic-errors.ts';
 import type { Address } from './client-platformatic-wire.ts';

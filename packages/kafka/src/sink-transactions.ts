@@ -15,7 +15,7 @@
 
 import { isStreamWeldError, onAbort, runtime, StreamWeldError } from '@streamweld/core/connector';
 import type { KafkaAdmin, KafkaClient, KafkaProducer, KafkaTransaction, TopicPartition } from './client.ts';
-import { Patience } from './client-kafkajs-connect.ts';
+import { Patience } from './patience.ts';
 import { DeadlinePassed, within } from './deadline.ts';
 import { isTransient, KafkaError } from './errors.ts';
 import { isKafkaPosition, type KafkaPosition, laneOf, parseLane } from './position.ts';

@@ -1,4 +1,4 @@
-/** Connecting, asking and closing with kafkajs, each within a deadline: any of them may hang for good. */
+/** Trying again, for as long as that may help: each try within a deadline, since any of them may hang for good. */
 
 import { onAbort, runtime } from '@streamweld/core/connector';
 import { DeadlinePassed, within } from './deadline.ts';
@@ -7,9 +7,6 @@ import { isTransient, KafkaError, type Translation, toKafkaError } from './error
 /** How long it is waited before something is tried again: doubled each time. */
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 1000;
-
-/** How long a client may take to say goodbye. */
-const CLOSE_MS = 2000;
 
 /** Says when to stop trying, and is what ends the waiting in between. */
 export class Patience {
@@ -72,26 +69,4 @@ function timedOut({ action, stage, topic }: Translation, ms: number): KafkaError
     `Could not ${action}: no answer came within ${Math.round(ms)} ms. Are the brokers running, and reachable from here?`,
     { stage, topic, isTransient: true },
   );
-}
-
-/** Never fails, and never takes long. */
-export async function disconnect(client: { disconnect(): Promise<void> }): Promise<void> {
-  try {
-    await within(CLOSE_MS, client.disconnect());
-  } catch {
-    // Its connections are cut in any case.
-  }
-}
-
-/** What was under way when a client was given up may have connected it again: then it is disconnected once more. */
-export function endingWith<T>(
-  client: { disconnect(): Promise<void> },
-  given: AbortSignal,
-  underWay: Promise<T>,
-): Promise<T> {
-  const settled = (): void => {
-    if (given.aborted) void disconnect(client);
-  };
-  underWay.then(settled, settled);
-  return underWay;
 }
