@@ -109,6 +109,11 @@ interface Found {
   readonly etag: string;
 }
 
+interface Raw {
+  readonly bytes: Buffer;
+  readonly etag: string;
+}
+
 /** What is to be in it next, but for its revision; nothing where nothing is to be changed. */
 type Change = (content: LedgerContent) => LedgerContent | undefined;
 
@@ -217,14 +222,28 @@ export class Ledger {
     this.#content = found?.content ?? EMPTY;
   }
 
+  /**
+   * Until two readings agree: some stores answer with the content of one moment and the etag of another while an object is
+   * being replaced, and on a condition of the one, what stands in the other would be lost.
+   */
   async #read(signal: AbortSignal): Promise<Found | undefined> {
+    for (let before: Raw | undefined; ; ) {
+      const found = await this.#get(signal);
+      if (found === undefined) return undefined;
+      if (before?.etag === found.etag && before.bytes.equals(found.bytes))
+        return { content: this.#parse(found.bytes), etag: found.etag };
+      before = found;
+    }
+  }
+
+  async #get(signal: AbortSignal): Promise<Raw | undefined> {
     const { store, bucket, key, retryMs } = this.#options;
     return patiently(retryMs, signal, async () => {
       try {
         const body = await store.get({ bucket, key }, signal);
         const chunks: Uint8Array[] = [];
         for await (const chunk of body.chunks) chunks.push(chunk);
-        return { content: this.#parse(Buffer.concat(chunks)), etag: body.etag };
+        return { bytes: Buffer.concat(chunks), etag: body.etag };
       } catch (error) {
         if (hasCode(error, 'SW_S3_OBJECT_MISSING')) return undefined;
         throw error;

@@ -1,7 +1,10 @@
 /** The steps of exactly once, each of them interrupted: what the ledger says, what readers see, what comes after. */
 
 import { expect, it } from 'vitest';
+import type { S3Store } from '../src/client.ts';
 import { isCommitted, type LedgerContent } from '../src/ledger.ts';
+import { openStore } from '../src/open-store.ts';
+import { checkReach } from '../src/options.ts';
 import { S3Sink } from '../src/sink.ts';
 import type { S3SinkOptions } from '../src/sink-options.ts';
 import { Killable } from './killable.ts';
@@ -55,17 +58,18 @@ describeWithS3('S3Sink, exactly once', (buckets) => {
   it('makes each write an object, and keeps the positions with it', async () => {
     const prefix = place();
     const first = await open(prefix);
-    expect([...(first.sink.positions?.() as ReadonlyMap<string, unknown>)]).toEqual([]);
+    expect(await first.positions()).toEqual(new Map());
     expect(await first.write(items(0, 3), { positions: { a: 3 } })).toBeUndefined();
     await first.write(items(3, 5), { positions: { a: 5, b: { at: 1 } } });
     expect(await ledgerOf(prefix)).toMatchObject({ committed: 2, next: 3, void: [], pending: [] });
     await first.close();
     const second = await open(prefix);
-    const held = second.sink.positions?.() as ReadonlyMap<string, unknown>;
-    expect([...held]).toEqual([
-      ['a', 5],
-      ['b', { at: 1 }],
-    ]);
+    expect(await second.positions()).toEqual(
+      new Map<string, unknown>([
+        ['a', 5],
+        ['b', { at: 1 }],
+      ]),
+    );
     await second.write(items(5, 6), { positions: { a: 6 } });
     await second.close();
     expect(await committed(prefix)).toEqual(items(0, 6));
@@ -76,7 +80,7 @@ describeWithS3('S3Sink, exactly once', (buckets) => {
     const prefix = place();
     const driven = await open(prefix, {
       key: ({ lane, first, positions, sequence }) =>
-        `${prefix}${lane}-${String(first.get('a') ?? 0)}-${String(positions.get('a'))}-${sequence}`,
+        `${prefix}${lane}-${Number(first.get('a') ?? 0)}-${Number(positions.get('a'))}-${sequence}`,
     });
     await driven.write(items(0, 3), { positions: { a: 3 } });
     await driven.write(items(3, 5), { positions: { a: 5 } });
@@ -249,6 +253,40 @@ describeWithS3('S3Sink, exactly once', (buckets) => {
     await zombie.abort();
     await heir?.close();
     expect(await committed(prefix)).toEqual(items(0, 6));
+  });
+
+  it('does not take over a ledger of which the store shows it the content of one moment and the etag of another', async () => {
+    const prefix = place();
+    const first = await open(prefix);
+    await first.write(items(0, 3), { positions: { a: 3 } });
+    const key = `${prefix}ledger.json`;
+    const former = await buckets().read(key);
+    await first.write(items(3, 5), { positions: { a: 5 } });
+    const store = openStore(checkReach(buckets().reach, 'torn'));
+    let torn = 0;
+    const client: S3Store = {
+      ...new Killable(buckets().reach).store,
+      async get(request, signal) {
+        const body = await store.get(request, signal);
+        if (request.key !== key || torn > 0) return body;
+        torn += 1;
+        body.destroy();
+        return {
+          ...body,
+          chunks: (async function* () {
+            yield former;
+          })(),
+        };
+      },
+    };
+    const second = await new Driven(new S3Sink<Item>({ client, ...optionsOf(prefix, {}) })).open(OPTIONS);
+    expect(torn).toBe(1);
+    expect(await second.positions()).toEqual(new Map([['a', 5]]));
+    await second.close();
+    store.close();
+    client.close();
+    await first.abort();
+    expect(await committed(prefix)).toEqual(items(0, 5));
   });
 
   it('is not deceived by a ledger that cannot be read, or is of another checkpoint', async () => {

@@ -299,7 +299,7 @@ describeWithS3('S3Sink and a store that fails', (buckets) => {
       exactlyOnce: false,
     });
     await new ConcurrentPipeline(range(0, 1000), sink).checkpoint(store, 'numbers').run();
-    expect([...(await store.load('numbers'))]).toHaveLength(1);
+    expect([...store.load('numbers')]).toHaveLength(1);
     expect((await readLedger(buckets(), `${prefix}ledger.json`)).checkpoint).toBeNull();
     expect(await objectKeys(buckets(), prefix)).toHaveLength(1);
   });

@@ -3,6 +3,9 @@
 import { gunzipSync } from 'node:zlib';
 import type { Accepted, Sink, SinkContext } from '@streamweld/core';
 import type { LedgerContent } from '../src/ledger.ts';
+import { openStore } from '../src/open-store.ts';
+import { checkReach } from '../src/options.ts';
+import { patiently } from '../src/patience.ts';
 import type { Buckets } from './service.ts';
 
 export interface Item {
@@ -55,6 +58,10 @@ export class Driven<T = Item> {
     return answer;
   }
 
+  async positions(): Promise<ReadonlyMap<string, unknown> | undefined> {
+    return this.sink.positions?.();
+  }
+
   async flush(): Promise<void> {
     await this.sink.flush?.();
   }
@@ -91,6 +98,20 @@ export async function readObject(buckets: Buckets, key: string): Promise<Item[]>
     .map((line) => JSON.parse(line) as Item);
 }
 
-export async function readLedger(buckets: Buckets, key: string): Promise<LedgerContent> {
-  return JSON.parse(String(await buckets.read(key))) as LedgerContent;
+/**
+ * As whoever reads it in the middle of a run. Some stores answer with the content of one moment and the checksum of another
+ * while an object is replaced: then it is read again.
+ */
+export async function readLedger({ bucket, reach }: Buckets, key: string): Promise<LedgerContent> {
+  const store = openStore(checkReach(reach, 'a reader'));
+  const { signal } = new AbortController();
+  try {
+    return await patiently(10_000, signal, async () => {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of (await store.get({ bucket, key }, signal)).chunks) chunks.push(chunk);
+      return JSON.parse(String(Buffer.concat(chunks))) as LedgerContent;
+    });
+  } finally {
+    store.close();
+  }
 }
