@@ -4,11 +4,12 @@
  */
 
 import { KAFKA_BREAKS } from './kafka-breaks.ts';
+import { S3_BREAKS } from './s3-breaks.ts';
 
 export interface Break {
   readonly name: string;
   /** In which of the packages; default `core`. */
-  readonly package?: 'core' | 'kafka';
+  readonly package?: 'core' | 'kafka' | 's3';
   /** In its `src`. */
   readonly file: string;
   /** What stands there, once, and what stands there instead. */
@@ -1228,4 +1229,4 @@ const OF_CORE: readonly Break[] = [
   },
 ];
 
-export const BREAKS: readonly Break[] = [...OF_CORE, ...KAFKA_BREAKS];
+export const BREAKS: readonly Break[] = [...OF_CORE, ...KAFKA_BREAKS, ...S3_BREAKS];

@@ -12,7 +12,13 @@ const target = path.join(root, 'src', planted.file);
 
 export default defineConfig({
   root,
-  ssr: { resolve: { conditions: ['@streamweld/source', ...defaultServerConditions] } },
+  // As the tests themselves are run.
+  ssr: {
+    resolve: {
+      conditions: ['@streamweld/source', ...defaultServerConditions.filter((each) => each !== 'module')],
+      mainFields: [],
+    },
+  },
   plugins: [
     {
       name: 'planted-break',

@@ -82,7 +82,7 @@ describeWithS3('The answers of a store', (buckets) => {
     await expect(open(throughFaults).list({ bucket, prefix: '' }, signal)).rejects.toThrow(/eu-west-7/);
   });
 
-  it('503 for a while is outlasted', async () => {
+  it('66: 503 for a while is outlasted', async () => {
     const { bucket, faults, throughFaults, read } = buckets();
     const busy = faults.plan({
       on: 'PutObject',
@@ -122,7 +122,7 @@ describeWithS3('The answers of a store', (buckets) => {
     }
 
     it.each(['InternalError', 'SlowDown', 'SomethingNew'])(
-      'may be an error inside a success: %s',
+      '72: may be an error inside a success: %s',
       async (code) => {
         const { faults, keys, read } = buckets();
         const planned = faults.plan({
@@ -147,7 +147,7 @@ describeWithS3('The answers of a store', (buckets) => {
       });
     });
 
-    it('may be lost: the object is there, and a store that has forgotten the upload says so', async () => {
+    it('73: may be lost: the object is there, and a store that has forgotten the upload says so', async () => {
       const { faults, read } = buckets();
       const lost = faults.plan({ on: 'CompleteMultipartUpload', fault: { kind: 'loseAnswer' } });
       const forgotten = faults.plan({
@@ -222,7 +222,7 @@ describeWithS3('The answers of a store', (buckets) => {
 
     const expired = { kind: 'error', status: 400, code: 'ExpiredToken' } as const;
 
-    it('that they expired: new ones are asked for once, also by many requests together', async () => {
+    it('76: that they expired: new ones are asked for once, also by many requests together', async () => {
       const { bucket, faults, throughFaults, service } = buckets();
       const seen = new Set<string>();
       const isFirst = ({ key }: { key: string }): boolean => seen.size < seen.add(key).size;
@@ -235,7 +235,7 @@ describeWithS3('The answers of a store', (buckets) => {
       expect(credentials).toHaveBeenCalledTimes(2);
     });
 
-    it('that they expired, again and again: it is told, and not tried for ever', async () => {
+    it('76: that they expired, again and again: it is told, and not tried for ever', async () => {
       const { bucket, faults, throughFaults, service } = buckets();
       const planned = faults.plan({ on: 'PutObject', times: 100, fault: expired });
       const credentials = vi.fn(async () => service.credentials);
@@ -247,7 +247,7 @@ describeWithS3('The answers of a store', (buckets) => {
       expect([planned.met, credentials.mock.calls.length]).toEqual([2, 2]);
     });
 
-    it('that they expired, without a word to HEAD: new ones are asked for as well', async () => {
+    it('76: that they expired, without a word to HEAD: new ones are asked for as well', async () => {
       const { bucket, faults, throughFaults, service } = buckets();
       faults.plan({ on: 'HeadObject', fault: expired });
       const credentials = vi.fn(async () => service.credentials);
@@ -257,14 +257,14 @@ describeWithS3('The answers of a store', (buckets) => {
       expect(credentials).toHaveBeenCalledTimes(2);
     });
 
-    it('that the clock is 20 minutes wrong: the next request has the store’s time', async () => {
+    it('76: that the clock is 20 minutes wrong: the next request has the store’s time', async () => {
       const { bucket, reach, read } = buckets();
       vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 20 * 60_000 });
       await open(reach).put({ bucket, key: 'clock', body }, signal);
       expect(String(await read('clock'))).toBe('content');
     });
 
-    it('that the clock is wrong, where the client is not to heed it: it is told', async () => {
+    it('76: that the clock is wrong, where the client is not to heed it: it is told', async () => {
       const { bucket, service } = buckets();
       const { endpoint, region, credentials } = service;
       const client = new S3Client({

@@ -21,7 +21,7 @@ describeWithS3('The body of an object', (buckets) => {
     return 'large';
   }
 
-  it('is cut: what came comes, and then an error that may pass', async () => {
+  it('67: is cut: what came comes, and then an error that may pass', async () => {
     const { bucket, faults, throughFaults } = buckets();
     const cut = faults.plan({ on: 'GetObject', fault: { kind: 'cutBody', at: 3_000_000 } });
     const store = open(throughFaults);
@@ -35,7 +35,7 @@ describeWithS3('The body of an object', (buckets) => {
     expect(Buffer.concat([bytes, rest]).equals(LARGE)).toBe(true);
   });
 
-  it('is cut in a range', async () => {
+  it('67: is cut in a range', async () => {
     const { bucket, faults, throughFaults } = buckets();
     const cut = faults.plan({ on: 'GetObject', fault: { kind: 'cutBody', at: 100_000 } });
     const body = await open(throughFaults).get(
@@ -86,7 +86,7 @@ describeWithS3('The body of an object', (buckets) => {
     },
   );
 
-  it('goes silent, and is given up after stallMs', async () => {
+  it('68: goes silent, and is given up after stallMs', async () => {
     const { bucket, faults, throughFaults } = buckets();
     const stall = faults.plan({ on: 'GetObject', fault: { kind: 'stallBody', at: 1_000_000 } });
     const store = open({ ...throughFaults, stallMs: 100 });
@@ -97,7 +97,7 @@ describeWithS3('The body of an object', (buckets) => {
     expect(stall.met).toBe(1);
   });
 
-  it('may be read slowly: whoever takes his time is not taken for a store that is silent', async () => {
+  it('68: may be read slowly: whoever takes his time is not taken for a store that is silent', async () => {
     const { bucket, reach } = buckets();
     const body = await open({ ...reach, stallMs: 20 }).get({ bucket, key: await large() }, signal);
     const chunks: Uint8Array[] = [];
@@ -109,7 +109,7 @@ describeWithS3('The body of an object', (buckets) => {
     expect(Buffer.concat(chunks).equals(LARGE)).toBe(true);
   });
 
-  it('has another byte than was stored, and says so at its end', async () => {
+  it('70: has another byte than was stored, and says so at its end', async () => {
     const { bucket, faults, throughFaults } = buckets();
     const flip = faults.plan({ on: 'GetObject', fault: { kind: 'flipByte', at: 5_000_000 } });
     const { error } = await outcomeOf(await open(throughFaults).get({ bucket, key: await large() }, signal));
@@ -154,7 +154,7 @@ describeWithS3('The body of an object', (buckets) => {
     await expect(reading).rejects.toBe(reason);
   });
 
-  it('60 of them, each destroyed unread, leave the connections to those that come', async () => {
+  it('77: 60 of them, each destroyed unread, leave the connections to those that come', async () => {
     const { bucket, reach } = buckets();
     const store = open(reach);
     const key = await large();
@@ -162,7 +162,7 @@ describeWithS3('The body of an object', (buckets) => {
     expect((await contentOf(await store.get({ bucket, key }, signal))).equals(LARGE)).toBe(true);
   });
 
-  it('60 of them unread hold all connections, and that is told and not waited for without end', async () => {
+  it('77: 60 of them unread hold all connections, and that is told and not waited for without end', async () => {
     const { bucket, reach } = buckets();
     const store = open({ ...reach, requestTimeoutMs: 3000 });
     const key = await large();
