@@ -6,6 +6,7 @@
  * nobody. Of what is larger they may have been handed on before the checksum is known, which is at the end.
  */
 
+import { ignoreRejection } from '@streamweld/core/connector';
 import type { ObjectBody, S3Store } from './client.ts';
 import { isTransient, S3Error } from './errors.ts';
 import { Patience } from './patience.ts';
@@ -22,10 +23,14 @@ export interface BytesRequest {
   readonly smallBytes: number;
 }
 
+/** Pulled chunk by chunk: a generator for each thing that is done to a chunk would cost more than all of them. */
 export interface ObjectBytes {
   readonly etag: string;
   readonly contentEncoding: string | undefined;
-  readonly chunks: AsyncGenerator<Uint8Array, void, undefined>;
+  /** The next chunk, or nothing at the end. Not called again before it has answered, nor after it has thrown. */
+  next(): Promise<Uint8Array | undefined>;
+  /** Gives the connection back. Harmless at any time but while a chunk is waited for. */
+  close(): void;
 }
 
 /** @throws S3Error SW_S3_OBJECT_MISSING, SW_S3_OBJECT_CHANGED */
@@ -39,40 +44,10 @@ export async function openBytes(
   // A range that is empty is refused as one that is beyond the end: whoever stands at the end has a byte once more.
   const before = request.from === 0 ? 0 : 1;
   const from = request.from - before;
-  const body = await open(store, { ...request, from }, patience, signal);
-  const { etag, contentEncoding, size } = body;
-  const reading = new Reading(store, { ...request, from, ifMatch: etag }, { size, patience, signal });
-  const chunks = size - from <= request.smallBytes ? reading.together(body) : reading.asItComes(body);
-  return { etag, contentEncoding, chunks: before === 0 ? chunks : behind(chunks, before) };
-}
-
-/**
- * All but the first bytes.
- * @param tooFew what to throw where there are not so many
- */
-export async function* behind(
-  chunks: AsyncIterable<Uint8Array>,
-  bytes: number,
-  tooFew?: () => Error,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let left = bytes;
-  for await (const chunk of chunks) {
-    const dropped = Math.min(left, chunk.byteLength);
-    left -= dropped;
-    if (dropped < chunk.byteLength) yield dropped === 0 ? chunk : chunk.subarray(dropped);
-  }
-  if (left > 0 && tooFew !== undefined) throw tooFew();
-}
-
-async function open(
-  store: S3Store,
-  request: BytesRequest,
-  patience: Patience,
-  signal: AbortSignal,
-): Promise<ObjectBody> {
   for (;;) {
     try {
-      return await get(store, request, signal);
+      const body = await get(store, { ...request, from }, signal);
+      return new Reading(store, { ...request, from, ifMatch: body.etag }, { body, before, patience, signal });
     } catch (error) {
       await patience.wait(error, signal);
     }
@@ -93,78 +68,117 @@ async function get(store: S3Store, request: BytesRequest, signal: AbortSignal): 
 }
 
 interface ReadingOptions {
-  readonly size: number;
+  readonly body: ObjectBody;
+  /** How many bytes at the beginning are not wanted: none, or one. */
+  readonly before: number;
   readonly patience: Patience;
   readonly signal: AbortSignal;
 }
 
-class Reading {
+class Reading implements ObjectBytes {
+  readonly etag: string;
+  readonly contentEncoding: string | undefined;
   readonly #store: S3Store;
   readonly #request: BytesRequest;
-  readonly #options: ReadingOptions;
+  readonly #patience: Patience;
+  readonly #signal: AbortSignal;
+  readonly #size: number;
+  readonly #isSmall: boolean;
+  #body: ObjectBody | undefined;
+  #chunks: AsyncIterator<Uint8Array> | undefined;
   /** The place behind what has come. */
   #at: number;
+  #unwanted: number;
+  /** All chunks of what is small, once they have come. */
+  #together: Uint8Array[] | undefined;
 
-  constructor(store: S3Store, request: BytesRequest, options: ReadingOptions) {
+  constructor(store: S3Store, request: BytesRequest, { body, before, patience, signal }: ReadingOptions) {
+    this.etag = body.etag;
+    this.contentEncoding = body.contentEncoding;
     this.#store = store;
     this.#request = request;
-    this.#options = options;
+    this.#patience = patience;
+    this.#signal = signal;
+    this.#size = body.size;
+    this.#isSmall = body.size - request.from <= request.smallBytes;
+    this.#body = body;
     this.#at = request.from;
+    this.#unwanted = before;
   }
 
-  async *together(first: ObjectBody): AsyncGenerator<Uint8Array, void, undefined> {
-    let body: ObjectBody | undefined = first;
-    for (let again = 0; ; again += 1) {
-      const chunks: Uint8Array[] = [];
-      try {
-        for await (const chunk of this.#all(body)) chunks.push(chunk);
-        yield* chunks;
-        return;
-      } catch (error) {
-        if (!isDamaged(error) || again === FETCHED_AGAIN) throw error;
-      }
-      this.#at = this.#request.from;
-      body = undefined;
+  async next(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const chunk = this.#isSmall ? await this.#nextOfAll() : await this.#nextAsItComes();
+      if (chunk === undefined || this.#unwanted === 0) return chunk;
+      const dropped = Math.min(this.#unwanted, chunk.byteLength);
+      this.#unwanted -= dropped;
+      if (dropped < chunk.byteLength) return chunk.subarray(dropped);
     }
   }
 
-  async *asItComes(first: ObjectBody): AsyncGenerator<Uint8Array, void, undefined> {
+  close(): void {
+    this.#body?.destroy();
+    this.#body = undefined;
+    const left = this.#chunks?.return?.();
+    if (left !== undefined) ignoreRejection(left);
+    this.#chunks = undefined;
+  }
+
+  async #nextOfAll(): Promise<Uint8Array | undefined> {
+    for (let again = 0; this.#together === undefined; again += 1) {
+      try {
+        const chunks: Uint8Array[] = [];
+        for (let chunk = await this.#next(); chunk !== undefined; chunk = await this.#next())
+          chunks.push(chunk);
+        this.#together = chunks;
+      } catch (error) {
+        if (!isDamaged(error) || again === FETCHED_AGAIN) throw error;
+        this.#at = this.#request.from;
+      }
+    }
+    return this.#together.shift();
+  }
+
+  async #nextAsItComes(): Promise<Uint8Array | undefined> {
     try {
-      yield* this.#all(first);
+      return await this.#next();
     } catch (error) {
       throw isDamaged(error) ? this.#damaged(error) : error;
     }
   }
 
-  /** To the end, from wherever it stands. */
-  async *#all(first: ObjectBody | undefined): AsyncGenerator<Uint8Array, void, undefined> {
-    const { size, patience, signal } = this.#options;
-    for (let body = first; ; body = undefined) {
+  /** Goes on wherever a body ended that was not all. */
+  async #next(): Promise<Uint8Array | undefined> {
+    for (;;) {
       try {
-        body ??= await get(this.#store, { ...this.#request, from: this.#at }, signal);
-        for await (const chunk of body.chunks) {
-          this.#at += chunk.byteLength;
-          patience.succeeded();
-          yield chunk;
+        const { done, value } = await (this.#chunks ?? (await this.#begin())).next();
+        if (done !== true) {
+          this.#at += value.byteLength;
+          this.#patience.succeeded();
+          return value;
         }
-        if (this.#at === size) return;
-        throw this.#short();
+        if (this.#at !== this.#size) throw this.#short();
       } catch (error) {
+        this.close();
         if (isDamaged(error)) throw error;
-        await patience.wait(error, signal);
-        // All had come, and the connection ended after it.
-        if (this.#at === size) return;
-      } finally {
-        body?.destroy();
+        await this.#patience.wait(error, this.#signal);
       }
+      // All has come, and if the connection ended it was after it.
+      if (this.#at === this.#size) return undefined;
     }
+  }
+
+  async #begin(): Promise<AsyncIterator<Uint8Array>> {
+    this.#body ??= await get(this.#store, { ...this.#request, from: this.#at }, this.#signal);
+    this.#chunks = this.#body.chunks[Symbol.asyncIterator]();
+    return this.#chunks;
   }
 
   #short(): S3Error {
     const { bucket, key } = this.#request;
     return new S3Error(
       'SW_S3_CONNECTION_LOST',
-      `Could not read an object: it ended at byte ${this.#at} of ${this.#options.size}.`,
+      `Could not read an object: it ended at byte ${this.#at} of ${this.#size}.`,
       { bucket, key, isTransient: true },
     );
   }

@@ -9,7 +9,7 @@ import { Deferred, StreamWeldError } from '@streamweld/core/connector';
 import { type Decoder, type Format, gunzip, isGzip } from '@streamweld/formats';
 import { S3Error } from './errors.ts';
 import { invalidPosition, type S3Position } from './position.ts';
-import { behind, type ObjectBytes } from './source-bytes.ts';
+import type { ObjectBytes } from './source-bytes.ts';
 import type { Leg } from './source-legs.ts';
 import type { CheckedSourceOptions } from './source-options.ts';
 
@@ -77,13 +77,9 @@ export class OpenObject<T> {
     const decoder = this.#decoder;
     while (decoder !== undefined && this.#state !== 'done') {
       const items = decoder.take(max);
-      if (items.length > 0) return items;
-      const chunk = this.#waiting.shift();
-      if (chunk !== undefined) {
-        this.#waitingBytes -= chunk.byteLength;
-        if (this.#waitingBytes < this.#around.share) this.#room?.resolve();
-        decoder.push(chunk);
-      } else if (this.#state === 'come') {
+      if (items.length > 0) return this.#andMore(decoder, items, max);
+      if (this.#pushNext(decoder)) continue;
+      if (this.#state === 'come') {
         this.#state = 'ended';
         decoder.end();
       } else if (this.#state === 'ended') {
@@ -94,6 +90,32 @@ export class OpenObject<T> {
     }
     if (this.#failure !== undefined) throw this.#failure.error;
     return [];
+  }
+
+  /** Puts small batches together, of what is there. */
+  #andMore(decoder: Decoder<T>, first: readonly T[], max: number): readonly T[] {
+    if (first.length > max / 2 || this.#waiting.length === 0) return first;
+    const items = [...first];
+    try {
+      while (items.length <= max / 2) {
+        const more = decoder.take(max - items.length);
+        items.push(...more);
+        if (more.length === 0 && !this.#pushNext(decoder)) break;
+      }
+    } catch {
+      // All before comes first: the next take meets it again.
+    }
+    return items;
+  }
+
+  #pushNext(decoder: Decoder<T>): boolean {
+    const chunk = this.#waiting.shift();
+    if (chunk === undefined) return false;
+    this.#waitingBytes -= chunk.byteLength;
+    // Not for each chunk: to stop and start a connection costs more than to read from it.
+    if (this.#waitingBytes <= this.#around.share / 2) this.#room?.resolve();
+    decoder.push(chunk);
+    return true;
   }
 
   /** Where to resume after what was taken. */
@@ -121,55 +143,93 @@ export class OpenObject<T> {
   }
 
   async #fetch(): Promise<void> {
-    const { share } = this.#around;
+    let bytes: ObjectBytes | undefined;
     try {
-      const chunks = await this.#open();
-      if (chunks === undefined) return;
-      for await (const chunk of chunks) {
-        if (this.#isClosed) return;
-        this.#waiting.push(chunk);
-        this.#waitingBytes += chunk.byteLength;
-        this.#around.onMore();
-        while (this.#waitingBytes >= share && !this.#isClosed) {
-          this.#room = new Deferred();
-          await this.#room.promise;
+      bytes = await this.#open();
+      if (this.#isSkipped) return;
+      const first = await this.#begin(bytes);
+      if (this.#isGzip) {
+        for await (const chunk of this.#inflated(first, bytes)) {
+          await this.#keep(chunk);
+          if (this.#isClosed) return;
         }
-        if (this.#isClosed) return;
+      } else {
+        for (let chunk = first; chunk !== undefined; chunk = await bytes.next()) {
+          const wait = this.#keep(chunk);
+          if (wait !== undefined) await wait;
+          if (this.#isClosed) return;
+        }
       }
       this.#state = 'come';
     } catch (error) {
       this.#failure = { error };
     } finally {
+      bytes?.close();
       this.#around.onMore();
     }
   }
 
-  async #open(): Promise<AsyncIterable<Uint8Array> | undefined> {
+  async #open(): Promise<ObjectBytes> {
     const { leg } = this;
+    const offset = leg.from?.gzip === true ? 0 : (leg.from?.offset ?? 0);
+    const bytes = await this.#around.open(leg, offset);
+    this.#etag = bytes.etag;
+    this.#isSkipped = this.#isClosed || !this.#around.begin(leg, bytes.etag);
+    return bytes;
+  }
+
+  /** Finds out how the object is to be read; answers the first bytes, if there are any. */
+  async #begin(bytes: ObjectBytes): Promise<Uint8Array | undefined> {
+    const { key, from } = this.leg;
     const { format, options } = this.#around;
-    const offset = leg.from?.offset ?? 0;
-    const isZipped = leg.from?.gzip === true;
-    const { etag, contentEncoding, chunks } = await this.#around.open(leg, isZipped ? 0 : offset);
-    this.#etag = etag;
-    if (this.#isClosed || !this.#around.begin(leg, etag)) {
-      this.#isSkipped = true;
-      await chunks.return();
-      return undefined;
-    }
-    const [head, all] = await peek(chunks);
-    this.#isGzip = offset > 0 ? isZipped : isCompressed(leg.key, contentEncoding, head, options.compression);
+    let first = await bytes.next();
+    if (first?.byteLength === 1) first = Buffer.concat([first, (await bytes.next()) ?? new Uint8Array()]);
+    this.#isGzip =
+      from === undefined || from.offset === 0
+        ? isCompressed(key, bytes.contentEncoding, first, options.compression)
+        : from.gzip === true;
     this.#decoder = format.decoder({
-      offset,
-      record: leg.from?.record,
-      header: leg.from?.header,
+      offset: from?.offset,
+      record: from?.record,
+      header: from?.header,
       // Nobody writes into what came from the network, or was decompressed.
       ownsChunks: true,
     });
-    if (!this.#isGzip) return all;
-    return behind(gunzip(all, options.gunzip), offset, () =>
-      invalidPosition(options.name, `in key ${JSON.stringify(leg.key)}: it has not so many bytes`),
-    );
+    return first;
   }
+
+  /** What is decompressed, from the place on where it is to be resumed. The place has to be there. */
+  async *#inflated(
+    first: Uint8Array | undefined,
+    bytes: ObjectBytes,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const { gunzip: limits, name } = this.#around.options;
+    let left = this.leg.from?.offset ?? 0;
+    for await (const chunk of gunzip(all(first, bytes), limits)) {
+      const dropped = Math.min(left, chunk.byteLength);
+      left -= dropped;
+      if (dropped < chunk.byteLength) yield dropped === 0 ? chunk : chunk.subarray(dropped);
+    }
+    if (left === 0) return;
+    throw invalidPosition(name, `in key ${JSON.stringify(this.leg.key)}: it has not so many bytes`);
+  }
+
+  /** Answers a wait for room, where there is none left. */
+  #keep(chunk: Uint8Array): Promise<void> | undefined {
+    this.#waiting.push(chunk);
+    this.#waitingBytes += chunk.byteLength;
+    this.#around.onMore();
+    if (this.#waitingBytes < this.#around.share || this.#isClosed) return undefined;
+    this.#room = new Deferred();
+    return this.#room.promise;
+  }
+}
+
+async function* all(
+  first: Uint8Array | undefined,
+  bytes: ObjectBytes,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for (let chunk = first; chunk !== undefined; chunk = await bytes.next()) yield chunk;
 }
 
 /** An error of a format knows the record and the byte, and now the object. */
@@ -181,38 +241,13 @@ function atKey(error: unknown, key: string, stage: string): unknown {
 function isCompressed(
   key: string,
   contentEncoding: string | undefined,
-  head: Uint8Array,
+  first: Uint8Array | undefined,
   compression: CheckedSourceOptions['compression'],
 ): boolean {
   if (compression !== 'auto') return compression === 'gzip';
-  return key.toLowerCase().endsWith('.gz') || /\bgzip\b/i.test(contentEncoding ?? '') || isGzip(head);
-}
-
-/** The first bytes, as many as tell gzip, and all of them. */
-async function peek(
-  chunks: AsyncGenerator<Uint8Array, void, undefined>,
-): Promise<[Uint8Array, AsyncIterable<Uint8Array>]> {
-  const first: Uint8Array[] = [];
-  let bytes = 0;
-  while (bytes < 2) {
-    const { done, value } = await chunks.next();
-    if (done === true) break;
-    first.push(value);
-    bytes += value.byteLength;
-  }
-  const [only] = first;
-  const head = first.length === 1 && only !== undefined ? only : Buffer.concat(first);
-  return [head, again(head, chunks)];
-}
-
-async function* again(
-  head: Uint8Array,
-  chunks: AsyncGenerator<Uint8Array, void, undefined>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    if (head.byteLength > 0) yield head;
-    yield* chunks;
-  } finally {
-    await chunks.return();
-  }
+  return (
+    key.toLowerCase().endsWith('.gz') ||
+    /\bgzip\b/i.test(contentEncoding ?? '') ||
+    (first !== undefined && isGzip(first))
+  );
 }
