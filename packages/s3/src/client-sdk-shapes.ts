@@ -6,15 +6,17 @@ import type { Condition, ObjectAttributes, ObjectFacts } from './client.ts';
 
 interface SdkFacts {
   readonly ContentLength?: number | undefined;
-  readonly ETag?: string | undefined;
   readonly ContentEncoding?: string | undefined;
   readonly Metadata?: Readonly<Record<string, string>> | undefined;
 }
 
-export function factsOf({ ContentLength = 0, ETag = '', ContentEncoding, Metadata }: SdkFacts): ObjectFacts {
+export function factsOf(
+  { ContentLength = 0, ContentEncoding, Metadata }: SdkFacts,
+  etag: string,
+): ObjectFacts {
   return {
     size: ContentLength,
-    etag: quoted(ETag),
+    etag,
     // The SDK's own name for bodies that it cut into pieces to send them; some stores keep it.
     contentEncoding: ContentEncoding?.replace(/(^|, *)aws-chunked/, '').replace(/^, */, '') || undefined,
     metadata: Object.fromEntries(
@@ -49,6 +51,14 @@ export function etagOf(
 ): string {
   if (ETag === '') throw makeS3Error(INCOMPLETE_ANSWER, translation);
   return quoted(ETag);
+}
+
+/** What answers in place of the store, as a page to log in does, has nothing of a listing: that is no bucket without objects. */
+export function isListing(
+  { IsTruncated }: { readonly IsTruncated?: boolean | undefined },
+  listed: unknown,
+): boolean {
+  return IsTruncated !== undefined || listed !== undefined;
 }
 
 /** Some stores leave the quotation marks away in some answers. */

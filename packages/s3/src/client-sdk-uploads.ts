@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { Condition, ObjectAttributes, ObjectPlace, Upload, UploadedPart } from './client.ts';
 import type { Requests } from './client-sdk-requests.ts';
-import { attributesOf, conditionOf, decoderOf, etagOf } from './client-sdk-shapes.ts';
+import { attributesOf, conditionOf, decoderOf, etagOf, isListing } from './client-sdk-shapes.ts';
 import { makeS3Error } from './error-translation.ts';
 import { INCOMPLETE_ANSWER } from './error-verdicts.ts';
 import { hasCode } from './errors.ts';
@@ -103,6 +103,7 @@ export class SdkUploads {
         ...markers,
       });
       const answer = await this.#requests.send(translation, signal, command);
+      if (!isListing(answer, answer.Uploads)) throw makeS3Error(INCOMPLETE_ANSWER, translation);
       const decode = decoderOf(answer.EncodingType);
       for (const { Key = '', UploadId = '' } of answer.Uploads ?? [])
         found.push({ bucket, key: decode(Key), uploadId: UploadId });

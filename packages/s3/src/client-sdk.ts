@@ -35,6 +35,7 @@ import {
   decoderOf,
   etagOf,
   factsOf,
+  isListing,
   quoted,
 } from './client-sdk-shapes.ts';
 import { SdkUploads } from './client-sdk-uploads.ts';
@@ -79,6 +80,7 @@ export class SdkStore implements S3Store {
     });
     const translation = { action: 'list objects', bucket };
     const answer = await this.#requests.send(translation, signal, command);
+    if (!isListing(answer, answer.Contents)) throw makeS3Error(INCOMPLETE_ANSWER, translation);
     const decode = decoderOf(answer.EncodingType);
     const objects = (answer.Contents ?? []).map(
       ({ Key = '', Size = 0, ETag = '' }): ListedObject => ({
@@ -95,10 +97,10 @@ export class SdkStore implements S3Store {
 
   async head({ bucket, key }: ObjectPlace, signal: AbortSignal): Promise<ObjectFacts | undefined> {
     const command = new HeadObjectCommand({ Bucket: bucket, Key: key });
+    const translation = { action: 'look at an object', bucket, key };
     try {
-      return factsOf(
-        await this.#requests.send({ action: 'look at an object', bucket, key }, signal, command),
-      );
+      const answer = await this.#requests.send(translation, signal, command);
+      return factsOf(answer, etagOf(answer, translation));
     } catch (error) {
       if (hasCode(error, 'SW_S3_OBJECT_MISSING')) return undefined;
       throw error;
@@ -120,6 +122,10 @@ export class SdkStore implements S3Store {
     const { ContentLength, ContentRange, Body } = answer;
     const { stallMs } = this.#options;
     const body = new SdkBody(Body as Readable, { ...translation, size: ContentLength, stallMs, signal });
+    if (!answer.ETag) {
+      body.destroy();
+      throw makeS3Error(INCOMPLETE_ANSWER, translation);
+    }
     // Who knows of no ranges sends all of it: what came would be taken for what lies further behind.
     if (Number(/^bytes (\d+)-/.exec(ContentRange ?? '')?.[1] ?? 0) !== from) {
       body.destroy();
@@ -127,7 +133,12 @@ export class SdkStore implements S3Store {
     }
     // Of a range it is what all of the object has.
     const whole = Number(/\/(\d+)$/.exec(ContentRange ?? '')?.[1] ?? ContentLength ?? 0);
-    return { ...factsOf(answer), size: whole, chunks: body.chunks, destroy: () => body.destroy() };
+    return {
+      ...factsOf(answer, quoted(answer.ETag)),
+      size: whole,
+      chunks: body.chunks,
+      destroy: () => body.destroy(),
+    };
   }
 
   async put(request: PutRequest, signal: AbortSignal): Promise<string> {

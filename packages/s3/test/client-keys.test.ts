@@ -90,11 +90,14 @@ describe('A store of an S3Client', () => {
   const { signal } = new AbortController();
 
   /** Answers each request with this. */
-  async function answering(body: string): Promise<AsyncDisposable & { endpoint: string; asked: string[] }> {
+  async function answering(
+    body: string,
+    etag?: string,
+  ): Promise<AsyncDisposable & { endpoint: string; asked: string[] }> {
     const asked: string[] = [];
     const server = http.createServer((request, answer) => {
       asked.push(`${request.method} ${request.url?.split('?')[0]}`);
-      request.resume().once('end', () => answer.writeHead(200).end(body));
+      request.resume().once('end', () => answer.writeHead(200, etag === undefined ? {} : { etag }).end(body));
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -132,7 +135,7 @@ describe('A store of an S3Client', () => {
   });
 
   it('reads what a store sends without saying how much it is', async () => {
-    await using server = await answering('some bytes');
+    await using server = await answering('some bytes', '"etag"');
     const { endpoint } = server;
     const body = await open({ endpoint, credentials }).get({ bucket: 'bucket', key: 'k' }, signal);
     expect(String(await contentOf(body))).toBe('some bytes');
@@ -163,6 +166,12 @@ describe('A store of an S3Client', () => {
       '<ListMultipartUploadsResult><IsTruncated>true</IsTruncated></ListMultipartUploadsResult>',
       'SW_S3_CONNECTION_LOST',
     ],
+    ['list', '<html>Log in, please.</html>', 'SW_S3_CONNECTION_LOST'],
+    ['list', '<html><br>Log in, please.', 'SW_S3_BUSY'],
+    ['list', '', 'SW_S3_CONNECTION_LOST'],
+    ['uploads', '<html>Log in, please.</html>', 'SW_S3_CONNECTION_LOST'],
+    ['head', '', 'SW_S3_CONNECTION_LOST'],
+    ['get', '<html>Log in, please.</html>', 'SW_S3_CONNECTION_LOST'],
     ['put', '', 'SW_S3_CONNECTION_LOST'],
     ['createUpload', '<InitiateMultipartUploadResult/>', 'SW_S3_CONNECTION_LOST'],
     ['completeUpload', '<CompleteMultipartUploadResult/>', 'SW_S3_CONNECTION_LOST'],
@@ -178,6 +187,8 @@ describe('A store of an S3Client', () => {
       const calls = {
         list: () => store.list({ ...place, prefix: '' }, signal),
         uploads: () => store.uploads({ ...place, prefix: '' }, signal),
+        head: () => store.head(place, signal),
+        get: () => store.get(place, signal),
         put: () => store.put({ ...place, body: Buffer.from('b') }, signal),
         createUpload: () => store.createUpload(place, signal),
         completeUpload: () => store.completeUpload(upload, [], {}, signal),
