@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { listenersOf } from '@streamweld/testing';
 import { expect, it } from 'vitest';
 import type { S3Store } from '../src/client.ts';
 import type { ReachOptions } from '../src/options.ts';
@@ -136,5 +137,19 @@ function tests(buckets: () => Buckets): void {
     await store.delete(bucket, ['gone/3'], signal);
     await store.delete(bucket, ['gone/3'], signal);
     expect(await keys('gone/')).toEqual([]);
+  });
+
+  it('leaves nothing at the signal of what is over', async () => {
+    const { bucket, put } = buckets();
+    await put('over', 'over');
+    const store = open();
+    const { signal } = new AbortController();
+    const place = { bucket, key: 'over' };
+    await store.head(place, signal);
+    await contentOf(await store.get(place, signal));
+    (await store.get(place, signal)).destroy();
+    await store.put({ ...place, body: Buffer.from('over') }, signal);
+    await expect(store.get({ bucket, key: 'none' }, signal)).rejects.toThrow();
+    await expect.poll(() => listenersOf(signal)).toBe(0);
   });
 }
