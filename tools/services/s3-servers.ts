@@ -26,21 +26,30 @@ export interface S3Server {
 const versitygw = {
   kind: 'versitygw',
   health: '/health',
-  args: (address, folder) => [
-    // Without the first, each request is a connection of its own.
-    ...['--keep-alive', '--quiet', '--port', address, '--health', '/health'],
-    // What belongs to an object lies in files of its own: not every file system has attributes.
-    ...['posix', '--sidecar', folderIn(folder, 'attributes'), folderIn(folder, 'data')],
-  ],
+  args: (address, folder) => [...gateway(address), 'posix', folderIn(folder, 'data')],
   env: ({ accessKeyId, secretAccessKey }) => ({
     ROOT_ACCESS_KEY: accessKeyId,
     ROOT_SECRET_KEY: secretAccessKey,
   }),
 } as const satisfies Partial<S3Server>;
 
+/**
+ * Where the file system has no attributes, and it does not start for that. What belongs to an object lies in files of its own
+ * then: who reads an object while it is replaced may get the one of the old and the other of the new, and where the server is
+ * killed at that moment it stays so.
+ */
+const withoutAttributes = {
+  ...versitygw,
+  args: (address, folder) => [
+    ...gateway(address),
+    ...['posix', '--sidecar', folderIn(folder, 'attributes'), folderIn(folder, 'data')],
+  ],
+} as const satisfies Partial<S3Server>;
+
 /** In the order in which they are tried: what has to be built comes last. */
 export const S3_SERVERS: readonly S3Server[] = [
   { ...versitygw, find: async () => binary('versitygw') },
+  { ...withoutAttributes, find: async () => binary('versitygw') },
   {
     kind: 'minio',
     health: '/minio/health/cluster',
@@ -54,7 +63,13 @@ export const S3_SERVERS: readonly S3Server[] = [
     find: async () => binary('minio'),
   },
   { ...versitygw, find: buildVersitygw },
+  { ...withoutAttributes, find: buildVersitygw },
 ];
+
+/** Without the first, each request is a connection of its own. */
+function gateway(address: string): string[] {
+  return ['--keep-alive', '--quiet', '--port', address, '--health', '/health'];
+}
 
 function folderIn(folder: string, name: string): string {
   const made = path.join(folder, name);
