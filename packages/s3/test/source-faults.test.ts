@@ -1,14 +1,18 @@
 /** What goes wrong while objects are read. A test begins with the number of its row in the table of faults. */
 
 import { randomBytes, randomUUID } from 'node:crypto';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { expect, it } from 'vitest';
+import type { S3Store } from '../src/client.ts';
 import { S3Source } from '../src/source.ts';
 import type { S3SourceOptions } from '../src/source-options.ts';
+import { useStores } from './opened.ts';
 import { useReadings } from './reading.ts';
 import { describeWithS3 } from './service.ts';
 
 describeWithS3('S3Source, when something goes wrong', (buckets) => {
   const reading = useReadings();
+  const stores = useStores();
   const source = (prefix: string, more: Partial<S3SourceOptions> = {}): S3Source<Uint8Array> =>
     new S3Source({ ...buckets().throughFaults, bucket: buckets().bucket, prefix, format: 'bytes', ...more });
   const put = async (size: number): Promise<{ prefix: string; key: string; body: Buffer }> => {
@@ -84,6 +88,28 @@ describeWithS3('S3Source, when something goes wrong', (buckets) => {
     }
   });
 
+  it('67: a body that ends too early goes on, also where a store of your own does not say so', async () => {
+    const { prefix, body } = await put(SIZE);
+    const store = stores(buckets().reach);
+    let shortened = 0;
+    const get: S3Store['get'] = async (request, signal) => {
+      const whole = await store.get(request, signal);
+      if (shortened++ > 0) return whole;
+      const chunks = (async function* () {
+        for await (const chunk of whole.chunks) {
+          yield chunk;
+          return;
+        }
+      })();
+      return { ...whole, chunks };
+    };
+    const list: S3Store['list'] = (request, signal) => store.list(request, signal);
+    const client = Object.assign(Object.create(store) as S3Store, { get, list });
+    const run = await reading(new S3Source({ client, bucket: buckets().bucket, prefix, format: 'bytes' }));
+    expect(Buffer.concat(await run.readAll()).equals(body)).toBe(true);
+    expect(shortened).toBe(2);
+  });
+
   it('68: a body that stalls is given up after stallMs, and goes on', async () => {
     const { faults } = buckets();
     const { prefix, body } = await put(SIZE);
@@ -125,7 +151,6 @@ describeWithS3('S3Source, when something goes wrong', (buckets) => {
     const { prefix, key } = await put(SIZE);
     const first = await reading(source(prefix));
     await first.pull();
-    const { DeleteObjectCommand } = await import('@aws-sdk/client-s3');
     await bare.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
     const second = await reading(source(prefix), first.positions);
     await expect(second.pull()).rejects.toMatchObject({ code: 'SW_S3_OBJECT_MISSING', key });

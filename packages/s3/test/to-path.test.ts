@@ -61,7 +61,8 @@ describe('toPath', () => {
 
   it('leaves what is harmless as it is', () => {
     expect(toPath('logs/2024-01-01/a b.log.gz')).toBe('logs/2024-01-01/a b.log.gz');
-    expect(toPath('../x')).toBe('.%2E/x');
+    expect(toPath('../secrets')).toBe('.%2E/secrets');
+    expect(toPath('/a//b/')).toBe('%/a/%/b/%');
   });
 
   it('tells any two of very many apart', () => {
