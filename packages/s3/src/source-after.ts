@@ -5,8 +5,10 @@ import { patiently } from './patience.ts';
 import { comparePositions, type S3Position } from './position.ts';
 import type { AfterObject, CheckedSourceOptions } from './source-options.ts';
 
-/** How many objects are seen to at a time. */
+/** How many requests are under way at a time. */
 const AT_A_TIME = 8;
+/** How many objects are seen to before they are forgotten; those that are deleted are one request. */
+const TOGETHER = 256;
 
 interface Ended {
   readonly lane: string;
@@ -36,15 +38,21 @@ export class AfterObjects {
 
   /** What fails stays to be seen to: a commit is tried again. */
   async commit(positions: ReadonlyMap<string, S3Position>): Promise<void> {
-    const due = this.#ended.filter(({ lane, position }) => {
-      const committed = positions.get(lane);
-      return committed !== undefined && comparePositions(position, committed) <= 0;
-    });
-    for (let at = 0; at < due.length; at += AT_A_TIME) {
-      const some = due.slice(at, at + AT_A_TIME);
-      await this.#see(some.map(({ position }) => position));
-      const seen = new Set(some);
-      this.#ended = this.#ended.filter((each) => !seen.has(each));
+    const due: Ended[] = [];
+    const rest: Ended[] = [];
+    for (const each of this.#ended) {
+      const committed = positions.get(each.lane);
+      const isDue = committed !== undefined && comparePositions(each.position, committed) <= 0;
+      (isDue ? due : rest).push(each);
+    }
+    // More may end meanwhile.
+    this.#ended = rest;
+    let seen = 0;
+    try {
+      for (; seen < due.length; seen += TOGETHER)
+        await this.#see(due.slice(seen, seen + TOGETHER).map(({ position }) => position));
+    } finally {
+      if (seen < due.length) this.#ended = [...due.slice(seen), ...this.#ended];
     }
   }
 
@@ -72,8 +80,12 @@ export class AfterObjects {
   }
 }
 
-/** Waits for all of them, and fails with the first that failed. */
+/** A few at a time. Waits for those that are under way, and fails with the first that failed. */
 async function all<T>(values: readonly T[], each: (value: T) => Promise<void>): Promise<void> {
-  for (const outcome of await Promise.allSettled(values.map(each)))
+  const left = values.values();
+  const work = async (): Promise<void> => {
+    for (const value of left) await each(value);
+  };
+  for (const outcome of await Promise.allSettled(Array.from({ length: AT_A_TIME }, work)))
     if (outcome.status === 'rejected') throw outcome.reason;
 }

@@ -37,6 +37,17 @@ describeWithS3('What becomes of objects that are read', (buckets) => {
     expect(await buckets().keys(prefix)).toEqual([]);
   });
 
+  it('deletes very many', async () => {
+    const prefix = `${randomUUID()}/`;
+    const names = Array.from({ length: 300 }, (_, n) => n);
+    for (let at = 0; at < 300; at += 30)
+      await Promise.all(names.slice(at, at + 30).map((n) => buckets().put(`${prefix}${n}`, `${n}\n`)));
+    const run = await reading(source(prefix, { after: 'delete' }));
+    await run.readAll();
+    await run.source.commit?.(run.positions);
+    expect(await buckets().keys(prefix)).toEqual([]);
+  });
+
   it('leaves what has come under the same key since', async () => {
     const prefix = await seed(2);
     const run = await reading(source(prefix, { after: 'delete' }));

@@ -30,6 +30,18 @@ describeWithS3('What is in objects', (buckets) => {
     expect(await next.readAll()).toEqual(LINES.slice(some.position.record));
   });
 
+  it.each([
+    ['key', 'a.gz', {}],
+    ['content encoding', 'a', { ContentEncoding: 'gzip' }],
+  ])('is refused where its %s says that it is compressed, and it is not', async (_, name, more) => {
+    const prefix = `${randomUUID()}/`;
+    await buckets().put(prefix + name, 'as it is\n', more);
+    const run = await reading(new S3Source({ ...base(), prefix }));
+    await expect(run.readAll()).rejects.toMatchObject({ code: 'SW_FORMAT_GZIP_INVALID' });
+    const raw = await reading(new S3Source({ ...base(), prefix, compression: 'none' }));
+    expect(await raw.readAll()).toEqual(['as it is']);
+  });
+
   it('is of several members, or left as it is', async () => {
     const prefix = `${randomUUID()}/`;
     const members = Buffer.concat([gzipSync('one\n'), gzipSync('two\n')]);
