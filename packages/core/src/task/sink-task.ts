@@ -381,6 +381,7 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     const count = items.length;
     // Only the claims are still needed: the items are the sink's, and are not kept for the sake of their receipt.
     const claims = new Parcel<T>([], receipt, parts);
+    write.forgetItems(claims);
     let isDecided = false;
     const decide = (isDurable: boolean, error: unknown): void => {
       if (isDecided) return;

@@ -82,7 +82,7 @@ export class ConsentedClaim implements Claim {
 
 export class Write<T> implements WriteContext, DeferredReceipt {
   readonly attempt: number;
-  readonly parcel: Parcel<T>;
+  parcel: Parcel<T>;
   readonly positions: ReadonlyMap<string, unknown> | undefined;
   /** What is settled by a sink that defers: the parcel itself, but where its loss was consented to. */
   handed: Parcel<T>;
@@ -135,6 +135,12 @@ export class Write<T> implements WriteContext, DeferredReceipt {
   unlink(): void {
     this.#unlink?.();
     this.#unlink = undefined;
+  }
+
+  /** Its items are the sink's: whoever still waits for it keeps the claims on them alone. */
+  forgetItems(claims: Parcel<T>): void {
+    this.parcel = claims;
+    this.handed = claims;
   }
 
   get isDeferred(): boolean {
