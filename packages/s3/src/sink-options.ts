@@ -39,7 +39,7 @@ export interface S3SinkOptions<T = unknown> extends ReachOptions {
   /** Of gzip, from 0 to 9. Default 6. */
   readonly level?: number | undefined;
   readonly roll?: S3RollOptions | undefined;
-  /** Bytes of one part of an upload, from 5 MiB on. So much is held in memory for each of maxOpen, and for two more. Default 8 MiB. */
+  /** Bytes of one part of an upload, from 5 MiB on. So much is held in memory for each of maxOpen, and for two more. Default 5 MiB, the least that S3 takes. */
   readonly partBytes?: number | undefined;
   /** The most objects that are written to at once: of more, the one that was left alone for longest is completed. Default 8. */
   readonly maxOpen?: number | undefined;
@@ -120,7 +120,7 @@ export function checkSinkOptions<T>(options: S3SinkOptions<T>): CheckedSinkOptio
   const level = checkCount('level', given.level ?? 6, 0);
   if (level > 9) throw new OptionError('level', 'a whole number from 0 to 9', level);
   const roll = checkRoll(given.roll);
-  const partBytes = checkCount('partBytes', given.partBytes ?? 8 << 20, LEAST_PART);
+  const partBytes = checkCount('partBytes', given.partBytes ?? LEAST_PART, LEAST_PART);
   const mostBytes = partBytes * MOST_PARTS;
   if (roll.maxBytes > mostBytes && roll.maxBytes !== Number.POSITIVE_INFINITY) {
     throw new OptionError(
