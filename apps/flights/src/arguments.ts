@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { SCHEMA } from './database.ts';
 import { ALERTS_TOPIC } from './kafka.ts';
 import { PROGRESS_MODES, type ProgressMode } from './progress.ts';
+import { FLIGHTS_BUCKET, type S3Reach } from './s3.ts';
 
 export interface Arguments {
   readonly limit: number;
@@ -16,6 +17,8 @@ export interface Arguments {
   readonly postgres: { readonly url: string } | 'own' | 'none';
   /** `host:port` of each, where the alerts go to Kafka too. */
   readonly brokers: readonly string[] | undefined;
+  /** Where all flights go to S3 too. */
+  readonly s3: S3Reach | undefined;
   readonly progress: ProgressMode;
   readonly help: boolean;
 }
@@ -46,6 +49,8 @@ export const USAGE = `Three million real flights through one pipeline and three 
   --help           this text
 
 STREAMWELD_KAFKA_BROKERS=host:port,host:port: the alerts of act 2 go to Kafka too, into ${ALERTS_TOPIC}.
+STREAMWELD_S3_ENDPOINT=http://host:port, with STREAMWELD_S3_ACCESS_KEY_ID and STREAMWELD_S3_SECRET_ACCESS_KEY:
+all flights of act 2 go to S3 too, into ${FLIGHTS_BUCKET}.
 
 Ctrl-C finishes what is on its way and still reports. A second one aborts.`;
 
@@ -67,6 +72,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     slow,
     postgres: isWithout ? 'none' : checkPostgres(postgres),
     brokers: checkBrokers(process.env['STREAMWELD_KAFKA_BROKERS'] ?? ''),
+    s3: checkS3(process.env['STREAMWELD_S3_ENDPOINT'] ?? ''),
     progress: checkOneOf('--progress', progress, PROGRESS_MODES),
     help,
   };
@@ -127,6 +133,39 @@ function checkBrokers(given: string): string[] | undefined {
       'STREAMWELD_KAFKA_BROKERS: expected host:port,host:port of brokers that let everybody in, got something else.',
     );
   });
+}
+
+/** Nothing of it is shown: keys are secrets, and somebody may have given a URL with a password. */
+function checkS3(endpoint: string): S3Reach | undefined {
+  if (endpoint === '') return undefined;
+  const { protocol, username, password, search, hash } = URL.canParse(endpoint)
+    ? new URL(endpoint)
+    : ({ protocol: '' } as Partial<URL>);
+  if (!/^https?:$/.test(protocol ?? '') || [username, password, search, hash].some(Boolean)) {
+    throw new ArgumentError(
+      'STREAMWELD_S3_ENDPOINT: expected the URL of a store, as http://localhost:9000, without a user or a query, got something else.',
+    );
+  }
+  const of = (family: 'STREAMWELD_S3' | 'AWS', name: string) => process.env[`${family}_${name}`] || undefined;
+  const given = (name: string) => of('STREAMWELD_S3', name) ?? of('AWS', name);
+  const [accessKeyId, secretAccessKey] = [given('ACCESS_KEY_ID'), given('SECRET_ACCESS_KEY')];
+  if (accessKeyId === undefined || secretAccessKey === undefined) {
+    throw new ArgumentError(
+      'STREAMWELD_S3_ENDPOINT: expected with STREAMWELD_S3_ACCESS_KEY_ID and STREAMWELD_S3_SECRET_ACCESS_KEY, or what AWS calls them, got it without.',
+    );
+  }
+  // It belongs to its key, and to no other.
+  const family = of('STREAMWELD_S3', 'ACCESS_KEY_ID') === undefined ? 'AWS' : 'STREAMWELD_S3';
+  const sessionToken = of(family, 'SESSION_TOKEN');
+  return {
+    endpoint,
+    region: given('REGION') ?? 'us-east-1',
+    credentials: {
+      accessKeyId,
+      secretAccessKey,
+      ...(sessionToken === undefined ? undefined : { sessionToken }),
+    },
+  };
 }
 
 function checkOneOf<const V extends string>(option: string, text: string, values: readonly V[]): V {

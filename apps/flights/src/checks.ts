@@ -240,7 +240,10 @@ function equalAirports(
 }
 
 /** At how many airports all figures are what was counted independently. */
-function equalFigures(expected: IndependentCount, airports: ReadonlyMap<string, AirportFigures>): number {
+export function equalFigures(
+  expected: IndependentCount,
+  airports: ReadonlyMap<string, AirportFigures>,
+): number {
   return equalAirports(expected, (airport, { flights, late, delay }) => {
     const figures = airports.get(airport);
     return figures?.flights === flights && figures.late === late && figures.delay === delay;

@@ -9,11 +9,13 @@ import type { AlertsTopic } from './alerts-topic.ts';
 import { ArgumentError, type Arguments, parseArguments, USAGE } from './arguments.ts';
 import type { Check } from './checks.ts';
 import { Database, type Hour } from './database.ts';
+import type { FlightsArchive } from './flights-archive.ts';
 import { KafkaUnavailable } from './kafka.ts';
 import { megabytes, seconds, whole } from './numbers.ts';
 import { Progress } from './progress.ts';
 import { type Done, prove } from './proof.ts';
 import * as report from './report.ts';
+import { S3Unavailable } from './s3.ts';
 import { OwnServer, PostgresUnavailable } from './server.ts';
 import type { Stage } from './stage.ts';
 import { Interrupted, Stop } from './stop.ts';
@@ -46,6 +48,7 @@ async function play(given: Arguments, progress: Progress, stop: Stop): Promise<C
   await prepare(folder);
   process.stdout.write(`StreamWeld · ${whole(limit)} flights, files in ${folder}\n`);
   const alerts = await findAlerts(given, progress, stop.signal);
+  const archive = await findArchive(given, progress, stop.signal);
   const begunAt = performance.now();
   await using server =
     postgres === 'own'
@@ -56,8 +59,9 @@ async function play(given: Arguments, progress: Progress, stop: Stop): Promise<C
   print([
     report.databaseLine(database, server && performance.now() - begunAt),
     ...report.kafkaLines(alerts !== undefined),
+    ...report.s3Lines(archive),
   ]);
-  return await perform({ ...given, database, alerts, progress, stop }, given.act);
+  return await perform({ ...given, database, alerts, archive, progress, stop }, given.act);
 }
 
 /** Where the alerts of act 2 go to, if somewhere: it is known before anything is begun. Without it no Kafka is loaded. */
@@ -70,6 +74,21 @@ async function findAlerts(
   return progress.meanwhile('Kafka is looked for', async () => {
     const { AlertsTopic } = await import('./alerts-topic.ts');
     return AlertsTopic.open(brokers, signal);
+  });
+}
+
+/** Where all flights of act 2 go to, likewise. */
+async function findArchive(
+  { s3, act }: Arguments,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<FlightsArchive | undefined> {
+  if (s3 === undefined || (act !== 'all' && act !== '2')) return undefined;
+  // What the SDK has to say of Node 20 is nothing that whoever watches a demo can do something about.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+  return progress.meanwhile('S3 is looked for', async () => {
+    const { FlightsArchive } = await import('./flights-archive.ts');
+    return FlightsArchive.open(s3, signal);
   });
 }
 
@@ -124,7 +143,11 @@ function failed(error: unknown): number {
     process.stderr.write(`${error.message}\n`);
     return EXIT.interrupted;
   }
-  if (error instanceof PostgresUnavailable || error instanceof KafkaUnavailable) {
+  if (
+    error instanceof PostgresUnavailable ||
+    error instanceof KafkaUnavailable ||
+    error instanceof S3Unavailable
+  ) {
     process.stderr.write(`${error.code}: ${error.message}\n`);
     return EXIT.wrong;
   }

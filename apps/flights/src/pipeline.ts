@@ -17,6 +17,7 @@ import { AirportFiles } from './airport-files.ts';
 import type { AlertsTopic } from './alerts-topic.ts';
 import type { Database, Table } from './database.ts';
 import type { Flight } from './flight.ts';
+import type { FlightsArchive } from './flights-archive.ts';
 import { RowLedger } from './row-ledger.ts';
 import { slowed } from './slowed-sink.ts';
 import { AirportStatistics } from './statistics.ts';
@@ -44,6 +45,8 @@ export interface Plan {
   readonly database: Database | undefined;
   /** Missing where the demo is run without Kafka. */
   readonly alerts: AlertsTopic | undefined;
+  /** Missing where the demo is run without S3. */
+  readonly archive: FlightsArchive | undefined;
   /** Slows one of the sinks. */
   readonly slow: boolean;
 }
@@ -71,12 +74,13 @@ export function welding(source: Source<Flight, number>, table: Sink<Flight>): Co
     .bufferSize((WRITERS + 1) * ROWS_AT_ONCE);
 }
 
-/** Every flight to the statistics, the writer and Postgres; to the alerts and Kafka those that a selector picks. */
+/** Every flight to the statistics, the writer, Postgres and S3; to the alerts and Kafka those that a selector picks. */
 export async function broadcasting({
   source,
   folder,
   database,
   alerts: topic,
+  archive,
   slow,
 }: Plan): Promise<Dispatching & { readonly statistics: AirportStatistics }> {
   const statistics = new AirportStatistics();
@@ -99,6 +103,9 @@ export async function broadcasting({
   }
   if (topic !== undefined) {
     await dispatcher.subscribeSink(topic.sink(), undefined, { name: 'kafka', selector });
+  }
+  if (archive !== undefined) {
+    await dispatcher.subscribeSink(archive.sink(), undefined, { name: 's3', bufferSize: 2 * BUFFER_SIZE });
   }
   return { pipeline: feeding(source, dispatcher.createSink(BATCH_SIZE)), dispatcher, statistics };
 }

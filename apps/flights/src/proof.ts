@@ -7,6 +7,7 @@ import { FileSource } from '@streamweld/file';
 import type { Comparison } from './act-one.ts';
 import type { Survival } from './act-three.ts';
 import type { Broadcast, Demand, Dispatched, Partition } from './act-two.ts';
+import { checkArchived } from './archived.ts';
 import {
   type Check,
   checkAlerts,
@@ -45,9 +46,11 @@ export async function prove(
     const rows = rowsOf(broadcast, stage);
     const table = await tally(stage, 'broadcast', rows);
     const told = await stage.alerts?.readBack(stage);
+    const archived = await stage.archive?.readBack(stage, broadcast.report.written);
     const expected = await counts.of(rows);
     checks.push(...checkBroadcast(broadcast, table, expected));
     if (told !== undefined) checks.push(checkAlerts(told, expected));
+    if (archived !== undefined) checks.push(...checkArchived(broadcast, archived, expected));
   }
   if (demand !== undefined) checks.push(...checkDemand(demand, rowsOf(demand, stage)));
   if (partition !== undefined) {

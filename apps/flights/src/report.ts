@@ -5,9 +5,11 @@ import { type Survival, times } from './act-three.ts';
 import type { Broadcast, Demand, Dispatched, Partition } from './act-two.ts';
 import type { Check } from './checks.ts';
 import { type Database, type Hour, SCHEMA } from './database.ts';
+import type { FlightsArchive } from './flights-archive.ts';
 import { ALERTS_TOPIC } from './kafka.ts';
 import { percent, rate, seconds, whole } from './numbers.ts';
 import { ALERT_MINUTES } from './pipeline.ts';
+import { FLIGHTS_BUCKET } from './s3.ts';
 import { latestAirport, longestRun } from './statistics.ts';
 
 /** @param startMs how long the demo's own server took to start. */
@@ -24,6 +26,15 @@ export function databaseLine(database: Database | undefined, startMs: number | u
 /** @param isGiven whether there is a Kafka that the alerts go to. */
 export function kafkaLines(isGiven: boolean): string[] {
   return isGiven ? [`Kafka, yours: the alerts go to the topic ${ALERTS_TOPIC}, too`] : [];
+}
+
+/** @param archive where all flights go to in S3, if somewhere. */
+export function s3Lines(archive: FlightsArchive | undefined): string[] {
+  if (archive === undefined) return [];
+  return [
+    `S3, yours: all flights go to the bucket ${FLIGHTS_BUCKET}, too,`,
+    `  in the folder ${archive.folder}`,
+  ];
 }
 
 export function comparisonLines({ oneByOne, concurrent }: Comparison): string[] {
@@ -45,6 +56,7 @@ export function comparisonLines({ oneByOne, concurrent }: Comparison): string[] 
 const SINK_NOTES: Readonly<Record<string, string>> = {
   alerts: `more than ${ALERT_MINUTES} minutes late`,
   kafka: 'the alerts, by airport',
+  s3: 'in gzipped objects',
 };
 
 export function broadcastLines(result: Broadcast): string[] {

@@ -2,6 +2,7 @@
 
 import type { AlertsTopic } from './alerts-topic.ts';
 import type { Database } from './database.ts';
+import type { FlightsArchive } from './flights-archive.ts';
 import type { Progress } from './progress.ts';
 import type { Stop } from './stop.ts';
 
@@ -14,6 +15,8 @@ export interface Stage {
   readonly database: Database | undefined;
   /** Missing where the demo is run without Kafka. */
   readonly alerts: AlertsTopic | undefined;
+  /** Missing where the demo is run without S3. */
+  readonly archive: FlightsArchive | undefined;
   /** Slows one sink of each act. */
   readonly slow: boolean;
   readonly progress: Progress;

@@ -22,7 +22,10 @@ export class Demo {
 
   /** @param folder for its files, and for temporary ones. */
   constructor(folder: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    const { STREAMWELD_POSTGRES_URL: _, STREAMWELD_KAFKA_BROKERS: __, ...inherited } = process.env;
+    // What the machine has is for those that ask for it.
+    const inherited = Object.entries(process.env).filter(
+      ([name]) => !/^(STREAMWELD_(POSTGRES_URL|KAFKA_BROKERS|S3_.*)|AWS_.*)$/.test(name),
+    );
     this.child = spawn(
       process.execPath,
       ['--conditions=@streamweld/source', '--import', 'tsx', main, '--out', join(folder, 'out'), ...args],
@@ -30,7 +33,7 @@ export class Demo {
         stdio: ['ignore', 'pipe', 'pipe'],
         // A group of its own, as a terminal gives it: a Ctrl-C goes to all that is in it.
         detached: true,
-        env: { ...inherited, NO_COLOR: '1', TMPDIR: folder, ...env },
+        env: { ...Object.fromEntries(inherited), NO_COLOR: '1', TMPDIR: folder, ...env },
       },
     );
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Archived, checkArchived } from '../src/archived.ts';
 import { checkAlerts, checkCopies, checkPartition, type IndependentCount } from '../src/checks.ts';
 import type { Flight } from '../src/flight.ts';
 import { ReadBack } from '../src/read-back.ts';
@@ -115,5 +116,55 @@ describe('checkAlerts', () => {
       holds: false,
       text: expect.stringContaining(text) as string,
     });
+  });
+});
+
+describe('checkArchived', () => {
+  const IN_ORDER = FLIGHTS.toSorted((a, b) => a.row - b.row);
+
+  /** Which of the checks hold, of an archive with these flights. */
+  function archived(flights: readonly Flight[], read = 4): { holds: boolean[]; texts: string[] } {
+    const found = new Archived();
+    // In two objects, of which one ends where the other begins.
+    for (const [index, batch] of [flights.slice(0, 2), flights.slice(2)].entries()) {
+      found.objects.add(`${index}`);
+      found.add(batch);
+    }
+    const checks = checkArchived({ report: { read } }, found, EXPECTED);
+    return { holds: checks.map((check) => check.holds), texts: checks.map(({ text }) => text) };
+  }
+
+  it('holds where every flight is there once, in order over all objects', () => {
+    expect(archived(IN_ORDER)).toEqual({
+      holds: [true, true, true],
+      texts: [
+        '4 in, 4 back from 2 objects of S3',
+        '0 lost in S3, 0 doubled, 0 out of order',
+        'flights, late, delays equal in S3 at 2 of 2 airports',
+      ],
+    });
+  });
+
+  it('sees a flight that is lost, also at the end, and one that came twice', () => {
+    const [first, second, third] = IN_ORDER as [Flight, Flight, Flight, Flight];
+    for (const flights of [IN_ORDER.slice(1), IN_ORDER.slice(0, 3)])
+      expect(archived(flights).holds).toEqual([false, false, false]);
+    expect(archived([first, second, third, third]).texts).toContain(
+      '1 lost in S3, 1 doubled, 0 out of order',
+    );
+    // In the place of another of its airport, the figures do not tell.
+    expect(archived([first, second, third, third]).holds).toEqual([true, false, true]);
+  });
+
+  it('sees two out of order, where an object ends too', () => {
+    const [first, second, third, fourth] = IN_ORDER as [Flight, Flight, Flight, Flight];
+    expect(archived([first, third, second, fourth]).holds).toEqual([true, false, true]);
+    expect(archived([second, first, third, fourth]).holds).toEqual([true, false, true]);
+  });
+
+  it('sees one that is none of them, one that is another than it was, and a source that came short', () => {
+    expect(archived([...IN_ORDER, flight(4, 'AAA')]).holds).toEqual([false, false, false]);
+    expect(archived(IN_ORDER.map((each) => ({ ...each, delay: 1 }))).holds).toEqual([true, true, false]);
+    expect(archived(IN_ORDER, 3).holds).toEqual([false, true, true]);
   });
 });
