@@ -54,10 +54,12 @@ export interface LedgerContent {
  * @param sequence of the object: as in its key, or `streamweld-sequence` of its metadata
  */
 export function isCommitted(ledger: Pick<LedgerContent, 'committed' | 'void'>, sequence: number): boolean {
-  return (
-    sequence <= ledger.committed &&
-    !ledger.void.some(([first, last]) => sequence >= first && sequence <= last)
-  );
+  return sequence <= ledger.committed && !isVoid(ledger, sequence);
+}
+
+/** It will never count. */
+export function isVoid({ void: ranges }: Pick<LedgerContent, 'void'>, sequence: number): boolean {
+  return ranges.some(([first, last]) => sequence >= first && sequence <= last);
 }
 
 /** So many gaps are remembered: each is a run that was ended between the two changes of a write. */
@@ -132,6 +134,8 @@ const EMPTY: LedgerContent = {
 export class Ledger {
   readonly #options: LedgerOptions;
   #content: LedgerContent = EMPTY;
+  /** What it was found to hold by whoever has taken it over. */
+  successor: LedgerContent | undefined;
   /** Of what is there; none where nothing is. */
   #etag: string | undefined;
   /** The highest that was tried. */
@@ -212,7 +216,10 @@ export class Ledger {
       if (!isRefused(error)) throw error;
     }
     const found = await this.#read(signal);
-    if (found?.content.epoch !== epoch) throw this.#fenced();
+    if (found?.content.epoch !== epoch) {
+      this.successor = found?.content;
+      throw this.#fenced();
+    }
     this.#adopt(found);
     return found.content.revision === content.revision;
   }

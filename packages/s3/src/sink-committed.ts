@@ -28,6 +28,7 @@
 import { isStreamWeldError, onAbort, type WriteContext } from '@streamweld/core/connector';
 import {
   fromKept,
+  isVoid,
   type KeptPositions,
   type LedgerContent,
   merge,
@@ -191,9 +192,10 @@ export class CommittedWay<T> implements WayOfWriting<T> {
     }
   }
 
-  /** Another has the ledger: these can never count. */
+  /** Another has the ledger, and these never count; or they do, where only the answer was lost that said so. */
   async #takeBack(mine: PendingObjects): Promise<void> {
     const { shop, ledger } = this.#way;
+    if (ledger.successor === undefined || !isVoid(ledger.successor, mine.sequence)) return;
     await sweep(shop, ledger.content, [mine], AbortSignal.timeout(CLEAN_UP_MS)).catch(() => {});
   }
 

@@ -171,8 +171,9 @@ class Objects<T> implements S3Sink<T> {
 
   /** What the ledger is to hold when this sink has it. */
   #claim(found: LedgerContent, checkpoint: string | null): LedgerContent {
-    // One that was opened and never wrote claims nothing.
-    if (found.next > 1 && found.checkpoint !== checkpoint) throw this.#occupied(found.checkpoint);
+    // One that was opened and never wrote, nor kept where its source was, claims nothing.
+    const isUsed = found.next > 1 || found.positions.length > 0;
+    if (isUsed && found.checkpoint !== checkpoint) throw this.#occupied(found.checkpoint);
     return { ...found, checkpoint, void: checkpoint === null ? found.void : voided(found) };
   }
 

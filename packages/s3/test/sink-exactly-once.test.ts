@@ -76,6 +76,46 @@ describeWithS3('S3Sink, exactly once', (buckets) => {
     expect(await objectKeys(buckets(), prefix)).toHaveLength(3);
   });
 
+  it('takes nothing back that is committed, where only the answer was lost and another has gone on', async () => {
+    const prefix = place();
+    const first = await open(prefix);
+    const { faults } = buckets();
+    // It is told which write is pending, and then that it is committed.
+    const lost = faults.plan({ on: isLedger, after: 1, fault: { kind: 'loseAnswer' } });
+    let second: Driven | undefined;
+    faults.plan({
+      on: (request) => isLedger(request) && lost.met === 1 && second === undefined,
+      fault: {
+        kind: 'before',
+        run: async () => {
+          second = await new Driven(new S3Sink<Item>({ ...buckets().reach, ...optionsOf(prefix, {}) })).open(
+            OPTIONS,
+          );
+        },
+      },
+    });
+    await expect(first.write(items(0, 3), { positions: { a: 3 } })).rejects.toMatchObject({
+      code: 'SW_CHECKPOINT_FENCED',
+    });
+    await first.abort();
+    expect(await second?.positions()).toEqual(new Map([['a', 3]]));
+    await second?.write(items(3, 5), { positions: { a: 5 } });
+    await second?.close();
+    expect(await committed(prefix)).toEqual(items(0, 5));
+  });
+
+  it('lets nobody else begin where it left off, also where it kept positions alone', async () => {
+    const prefix = place();
+    const first = await open(prefix);
+    await first.sink.keep?.(new Map([['a', 3]]));
+    await first.close();
+    const other = new S3Sink<Item>({ ...buckets().reach, ...optionsOf(prefix, {}) });
+    await expect(new Driven(other).open({ checkpoint: 'letters' })).rejects.toMatchObject({
+      code: 'SW_S3_LEDGER_OCCUPIED',
+    });
+    expect(await (await open(prefix)).positions()).toEqual(new Map([['a', 3]]));
+  });
+
   it('gives the key of an object its lane and where it begins', async () => {
     const prefix = place();
     const driven = await open(prefix, {
