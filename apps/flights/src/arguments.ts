@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { SCHEMA } from './database.ts';
 import { ALERTS_TOPIC } from './kafka.ts';
 import { PROGRESS_MODES, type ProgressMode } from './progress.ts';
-import { FLIGHTS_BUCKET, type S3Reach } from './s3.ts';
+import { FLIGHTS_BUCKET, type S3Place } from './s3.ts';
 
 export interface Arguments {
   readonly limit: number;
@@ -18,7 +18,7 @@ export interface Arguments {
   /** `host:port` of each, where the alerts go to Kafka too. */
   readonly brokers: readonly string[] | undefined;
   /** Where all flights go to S3 too. */
-  readonly s3: S3Reach | undefined;
+  readonly s3: S3Place | undefined;
   readonly progress: ProgressMode;
   readonly help: boolean;
 }
@@ -50,7 +50,7 @@ export const USAGE = `Three million real flights through one pipeline and three 
 
 STREAMWELD_KAFKA_BROKERS=host:port,host:port: the alerts of act 2 go to Kafka too, into ${ALERTS_TOPIC}.
 STREAMWELD_S3_ENDPOINT=http://host:port, with STREAMWELD_S3_ACCESS_KEY_ID and STREAMWELD_S3_SECRET_ACCESS_KEY:
-all flights of act 2 go to S3 too, into ${FLIGHTS_BUCKET}.
+all flights of act 2 go to S3 too, into ${FLIGHTS_BUCKET}, or into STREAMWELD_S3_BUCKET.
 
 Ctrl-C finishes what is on its way and still reports. A second one aborts.`;
 
@@ -136,7 +136,7 @@ function checkBrokers(given: string): string[] | undefined {
 }
 
 /** Nothing of it is shown: keys are secrets, and somebody may have given a URL with a password. */
-function checkS3(endpoint: string): S3Reach | undefined {
+function checkS3(endpoint: string): S3Place | undefined {
   if (endpoint === '') return undefined;
   const { protocol, username, password, search, hash } = URL.canParse(endpoint)
     ? new URL(endpoint)
@@ -158,6 +158,7 @@ function checkS3(endpoint: string): S3Reach | undefined {
   const family = of('STREAMWELD_S3', 'ACCESS_KEY_ID') === undefined ? 'AWS' : 'STREAMWELD_S3';
   const sessionToken = of(family, 'SESSION_TOKEN');
   return {
+    bucket: checkBucket(of('STREAMWELD_S3', 'BUCKET') ?? FLIGHTS_BUCKET),
     endpoint,
     region: given('REGION') ?? 'us-east-1',
     credentials: {
@@ -166,6 +167,11 @@ function checkS3(endpoint: string): S3Reach | undefined {
       ...(sessionToken === undefined ? undefined : { sessionToken }),
     },
   };
+}
+
+function checkBucket(name: string): string {
+  if (/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)) return name;
+  throw new ArgumentError(`STREAMWELD_S3_BUCKET: expected 3 to 63 of a-z, 0-9, '-' and '.', got '${name}'.`);
 }
 
 function checkOneOf<const V extends string>(option: string, text: string, values: readonly V[]): V {

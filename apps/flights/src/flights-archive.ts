@@ -6,7 +6,7 @@ import { ConcurrentPipeline, StreamWeldError } from '@streamweld/core';
 import { S3Sink, type S3SinkOptions, S3Source } from '@streamweld/s3';
 import { Archived } from './archived.ts';
 import type { Flight } from './flight.ts';
-import { FLIGHTS_BUCKET, type S3Reach, S3Unavailable } from './s3.ts';
+import { type S3Place, S3Unavailable } from './s3.ts';
 import type { Stage } from './stage.ts';
 
 /** Flights of one object: so few that one is never more than a part, and a run that is killed leaves no upload open. */
@@ -21,19 +21,19 @@ const RETRY_MS = 20_000;
 export class FlightsArchive {
   /** What the keys of this run begin with: the bucket may hold earlier runs, or one that runs now. */
   readonly folder = `${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${randomUUID().slice(0, 8)}`;
-  readonly #reach: S3Reach;
+  readonly #place: S3Place;
 
-  private constructor(reach: S3Reach) {
-    this.#reach = reach;
+  private constructor(place: S3Place) {
+    this.#place = place;
   }
 
   /**
    * Makes the bucket where it is missing.
    * @throws S3Unavailable
    */
-  static async open(reach: S3Reach, signal: AbortSignal): Promise<FlightsArchive> {
+  static async open(place: S3Place, signal: AbortSignal): Promise<FlightsArchive> {
     signal.throwIfAborted();
-    const archive = new FlightsArchive(reach);
+    const archive = new FlightsArchive(place);
     const over = new AbortController();
     try {
       await Promise.race([archive.#look(over.signal), gaveUp(AbortSignal.any([signal, over.signal]))]);
@@ -42,7 +42,7 @@ export class FlightsArchive {
       signal.throwIfAborted();
       if (error instanceof S3Unavailable) throw error;
       // An endpoint may have more in its path than everybody should read.
-      const which = `The S3 at ${new URL(reach.endpoint).host} cannot be used`;
+      const which = `The S3 at ${new URL(place.endpoint).host} cannot be used`;
       const remedy = 'See that a store runs there, and takes these keys';
       throw new S3Unavailable(which, reasonOf(error), remedy, { cause: error });
     } finally {
@@ -50,12 +50,15 @@ export class FlightsArchive {
     }
   }
 
+  get bucket(): string {
+    return this.#place.bucket;
+  }
+
   /** All flights in their order, in objects that appear whole. */
   sink(options?: Pick<S3SinkOptions<Flight>, 'retryMs'>): S3Sink<Flight> {
     return new S3Sink<Flight>({
       name: 's3',
-      ...this.#reach,
-      bucket: FLIGHTS_BUCKET,
+      ...this.#place,
       key: `${this.folder}/flights/{sequence}.ndjson.gz`,
       ledger: `${this.folder}/ledger.json`,
       format: 'ndjson',
@@ -71,8 +74,7 @@ export class FlightsArchive {
     const archived = new Archived();
     const source = new S3Source<Flight>({
       name: 'archive',
-      ...this.#reach,
-      bucket: FLIGHTS_BUCKET,
+      ...this.#place,
       prefix: `${this.folder}/flights/`,
       format: 'ndjson',
       retryMs: RETRY_MS,
@@ -121,14 +123,15 @@ export class FlightsArchive {
   }
 
   async #makeBucket(signal: AbortSignal): Promise<void> {
-    const client = new S3Client({ ...this.#reach, forcePathStyle: true, maxAttempts: 2 });
+    const { bucket, ...reach } = this.#place;
+    const client = new S3Client({ ...reach, forcePathStyle: true, maxAttempts: 2 });
     try {
-      await client.send(new CreateBucketCommand({ Bucket: FLIGHTS_BUCKET }), { abortSignal: signal });
+      await client.send(new CreateBucketCommand({ Bucket: bucket }), { abortSignal: signal });
     } catch (error) {
       // Another demo was quicker.
       if ((error as Error).name === 'BucketAlreadyOwnedByYou') return;
       signal.throwIfAborted();
-      const which = `S3 has no bucket ${FLIGHTS_BUCKET}, and did not make it`;
+      const which = `S3 has no bucket ${bucket}, and did not make it`;
       throw new S3Unavailable(which, reasonOf(error), 'Make it yourself', { cause: error });
     } finally {
       client.destroy();

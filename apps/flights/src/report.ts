@@ -9,7 +9,6 @@ import type { FlightsArchive } from './flights-archive.ts';
 import { ALERTS_TOPIC } from './kafka.ts';
 import { percent, rate, seconds, whole } from './numbers.ts';
 import { ALERT_MINUTES } from './pipeline.ts';
-import { FLIGHTS_BUCKET } from './s3.ts';
 import { latestAirport, longestRun } from './statistics.ts';
 
 /** @param startMs how long the demo's own server took to start. */
@@ -32,7 +31,7 @@ export function kafkaLines(isGiven: boolean): string[] {
 export function s3Lines(archive: FlightsArchive | undefined): string[] {
   if (archive === undefined) return [];
   return [
-    `S3, yours: all flights go to the bucket ${FLIGHTS_BUCKET}, too,`,
+    `S3, yours: all flights go to the bucket ${archive.bucket}, too,`,
     `  in the folder ${archive.folder}`,
   ];
 }

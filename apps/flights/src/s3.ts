@@ -1,10 +1,11 @@
 /** The S3 that the flights go to, where there is one. Nothing of S3 is loaded here: most runs have none. */
 
-/** Where they go. */
+/** Where they go, unless another bucket is named. */
 export const FLIGHTS_BUCKET = 'streamweld-flights';
 
-/** How the store is reached. */
-export interface S3Reach {
+/** How the store is reached, and where in it. */
+export interface S3Place {
+  readonly bucket: string;
   readonly endpoint: string;
   readonly region: string;
   readonly credentials: {

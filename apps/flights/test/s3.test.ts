@@ -176,6 +176,20 @@ describeWithS3('the demo with an S3', (service, bare) => {
   );
 
   it(
+    'writes to another bucket where one is named',
+    async () => {
+      const named = { ...reaching(service), STREAMWELD_S3_BUCKET: 'flights-of-mine' };
+      const { code, stdout, stderr } = await play(named, 1000);
+      expect(code, stderr).toBe(0);
+      expect(stdout).toContain('all flights go to the bucket flights-of-mine, too');
+      expect(stdout).toContain('1,000 back from 1 object of S3');
+      const { KeyCount } = await bare.client.send(new ListObjectsV2Command({ Bucket: 'flights-of-mine' }));
+      expect(KeyCount).toBe(2);
+    },
+    TIMEOUT,
+  );
+
+  it(
     'proves what a Ctrl-C has left',
     async () => {
       const running = start(reaching(service), 3_000_000, ['--no-postgres', '--slow']);
@@ -323,10 +337,21 @@ describe('an S3 that does not answer', () => {
       { STREAMWELD_S3_ENDPOINT: 'http://localhost:9000', AWS_SECRET_ACCESS_KEY: SECRET },
       'expected with STREAMWELD_S3_ACCESS_KEY_ID and STREAMWELD_S3_SECRET_ACCESS_KEY',
     ],
+    [
+      'no bucket can have such a name',
+      {
+        STREAMWELD_S3_ENDPOINT: 'http://localhost:9000',
+        STREAMWELD_S3_BUCKET: 'Mine/too',
+        AWS_ACCESS_KEY_ID: 'somebody',
+        AWS_SECRET_ACCESS_KEY: SECRET,
+      },
+      "expected 3 to 63 of a-z, 0-9, '-' and '.', got 'Mine/too'",
+    ],
   ])('is refused where %s, and no secret of it is told', async (_, env, message) => {
     const { code, stderr } = await play(env, 5000);
     expect(code).toBe(2);
-    expect(stderr).toContain(`STREAMWELD_S3_ENDPOINT: ${message}`);
+    expect(stderr).toMatch(/^STREAMWELD_S3_(ENDPOINT|BUCKET): /);
+    expect(stderr).toContain(message);
     expect(stderr).not.toContain(SECRET);
   });
 });
