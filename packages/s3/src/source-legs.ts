@@ -28,15 +28,23 @@ export class Legs {
   readonly #options: CheckedSourceOptions;
   readonly #store: S3Store;
   readonly #signal: AbortSignal;
+  readonly #onPage: () => void;
   #given: Iterator<ObjectKey> | AsyncIterator<ObjectKey> | undefined;
   readonly #legs: AsyncGenerator<Leg, void, undefined>;
 
   /** @throws S3Error SW_S3_POSITION_INVALID */
-  constructor(store: S3Store, options: CheckedSourceOptions, positions: Positions, signal: AbortSignal) {
+  constructor(
+    store: S3Store,
+    options: CheckedSourceOptions,
+    positions: Positions,
+    signal: AbortSignal,
+    onPage: () => void,
+  ) {
     const { bucket, prefix, keys, order, name } = options;
     this.#options = options;
     this.#store = store;
     this.#signal = signal;
+    this.#onPage = onPage;
     this.#positions = positions;
     const isOneLane = order === 'listed' && (keys === undefined || !isAsync(keys));
     this.lane = isOneLane ? `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}` : undefined;
@@ -128,7 +136,7 @@ export class Legs {
   }
 
   #listed(startAfter?: string): ReturnType<typeof listObjects> {
-    const options = { ...this.#options, isOrdered: this.lane !== undefined };
+    const options = { ...this.#options, isOrdered: this.lane !== undefined, onPage: () => this.#onPage() };
     return listObjects(this.#store, options, startAfter, this.#signal);
   }
 

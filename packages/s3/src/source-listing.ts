@@ -14,6 +14,8 @@ export interface ListingOptions {
   readonly name: string;
   /** Whether somebody builds on the order of the keys. */
   readonly isOrdered: boolean;
+  /** A page has come: the store is there, and lets itself be listed. */
+  readonly onPage?: (() => void) | undefined;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface ListingOptions {
  */
 export async function* listObjects(
   store: S3Store,
-  { bucket, prefix, filter, retryMs, name, isOrdered }: ListingOptions,
+  { bucket, prefix, filter, retryMs, name, isOrdered, onPage }: ListingOptions,
   startAfter: string | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<ListedObject, void, undefined> {
@@ -35,6 +37,7 @@ export async function* listObjects(
   let last = startAfter;
   for (let next: Promise<ListPage> | undefined = fetch(); next !== undefined; ) {
     const { objects, token }: ListPage = await next;
+    onPage?.();
     next = token === undefined ? undefined : fetch(token);
     for (const object of objects) {
       if (isOrdered && last !== undefined && compareKeys(last, object.key) >= 0)

@@ -57,7 +57,7 @@ export class ObjectReader<T> {
     this.#options = options;
     this.#signal = signal;
     this.#onEnd = onEnd;
-    const legs = new Legs(store, options, positions, signal);
+    const legs = new Legs(store, options, positions, signal, () => this.#first.resolve());
     this.#legs = legs;
     this.#around = {
       format,
@@ -72,8 +72,8 @@ export class ObjectReader<T> {
   }
 
   /**
-   * Settles when the first object is known, or that there is none. Whoever waits for keys that others give does not know when
-   * they come.
+   * Settles when it is known that the store can be listed, or an object is there to go on with. Whoever waits for keys that
+   * others give does not know when they come.
    */
   async begun(): Promise<void> {
     if (this.#options.keys === undefined) await this.#first.promise;

@@ -88,6 +88,15 @@ describeWithS3('S3Source, when something goes wrong', (buckets) => {
     }
   });
 
+  it('67: retryMs is for failures in a row: a body that goes on each time may be cut for longer', async () => {
+    const { faults } = buckets();
+    const { prefix, body } = await put(SIZE);
+    const cut = faults.plan({ on: 'GetObject', times: 8, fault: { kind: 'cutBody', at: 300_000 } });
+    const run = await reading(source(prefix, { retryMs: 150 }));
+    expect(Buffer.concat(await run.readAll()).equals(body)).toBe(true);
+    expect(cut.met).toBe(8);
+  });
+
   it('67: a body that ends too early goes on, also where a store of your own does not say so', async () => {
     const { prefix, body } = await put(SIZE);
     const store = stores(buckets().reach);

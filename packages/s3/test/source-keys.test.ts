@@ -170,6 +170,16 @@ describe('Keys that no server at hand takes', () => {
     expect(next.items).toEqual([keys[run.items.length]]);
   });
 
+  it('that nobody wants are not waited for when a source is opened', async () => {
+    const keys = byBytes(Array.from({ length: 50_000 }, (_, n) => `key ${n}`));
+    await using scripted = await openScriptedStore(keys);
+    const filter = (): boolean => false;
+    const run = await reading(new S3Source({ ...scripted.reach, bucket: 'bucket', filter }));
+    expect(scripted.pages).toBeLessThan(50);
+    expect(await run.readAll()).toEqual([]);
+    expect(scripted.pages).toBe(50);
+  });
+
   it('are not gone on with where a store knows of no ranges: what came would be of another place', async () => {
     await using scripted = await openScriptedStore(['a key']);
     scripted.hasRanges = false;
