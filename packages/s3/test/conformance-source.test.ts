@@ -60,7 +60,7 @@ describeWithS3('the rules', (buckets) => {
           bucket: buckets().bucket,
           prefix: 'denied/',
         }),
-      largeCount: 200_000,
+      largeCount: 500_000,
       seedDamaged: async (secret) => {
         const { reach, bucket, put } = buckets();
         const prefix = `${randomUUID()}/`;

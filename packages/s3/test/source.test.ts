@@ -43,4 +43,62 @@ describeWithS3('S3Source', (buckets) => {
     const second = await reading(source(prefix), first.positions);
     expect(await second.readAll()).toEqual(due(3, 50).slice(70));
   });
+
+  it('refuses positions of other objects, and says why', async () => {
+    const prefix = await seed(1, 3);
+    const { bucket } = buckets();
+    const own = `s3://${bucket}/${prefix}`;
+    const position: S3Position = { key: `${prefix}0.ndjson`, etag: '"1"', offset: 0, record: 0 };
+    const ready = new S3Source<Item>({
+      ...buckets().reach,
+      bucket,
+      prefix,
+      format: 'ndjson',
+      order: 'ready',
+    });
+    const listed = (): S3Source<Item> => source(prefix);
+    for (const [made, lane, wrong, why] of [
+      [listed(), `s3://${bucket}/other/`, position, 'it is no lane of this source'],
+      [listed(), own, { ...position, key: 'elsewhere' }, 'its object is not behind the prefix'],
+      [listed(), own, { ...position, index: 1 }, 'it is of a list'],
+      [listed(), own, { offset: 3 }, 'no position of an S3Source'],
+      [ready, own, position, 'it is no lane of this source'],
+    ] as const) {
+      const opened = reading(made, new Map([[lane, wrong as S3Position]]));
+      await expect(opened).rejects.toMatchObject({
+        code: 'SW_S3_POSITION_INVALID',
+        message: expect.stringContaining(why),
+      });
+      await made.close();
+    }
+  });
+
+  it('takes options that make sense, and says which do not', () => {
+    const { bucket } = buckets();
+    const wrong: readonly Record<string, unknown>[] = [
+      {},
+      { bucket: '' },
+      { bucket, prefix: 5 },
+      { bucket, keys: 'a' },
+      { bucket, keys: 5 },
+      { bucket, keys: [], prefix: 'a' },
+      { bucket, keys: [], filter: () => true },
+      { bucket, order: 'random' },
+      { bucket, compression: 'zip' },
+      { bucket, readAhead: { maxObjects: 41 } },
+      { bucket, readAhead: { maxBytes: 0 } },
+      { bucket, readAhead: { maxObject: 1 } },
+      { bucket, after: 'remove' },
+      { bucket, after: { tags: {} } },
+      { bucket, after: { tags: { a: 1 } } },
+      { bucket, format: 'xml' },
+      { bucket, prefixes: 'a' },
+    ];
+    for (const options of wrong) {
+      const make = (): unknown => new S3Source(options as never);
+      expect(make, JSON.stringify(options)).toThrow(expect.objectContaining({ code: 'SW_OPTION_INVALID' }));
+    }
+    expect(new S3Source({ bucket, prefix: 'a/' }).name).toBe(`s3 ${bucket}/a/`);
+    expect(new S3Source({ bucket, keys: ['a'] }).name).toBe(`s3 ${bucket}`);
+  });
 });
