@@ -39,7 +39,7 @@ export interface S3SinkOptions<T = unknown> extends ReachOptions {
   /** Of gzip, from 0 to 9. Default 6. */
   readonly level?: number | undefined;
   readonly roll?: S3RollOptions | undefined;
-  /** Bytes of one part of an upload, from 5 MiB on. So much is held in memory for each of maxOpen, and for two more. Default 5 MiB, the least that S3 takes. */
+  /** Bytes of one part of an upload, from 5 MiB on. So much is held in memory for each of maxOpen, and for four more. Default 5 MiB, the least that S3 takes. */
   readonly partBytes?: number | undefined;
   /** The most objects that are written to at once: of more, the one that was left alone for longest is completed. Default 8. */
   readonly maxOpen?: number | undefined;

@@ -69,6 +69,8 @@ interface Group<T> {
 /** A first guess, so that few large items do not become one large object. */
 const FIRST_SLICE = 16;
 const LARGEST_SLICE = 4096;
+/** What is encoded at once is copied once more: beyond that, one at a time is as good. */
+const LARGEST_BYTES = 256 << 10;
 
 export class Planner<T> {
   readonly #options: PlanOptions<T>;
@@ -166,9 +168,9 @@ export class Planner<T> {
 
   /** How many items are encoded at once: about as many as there is room for. */
   #slice(bytesLeft: number, isZipped: boolean): number {
-    if (isZipped) return LARGEST_SLICE;
     if (this.#bytesEach === undefined) return FIRST_SLICE;
-    return Math.max(1, Math.min(LARGEST_SLICE, Math.floor(bytesLeft / this.#bytesEach)));
+    const bytes = isZipped ? LARGEST_BYTES : Math.min(LARGEST_BYTES, bytesLeft);
+    return Math.max(1, Math.min(LARGEST_SLICE, Math.floor(bytes / this.#bytesEach)));
   }
 
   /** All items that cannot be encoded: an encoder stops at the first. */

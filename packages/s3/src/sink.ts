@@ -51,8 +51,8 @@ export interface S3SinkConstructor {
 const CLEAN_UP_MS = 5000;
 /** What a name may have where objects are files. */
 const LONGEST_NAME = 200;
-/** Beside those of the open objects: a part is on its way while the next one fills. */
-const SPARE_BUFFERS = 2;
+/** Beside those of the open objects: so many parts are on their way while others fill. */
+const SPARE_BUFFERS = 4;
 
 class Objects<T> implements S3Sink<T> {
   readonly name: string;

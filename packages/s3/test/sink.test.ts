@@ -52,14 +52,14 @@ describeWithS3('S3Sink', (buckets) => {
     void answer?.durable.then(() => {
       isDurable = true;
     });
-    for (let n = 1; n < 4; n += 1) await driven.write(wide);
+    for (let n = 1; n < 5; n += 1) await driven.write(wide);
     expect(await objectKeys(buckets(), prefix)).toEqual([]);
-    // 28 MB, of which it holds 15 at most: parts are there.
+    // 35 MB, of which it holds 25 at most: parts are there.
     expect(await buckets().uploads(prefix)).toEqual([`${prefix}0000000001.ndjson`]);
     expect(isDurable).toBe(false);
     await driven.flush();
     expect(isDurable).toBe(true);
-    expect(await readItems(buckets(), prefix)).toEqual([...wide, ...wide, ...wide, ...wide]);
+    expect(await readItems(buckets(), prefix)).toEqual([...wide, ...wide, ...wide, ...wide, ...wide]);
     expect(await buckets().uploads(prefix)).toEqual([]);
     await driven.close();
   });
