@@ -91,16 +91,16 @@ describeWithS3('Objects whose keys are given', (buckets) => {
   it('come by and by, each as a lane of its own', async () => {
     const keys = await seed(3);
     const run = await reading(source(later(keys)));
-    // As they are ready: on a busy machine that is any order.
-    expect((await run.readAll()).toSorted()).toEqual(linesOf(keys).toSorted());
-    expect(new Map([...run.positions.values()].map(({ key, done }) => [key, done]))).toEqual(
-      new Map(keys.map((key) => [key, true])),
+    expect(await run.readAll()).toEqual(linesOf(keys));
+    expect([...run.positions.values()].map(({ key, done }) => ({ key, done }))).toEqual(
+      keys.map((key) => ({ key, done: true })),
     );
   });
 
   it('that come again are not read again, unless there is something new', async () => {
     const [a, b] = (await seed(2)) as [string, string];
     const run = await reading(source(later([a, b, a])));
+    // Of two that are fetched at once the first to come is read: that may be the later one.
     expect((await run.readAll()).toSorted()).toEqual(linesOf([a, b]).toSorted());
     // In another run too, and with an etag they are not even asked for.
     const etag = await etagOf(a);
@@ -119,7 +119,7 @@ describeWithS3('Objects whose keys are given', (buckets) => {
     await run.pull(1);
     for (const again of [[a, b], [b]]) {
       const next = await reading(source(later(again)), run.positions);
-      expect((await next.readAll()).toSorted()).toEqual(linesOf([a, b]).slice(1).toSorted());
+      expect(await next.readAll()).toEqual(linesOf([a, b]).slice(1));
     }
   });
 
