@@ -78,29 +78,22 @@ export class OpenObject<T> {
     while (decoder !== undefined && this.#state !== 'done') {
       const items = decoder.take(max);
       if (items.length > 0) return this.#andMore(decoder, items, max);
-      if (this.#pushNext(decoder)) continue;
-      if (this.#state === 'come') {
-        this.#state = 'ended';
-        decoder.end();
-      } else if (this.#state === 'ended') {
-        this.#state = 'done';
-      } else {
-        break;
-      }
+      if (!this.#advance(decoder)) break;
     }
     if (this.#failure !== undefined) throw this.#failure.error;
     return [];
   }
 
-  /** Puts small batches together, of what is there. */
+  /** Puts small batches together, of what is there, and the end of the object with its last. */
   #andMore(decoder: Decoder<T>, first: readonly T[], max: number): readonly T[] {
-    if (first.length > max / 2 || this.#waiting.length === 0) return first;
+    const isAll = this.#waiting.length === 0 && this.#state === 'fetched';
+    if (first.length > max / 2 || isAll) return first;
     const items = [...first];
     try {
       while (items.length <= max / 2) {
         const more = decoder.take(max - items.length);
         items.push(...more);
-        if (more.length === 0 && !this.#pushNext(decoder)) break;
+        if (more.length === 0 && !this.#advance(decoder)) break;
       }
     } catch {
       // All before comes first: the next take meets it again.
@@ -108,14 +101,23 @@ export class OpenObject<T> {
     return items;
   }
 
-  #pushNext(decoder: Decoder<T>): boolean {
+  /** When nothing is left to take: the next chunk, or the end. Says whether there may be something to take now. */
+  #advance(decoder: Decoder<T>): boolean {
     const chunk = this.#waiting.shift();
-    if (chunk === undefined) return false;
-    this.#waitingBytes -= chunk.byteLength;
-    // Not for each chunk: to stop and start a connection costs more than to read from it.
-    if (this.#waitingBytes <= this.#around.share / 2) this.#room?.resolve();
-    decoder.push(chunk);
-    return true;
+    if (chunk !== undefined) {
+      this.#waitingBytes -= chunk.byteLength;
+      // Not for each chunk: to stop and start a connection costs more than to read from it.
+      if (this.#waitingBytes <= this.#around.share / 2) this.#room?.resolve();
+      decoder.push(chunk);
+      return true;
+    }
+    if (this.#state === 'come') {
+      this.#state = 'ended';
+      decoder.end();
+      return true;
+    }
+    if (this.#state === 'ended') this.#state = 'done';
+    return false;
   }
 
   /** Where to resume after what was taken. */
