@@ -179,6 +179,7 @@ export const BY_NODE: Readonly<Record<string, Verdict>> = {
   EPIPE: lost('the connection ended'),
   ETIMEDOUT: lost('the connection went silent'),
   ERR_STREAM_PREMATURE_CLOSE: lost('the connection ended'),
+  EPROTO: invalid('the endpoint does not speak TLS. Give it as http://, or take the port that does'),
   CERT_HAS_EXPIRED: invalid('the certificate of the endpoint has expired'),
   DEPTH_ZERO_SELF_SIGNED_CERT: invalid('the certificate of the endpoint is its own, and not trusted'),
   SELF_SIGNED_CERT_IN_CHAIN: invalid('the certificate of the endpoint is of nobody who is trusted'),

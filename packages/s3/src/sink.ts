@@ -21,6 +21,7 @@ import { type CheckedSinkOptions, checkSinkOptions, type S3SinkOptions } from '.
 import { RollingWay } from './sink-rolling.ts';
 import { sweep } from './sink-sweep.ts';
 import type { WayOfWriting } from './sink-way.ts';
+import { LEDGERS } from './source-listing.ts';
 import { untilAborted } from './until-aborted.ts';
 
 /** A sink of objects. Made by `new S3Sink(…)`. */
@@ -174,16 +175,16 @@ class Objects<T> implements S3Sink<T> {
     // One that was opened and never wrote, nor kept where its source was, claims nothing.
     const isUsed = found.next > 1 || found.positions.length > 0;
     if (isUsed && found.checkpoint !== checkpoint) throw this.#occupied(found.checkpoint);
-    return { ...found, checkpoint, void: checkpoint === null ? found.void : voided(found) };
+    return { ...found, checkpoint, void: found.void };
   }
 
   #ledgerKey(): string {
     const { ledger, identity } = this.#options;
     if (ledger !== undefined) return ledger;
     const name = encodeURIComponent(identity);
-    if (name.length <= LONGEST_NAME) return `.streamweld/${name}.json`;
+    if (name.length <= LONGEST_NAME) return `${LEDGERS}${name}.json`;
     const digest = createHash('sha256').update(identity).digest('hex').slice(0, 32);
-    return `.streamweld/${name.slice(0, LONGEST_NAME - digest.length)}${digest}.json`;
+    return `${LEDGERS}${name.slice(0, LONGEST_NAME - digest.length)}${digest}.json`;
   }
 
   #occupied(checkpoint: string | null): S3Error {

@@ -18,8 +18,12 @@ export interface ListingOptions {
   readonly onPage?: (() => void) | undefined;
 }
 
+/** Where sinks keep their ledgers, unless they are told another key: nothing of it is data. */
+export const LEDGERS = '.streamweld/';
+
 /**
- * Each object once. What only stands for a folder, an empty object whose key ends with a slash, is left out.
+ * Each object once. What only stands for a folder, an empty object whose key ends with a slash, is left out; so are the ledgers
+ * of sinks, unless it is them that are asked for.
  * @param startAfter only keys behind it
  */
 export async function* listObjects(
@@ -44,6 +48,7 @@ export async function* listObjects(
         throw outOfOrder(name, bucket);
       last = object.key;
       if (object.size === 0 && object.key.endsWith('/')) continue;
+      if (object.key.startsWith(LEDGERS) && !prefix.startsWith(LEDGERS)) continue;
       if (filter === undefined || filter(object)) yield object;
     }
   }

@@ -25,6 +25,15 @@ describeWithS3('Reaching a store', (buckets) => {
     });
   });
 
+  it('over TLS, where it speaks none', async () => {
+    const { bucket, reach, service } = buckets();
+    const store = open({ ...reach, endpoint: `https://127.0.0.1:${service.port}` });
+    await expect(store.list({ bucket, prefix: '' }, signal)).rejects.toMatchObject({
+      isTransient: false,
+      message: expect.stringContaining('http://'),
+    });
+  });
+
   it('while it starts: tried again until it is there', async () => {
     const { bucket, reach, service, put } = buckets();
     const store = open(reach);

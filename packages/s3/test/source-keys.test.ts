@@ -89,6 +89,17 @@ describeWithS3('Keys', (buckets) => {
     expect(run.answers.map(({ position }) => position.key)).not.toContain(`${prefix}empty/`);
   });
 
+  it('of ledgers are left out, unless they are asked for', async () => {
+    const name = randomUUID();
+    await buckets().put(`.streamweld/${name}.json`, 'a ledger');
+    await buckets().put(`.streamweld-${name}`, 'data');
+    const { reach, bucket } = buckets();
+    const read = async (prefix: string): Promise<string[]> =>
+      (await reading(new S3Source({ ...reach, bucket, prefix }))).readAll();
+    expect(await read('.streamweld')).toEqual(['data']);
+    expect(await read(`.streamweld/${name}`)).toEqual(['a ledger']);
+  });
+
   it('71: come completely and once, where pages of the listing fail', async () => {
     const { faults, throughFaults, bucket, put } = buckets();
     const prefix = `${randomUUID()}/`;
