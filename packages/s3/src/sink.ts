@@ -175,7 +175,7 @@ class Objects<T> implements S3Sink<T> {
     // One that was opened and never wrote, nor kept where its source was, claims nothing.
     const isUsed = found.next > 1 || found.positions.length > 0;
     if (isUsed && found.checkpoint !== checkpoint) throw this.#occupied(found.checkpoint);
-    return { ...found, checkpoint, void: found.void };
+    return { ...found, checkpoint, void: checkpoint === null ? found.void : voided(found) };
   }
 
   #ledgerKey(): string {

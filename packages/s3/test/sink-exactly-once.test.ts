@@ -240,6 +240,7 @@ describeWithS3('S3Sink, exactly once', (buckets) => {
     expect(await committed(prefix)).toEqual(items(0, 3));
 
     const heir = await openKillable(prefix);
+    expect(await ledgerOf(prefix)).toMatchObject({ committed: 1, void: [[2, 2]] });
     expect(await objectKeys(buckets(), prefix)).toHaveLength(1);
     // It is cut elsewhere this time.
     await heir.write(items(3, 4), { positions: { a: 4 } });
