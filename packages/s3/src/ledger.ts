@@ -269,7 +269,13 @@ export class Ledger {
     if (version !== 1) throw this.#damaged(`it is not of version 1, which is all that is known here`);
     const isWhole =
       [next, committed, revision].every(Number.isSafeInteger) &&
-      [gaps, positions, pending].every(Array.isArray);
+      areAll(gaps, (gap) => Array.isArray(gap) && gap.length === 2 && gap.every(Number.isSafeInteger)) &&
+      areAll(positions, (kept) => Array.isArray(kept) && kept.length === 2 && typeof kept[0] === 'string') &&
+      areAll(pending, (each) => {
+        const { sequence, epoch, keys } = (each ?? {}) as Partial<PendingObjects>;
+        const isNamed = Number.isSafeInteger(sequence) && typeof epoch === 'string';
+        return isNamed && areAll(keys, (key) => typeof key === 'string');
+      });
     if (!isWhole) throw this.#damaged('something is missing in it');
     return content;
   }
@@ -291,6 +297,10 @@ export class Ledger {
       { stage },
     );
   }
+}
+
+function areAll(values: unknown, isGood: (value: unknown) => boolean): boolean {
+  return Array.isArray(values) && values.every(isGood);
 }
 
 function isFenced(error: unknown): boolean {

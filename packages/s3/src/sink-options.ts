@@ -45,7 +45,10 @@ export interface S3SinkOptions<T = unknown> extends ReachOptions {
   readonly maxOpen?: number | undefined;
   /** Where a run has a checkpoint, whether this sink keeps it, and each item is written once. Default true. */
   readonly exactlyOnce?: boolean | undefined;
-  /** The key of the sink's own small object. Default: `.streamweld/`, and what tells this sink from others by its key or name. */
+  /**
+   * The key of the sink's own small object. Default: `.streamweld/`, and what tells this sink from others: its `key`; where that is
+   * a function, its `name`, the checkpoint of its run where that delivers exactly once, or a key that the function makes.
+   */
   readonly ledger?: string | undefined;
   /** Whether the store is told not to replace what is there. Default true; false for stores that do not know it. */
   readonly conditional?: boolean | undefined;
@@ -80,7 +83,7 @@ export interface CheckedSinkOptions<T> {
   readonly exactlyOnce: boolean;
   readonly ledger: string | undefined;
   /** What tells it from other sinks of the bucket. */
-  readonly identity: string;
+  readonly identity: string | undefined;
   readonly conditional: boolean;
   readonly metadata: Readonly<Record<string, string>>;
   readonly contentType: string;
@@ -130,7 +133,7 @@ export function checkSinkOptions<T>(options: S3SinkOptions<T>): CheckedSinkOptio
       'Raise partBytes.',
     );
   }
-  const identity = typeof key === 'string' ? key : (given.name ?? 'sink');
+  const identity = typeof key === 'string' ? key : given.name;
   return {
     reach: checkReach(given, typeof key === 'string' ? `${bucket}/${key}` : bucket),
     bucket,

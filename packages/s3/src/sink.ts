@@ -68,6 +68,7 @@ class Objects<T> implements S3Sink<T> {
   #signal: AbortSignal | undefined;
   #store: S3Store | undefined;
   #ledger: Ledger | undefined;
+  #ledgerKey = '';
   #opening: Promise<void> | undefined;
   #way: WayOfWriting<T> | undefined;
 
@@ -101,7 +102,8 @@ class Objects<T> implements S3Sink<T> {
       conditional,
       buffers: new PartBuffers(partBytes, maxOpen + SPARE_BUFFERS),
     };
-    const ledger = new Ledger({ ...shop, key: this.#ledgerKey(), epoch: randomUUID() });
+    this.#ledgerKey = this.#makeLedgerKey(checkpoint);
+    const ledger = new Ledger({ ...shop, key: this.#ledgerKey, epoch: randomUUID() });
     this.#ledger = ledger;
     await ledger.takeOver((found) => this.#claim(found, checkpoint), life);
     await sweep(shop, ledger.content, ledger.content.pending, life);
@@ -178,18 +180,36 @@ class Objects<T> implements S3Sink<T> {
     return { ...found, checkpoint, void: checkpoint === null ? found.void : voided(found) };
   }
 
-  #ledgerKey(): string {
-    const { ledger, identity } = this.#options;
+  #makeLedgerKey(checkpoint: string | null): string {
+    const { ledger, identity: given } = this.#options;
     if (ledger !== undefined) return ledger;
+    const identity = given ?? checkpoint ?? this.#keyOfNothing();
     const name = encodeURIComponent(identity);
     if (name.length <= LONGEST_NAME) return `${LEDGERS}${name}.json`;
     const digest = createHash('sha256').update(identity).digest('hex').slice(0, 32);
     return `${LEDGERS}${name.slice(0, LONGEST_NAME - digest.length)}${digest}.json`;
   }
 
+  /** What a function of the part makes of one that is always the same: two sinks of different keys are told apart by it. */
+  #keyOfNothing(): string {
+    const nowhere = new Map<string, unknown>();
+    try {
+      return this.#options.makeKey({
+        sequence: 0,
+        by: '',
+        lane: undefined,
+        first: nowhere,
+        positions: nowhere,
+        openedAt: new Date(0),
+      });
+    } catch {
+      return 'sink';
+    }
+  }
+
   #occupied(checkpoint: string | null): S3Error {
     const { bucket } = this.#options;
-    const key = this.#ledgerKey();
+    const key = this.#ledgerKey;
     const whose =
       checkpoint === null ? 'a sink without a checkpoint' : `the checkpoint ${JSON.stringify(checkpoint)}`;
     return new S3Error(
