@@ -37,6 +37,8 @@ export class OpenObject<T> {
   /** What becomes of the object: it is fetched, all of it has come, all of it was taken. */
   #state: 'fetched' | 'come' | 'ended' | 'done' = 'fetched';
   #isSkipped = false;
+  /** What the decoder threw, behind items that were handed out. */
+  #thrown: { readonly error: unknown } | undefined;
   #failure: { readonly error: unknown } | undefined;
   #isClosed = false;
   readonly #fetching: Promise<void>;
@@ -74,6 +76,7 @@ export class OpenObject<T> {
   }
 
   #take(max: number): readonly T[] {
+    if (this.#thrown !== undefined) throw this.#thrown.error;
     const decoder = this.#decoder;
     while (decoder !== undefined && this.#state !== 'done') {
       const items = decoder.take(max);
@@ -95,8 +98,9 @@ export class OpenObject<T> {
         items.push(...more);
         if (more.length === 0 && !this.#advance(decoder)) break;
       }
-    } catch {
-      // All before comes first: the next take meets it again.
+    } catch (error) {
+      // All before comes first. A decoder need not throw it twice.
+      this.#thrown = { error };
     }
     return items;
   }
