@@ -22,7 +22,8 @@ export function isGzip(firstBytes: Uint8Array): boolean {
 }
 
 /**
- * Decompresses gzip, also of several members one after the other; zeros behind the last are padding.
+ * Decompresses gzip, also of several members one after the other; zeros behind the last are padding. Nothing at all has no
+ * member, and so no bytes: a log that nobody wrote to may be an empty file, whatever its name ends with.
  *
  * It ends normally only when the data did: what is cut off, damaged or too large throws, after what could be read. So
  * do not `end()` a decoder before the iteration has ended. What the input throws is thrown as it is. Leaving the
@@ -64,6 +65,7 @@ async function* decompress(
       }
     }
   } catch (error) {
+    if (isEmpty(error, unzip)) return;
     throw gzipError(error, total);
   } finally {
     unzip.destroy();
@@ -179,6 +181,11 @@ function tooHighRatio(maxRatio: number): FormatError {
     `The gzip data decompresses to more than maxRatio (${maxRatio}) times its size. Raise maxRatio if you trust it: ` +
       'DEFLATE cannot pass 1032.',
   );
+}
+
+/** Zlib misses the end of a member that was not even begun. */
+function isEmpty(error: unknown, unzip: Gunzip): boolean {
+  return unzip.bytesWritten === 0 && (error as { code?: unknown } | null | undefined)?.code === 'Z_BUF_ERROR';
 }
 
 /** An error of zlib as one of ours; any other, such as the input's own, as it is. */

@@ -146,11 +146,22 @@ describeWithS3('What is in objects', (buckets) => {
     await expect(other.readAll()).rejects.toMatchObject({ code: 'SW_S3_OBJECT_CHANGED' });
   });
 
-  it('may be nothing', async () => {
+  it.each([
+    ['', 'auto'],
+    ['.gz', 'auto'],
+    ['', 'gzip'],
+  ] as const)('may be nothing, and is no item then: a%s, compression %s', async (ending, compression) => {
     const prefix = `${randomUUID()}/`;
-    await buckets().put(`${prefix}a`, '', { ContentLength: 0 });
-    await buckets().put(`${prefix}b`, 'b');
-    const run = await reading(new S3Source({ ...base(), prefix }));
+    await buckets().put(`${prefix}a${ending}`, '', { ContentLength: 0 });
+    await buckets().put(`${prefix}b.gz`, gzipSync('b'));
+    const options = { ...base(), prefix, compression };
+    const run = await reading(new S3Source(options));
     expect(await run.readAll()).toEqual(['b']);
+    expect(run.answers.map(({ items }) => items.length)).toEqual([0, 1]);
+    // It counts as read.
+    const [empty] = run.answers as [(typeof run.answers)[0]];
+    expect(empty.position).toMatchObject({ key: `${prefix}a${ending}`, offset: 0, record: 0, done: true });
+    const next = await reading(new S3Source(options), new Map([[empty.lane ?? '', empty.position]]));
+    expect(await next.readAll()).toEqual(['b']);
   });
 });
