@@ -4,14 +4,19 @@
 export { ConcurrentPipeline } from './pipeline/concurrent-pipeline.ts';
 export type { CheckpointStore } from './checkpoint.ts';
 export { MemoryCheckpointStore } from './delivery/memory-checkpoint-store.ts';
-export type { RunReport } from './pipeline/report.ts';
+export type { RunCounts, RunReport } from './pipeline/report.ts';
 export type {
   BufferSnapshot,
   EdgeSnapshot,
+  FailureSnapshot,
+  LaneSnapshot,
   PipelineSnapshot,
   PipelineState,
+  StageActivity,
   StageSnapshot,
 } from './pipeline/snapshot.ts';
+export type { FailureCount } from './failure-log.ts';
+export type { Operation, OperationEnd, OperationObserver, Watchable } from './observe.ts';
 export { Flow, from, type SourceLikeOrFlow } from './flow/flow.ts';
 export type { BatchOptions } from './flow/batch.ts';
 export type { AsyncOptions, MapOptions, OnRefused } from './flow/item-stage.ts';

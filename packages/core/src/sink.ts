@@ -57,6 +57,7 @@
  *      its options say that it begins anew.
  */
 
+import type { Watchable } from './observe.ts';
 import type { Awaitable } from './source.ts';
 
 /** What a run gives its sink when it opens it. */
@@ -132,6 +133,8 @@ export interface Sink<T> {
   /** It can keep positions with its items, and so write each item exactly once (K11 to K13). */
   readonly keepsPositions?: boolean | undefined;
   readonly batching?: Batching | undefined;
+  /** What it passes its items on to, as a dispatcher is behind its sink: shown to whoever watches the run. */
+  readonly inside?: Watchable | undefined;
   open?(context: SinkContext): Awaitable<void>;
   /** The positions it holds, by lane; empty on a first run (K11). */
   positions?(): Awaitable<ReadonlyMap<string, unknown>>;

@@ -61,7 +61,9 @@ export class Committer {
     this.stop();
     await this.#running;
     const moved = this.#book.takeMoved();
-    if (moved.size > 0) await this.#commit(moved);
+    if (moved.size === 0) return;
+    await this.#commit(moved);
+    this.#book.committed(moved);
   }
 
   readonly #onTimer = (): void => {
@@ -81,6 +83,7 @@ export class Committer {
     try {
       const answer = this.#commit(moved);
       if (isThenable(answer)) this.#running = this.#finish(answer, moved);
+      else this.#book.committed(moved);
     } catch (error) {
       this.#failed(error, moved);
     }
@@ -95,6 +98,7 @@ export class Committer {
   async #finish(commit: PromiseLike<void>, moved: ReadonlyMap<string, unknown>): Promise<void> {
     try {
       await commit;
+      this.#book.committed(moved);
     } catch (error) {
       this.#failed(error, moved);
     }

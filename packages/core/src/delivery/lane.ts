@@ -86,6 +86,10 @@ export class Lane {
   /** Batches that were handed out, and those of them the position has passed. */
   #issued = 0;
   #passed = 0;
+  /** Items in batches that were handed out, and that the position has not passed. */
+  open = 0;
+  /** What was committed last. */
+  committed: unknown;
   /** In the order of what they wait for. */
   readonly #waiting: { upTo: number; deferred: Deferred }[] = [];
   #ended = false;
@@ -140,6 +144,7 @@ export class Lane {
     else this.#tail.next = receipt;
     this.#tail = receipt;
     this.#issued += 1;
+    this.open += items;
     return receipt;
   }
 
@@ -160,6 +165,7 @@ export class Lane {
     } while (head?.isDone === true);
     this.#head = head;
     if (head === undefined) this.#tail = undefined;
+    this.open -= items;
     this.hasMoved = true;
     this.#wake();
     this.book.onMoved(items);
@@ -258,6 +264,19 @@ export class LaneBook {
       moved.set(lane.name, lane.position);
     }
     return moved;
+  }
+
+  /** These positions were committed. */
+  committed(positions: ReadonlyMap<string, unknown>): void {
+    for (const [name, position] of positions) {
+      const lane = this.#lanes.get(name);
+      if (lane !== undefined) lane.committed = position;
+    }
+  }
+
+  /** Its lanes, at most `max` of them. */
+  list(max: number): Lane[] {
+    return [...this.#lanes.values()].slice(0, max);
   }
 
   /** Takes positions back that could not be committed. */

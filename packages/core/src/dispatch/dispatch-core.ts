@@ -19,6 +19,7 @@ import { Parcel } from '../delivery/parcel.ts';
 import { receiptsOf } from '../delivery/place.ts';
 import { StreamWeldError, suppress } from '../errors.ts';
 import { toSink } from '../flow/to-sink.ts';
+import { Observers, type Watchable } from '../observe.ts';
 import { checkCount } from '../options.ts';
 import { Turn } from '../runtime.ts';
 import type { DeferredReceipt, Sink, SinkContext, SinkLike } from '../sink.ts';
@@ -90,6 +91,9 @@ const CLOSE_MS = 2000;
 export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, ExchangeHost<T> {
   readonly name: string;
   readonly turn: Turn = new Turn();
+  readonly observers: Observers = new Observers();
+  /** As others see it. */
+  face: Watchable | undefined;
   readonly #config: DispatcherConfig<T>;
   readonly #feeds = new Set<DispatcherSink<T>>();
   readonly #watch: StallWatch;
@@ -110,6 +114,7 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
   #closedFor: unknown;
   #closeMs: number | undefined;
   #batchSize = 0;
+  #planned = 0;
 
   constructor(config: DispatcherConfig<T>) {
     this.name = config.name;
@@ -196,6 +201,13 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
       ...(this.#exact === undefined ? {} : { skipped: this.#exact.skipped }),
       sinks: this.sinks(),
     };
+  }
+
+  behind(): ReadonlyMap<string, Watchable> {
+    const behind = new Map<string, Watchable>();
+    for (const { id, sink } of this.#roster.subscriptions)
+      if (sink.inside !== undefined) behind.set(id, sink.inside);
+    return behind;
   }
 
   async abort(reason?: unknown): Promise<void> {
@@ -554,8 +566,11 @@ export class DispatchCore<T> implements FeedHost<T>, SubscriptionHost<T>, Exchan
     // A sink that keeps positions moves them past an item only when the dead letter has that durably.
     if (box !== undefined && checkpoint !== undefined) box.isEager = true;
     const name = options.name ?? sink.name ?? 'sink';
+    const id = `${name}#${this.#planned}`;
+    this.#planned += 1;
     const subscription = new SinkSubscription<T>(
       {
+        id,
         given,
         sink,
         outlet,

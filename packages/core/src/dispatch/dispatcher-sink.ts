@@ -4,6 +4,7 @@ import { onAbort } from '../abort.ts';
 import { AwaitedSink } from '../awaited-sink.ts';
 import { Deferred } from '../deferred.ts';
 import { StreamWeldError } from '../errors.ts';
+import type { Watchable } from '../observe.ts';
 import type { Accepted, DeferredReceipt, Sink, SinkContext, WriteContext } from '../sink.ts';
 import type { Awaitable } from '../source.ts';
 
@@ -12,6 +13,7 @@ export interface FeedHost<T> {
   readonly name: string;
   /** Where its sinks keep positions. */
   readonly exact: ExactHost | undefined;
+  readonly face: Watchable | undefined;
   offer(
     feed: DispatcherSink<T>,
     items: readonly T[],
@@ -82,6 +84,10 @@ export class DispatcherSink<T> extends AwaitedSink implements Sink<T> {
       this.host.withdraw(this, reason);
       this.#flushing?.reject(reason);
     });
+  }
+
+  get inside(): Watchable | undefined {
+    return this.host.face;
   }
 
   /** Accepted when every item is in some sink's buffer; durable when those sinks have it. */

@@ -1,5 +1,7 @@
 /** Dispatcher: the face. What it does is in dispatch-core.ts, how it decides in the strategies. */
 
+import { checkFunction } from '../options.ts';
+import type { OperationObserver, Watchable } from '../observe.ts';
 import type { Sink, SinkLike } from '../sink.ts';
 import {
   DEFAULT_BATCH,
@@ -19,12 +21,13 @@ export type SubscribeArguments<T, P> = [P] extends [never]
  * One source, many sinks. Made by a DispatchedPipelineBuilder; fed through `createSink()`, which an ordinary pipeline,
  * or another dispatcher, takes as its sink.
  */
-export class Dispatcher<T, P extends string | number = never> {
+export class Dispatcher<T, P extends string | number = never> implements Watchable {
   readonly #core: DispatchCore<T>;
 
   /** Made by a DispatchedPipelineBuilder. @internal */
   constructor(config: DispatcherConfig<T>) {
     this.#core = new DispatchCore<T>(config);
+    this.#core.face = this;
   }
 
   get name(): string {
@@ -59,6 +62,16 @@ export class Dispatcher<T, P extends string | number = never> {
   /** What it looks like now: a plain object, built when asked for. */
   snapshot(): DispatcherSnapshot {
     return this.#core.snapshot();
+  }
+
+  /** Is told of each write to a subscribed sink from now on. @returns what ends it */
+  observe(observer: OperationObserver): () => void {
+    return this.#core.observers.add(checkFunction('observe', observer));
+  }
+
+  /** Dispatchers that are subscribed to it, by the id of their subscription. */
+  behind(): ReadonlyMap<string, Watchable> {
+    return this.#core.behind();
   }
 
   /** Abandons every sink; runs that still feed it fail with the reason. */

@@ -7,6 +7,8 @@
 
 import { Deferred } from '../deferred.ts';
 import { wrapError } from '../errors.ts';
+import type { FailureCount } from '../failure-log.ts';
+import type { Observers } from '../observe.ts';
 import { claimAt, placeOf } from '../delivery/place.ts';
 import { Parcel } from '../delivery/parcel.ts';
 import { deadLetter, type DeadLetterBox, describeError } from '../policy/dead-letter.ts';
@@ -30,6 +32,8 @@ export type SubscriptionState = 'opening' | 'open' | 'draining' | 'closed' | 'de
 
 /** How a subscribed sink is doing. */
 export interface SinkStatus extends WriteCounts {
+  /** Unlike that of any other subscription of the dispatcher. */
+  readonly id: string;
   readonly name: string;
   readonly partition: string | number | undefined;
   readonly state: SubscriptionState;
@@ -50,6 +54,10 @@ export interface SinkStatus extends WriteCounts {
   readonly dropped: number;
   /** How long it had nothing to write, in milliseconds. */
   readonly waitedMs: number;
+  /** What it does at this moment. `'idle'`: it takes nothing more, or not yet. */
+  readonly activity: 'busy' | 'waitingForInput' | 'idle';
+  /** Writes that failed, by code; those too that were repeated. */
+  readonly failures: readonly FailureCount[];
   /** What it was detached for. */
   readonly error?: unknown;
 }
@@ -68,10 +76,19 @@ export interface Subscription {
   unsubscribe(): Promise<void>;
 }
 
+/** Those of all its seats. */
+function addFailures(tasks: readonly { readonly failures: readonly FailureCount[] }[]): FailureCount[] {
+  const counts = new Map<string, number>();
+  for (const { failures } of tasks)
+    for (const { code, count } of failures) counts.set(code, (counts.get(code) ?? 0) + count);
+  return [...counts].map(([code, count]) => ({ code, count }));
+}
+
 /** What a subscription needs of its dispatcher. */
 export interface SubscriptionHost<T> {
   readonly signal: AbortSignal;
   readonly turn: Turn;
+  readonly observers: Observers;
   /** How long the run waits for what is outstanding. */
   readonly closeMs: number;
   /** It has neither failed nor ended. */
@@ -82,6 +99,7 @@ export interface SubscriptionHost<T> {
 }
 
 export interface SubscriptionPlan<T> {
+  readonly id: string;
   /** What the user gave, and the sink that was made of it. */
   readonly given: SinkLike<T>;
   readonly sink: Sink<T>;
@@ -168,6 +186,10 @@ export class SinkSubscription<T> implements Subscription {
     this.#tasks = Array.from({ length: seats }, () => this.#createTask());
   }
 
+  get id(): string {
+    return this.#plan.id;
+  }
+
   get given(): SinkLike<T> {
     return this.#plan.given;
   }
@@ -205,6 +227,7 @@ export class SinkSubscription<T> implements Subscription {
     }
     const isGone = this.#state === 'closed' || this.#state === 'detached';
     return {
+      id: this.id,
       name: this.name,
       partition: this.partition,
       state: this.#state,
@@ -218,6 +241,8 @@ export class SinkSubscription<T> implements Subscription {
       dropped: this.#dropped,
       ...(this.#policies?.counts ?? NO_COUNTS),
       waitedMs,
+      activity: isGone || this.#state === 'opening' ? 'idle' : inFlight > 0 ? 'busy' : 'waitingForInput',
+      failures: addFailures(this.#tasks),
       ...(this.#error === undefined ? {} : { error: this.#error }),
     };
   }
@@ -381,6 +406,8 @@ export class SinkSubscription<T> implements Subscription {
       get consentsToLoss(): boolean {
         return consents();
       },
+      observers: host.observers,
+      id: this.id,
       signal: host.signal,
       turn: host.turn,
       onFail: (error, items) => {

@@ -55,6 +55,11 @@ export class AsyncWindow<I, O> {
     this.#options = options;
   }
 
+  /** Calls that run. */
+  get running(): number {
+    return this.#running;
+  }
+
   /** Takes over in the middle of a parcel: `done` is what came before the call that turned out to be asynchronous. */
   adopt(
     done: Parcel<O> | undefined,

@@ -32,6 +32,10 @@ export class FlatMapStage<I, O> extends Stage<O> {
     return isThenable(answer) ? answer.then(this.#accept) : this.#accept(answer);
   }
 
+  override get calls(): number {
+    return this.#isWaiting ? 1 : 0;
+  }
+
   override leave(): void {
     this.#isLeft = true;
     this.#parcel?.settle();
@@ -88,14 +92,18 @@ export class FlatMapStage<I, O> extends Stage<O> {
     return new Parcel(out, parcel.receipt, null);
   }
 
+  #isWaiting = false;
   /** The promise that the item at `#at` answered, while it was not waited for. */
   #pending: PromiseLike<Iterable<O>> | undefined;
 
   async #resume(parcel: Parcel<I>, waiting: PromiseLike<Iterable<O>>): Promise<Parcel<O>> {
+    this.#isWaiting = true;
     try {
       this.#inner = (await waiting)[Symbol.iterator]();
     } catch (error) {
       throw this.failure(error);
+    } finally {
+      this.#isWaiting = false;
     }
     // Left meanwhile: what it held is settled, and nobody wants more of it.
     return this.#parcel === undefined ? new Parcel<O>([], null, null) : this.#flatten(parcel);

@@ -6,6 +6,7 @@
 import { isThenable } from '../deferred.ts';
 import { claimAt } from '../delivery/place.ts';
 import { StreamWeldError } from '../errors.ts';
+import { FailureLog } from '../failure-log.ts';
 import type { Parcel } from '../delivery/parcel.ts';
 import type { Awaitable } from '../source.ts';
 import { AsyncWindow } from './async-window.ts';
@@ -107,6 +108,10 @@ export abstract class ItemStage<I, O> extends Stage<O> {
     return isThenable(answer) ? answer.then(this.#apply) : this.#apply(answer);
   }
 
+  override get calls(): number {
+    return this.#window?.running ?? 0;
+  }
+
   override leave(): void {
     this.#hasLeft = true;
     this.#window?.leave();
@@ -190,6 +195,10 @@ export abstract class ItemStage<I, O> extends Stage<O> {
   /** The run goes on without this item of the parcel that the loop is in. */
   protected refuse(at: number, error: unknown): void {
     if (this.#hasLeft) return;
+    if (error !== undefined) {
+      this.failures ??= new FailureLog();
+      this.failures.note(error);
+    }
     const parcel = this.#parcel as Parcel<I>;
     if (this.onRefused === 'drop') this.#run.dropped(1);
     else this.#run.deadLetter?.put(parcel.items[at], error, this.name, claimAt(parcel.listParts(), at));

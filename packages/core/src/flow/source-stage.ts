@@ -5,6 +5,7 @@ import { LaneBook } from '../delivery/lane.ts';
 import { Parcel } from '../delivery/parcel.ts';
 import { Deferred, isThenable } from '../deferred.ts';
 import { StreamWeldError, wrapError } from '../errors.ts';
+import type { Observers, OperationEnd } from '../observe.ts';
 import type { Awaitable, Positioned, Source } from '../source.ts';
 import { type FlowRun, never, Stage } from './stage.ts';
 
@@ -19,6 +20,11 @@ export class SourceStage<T> extends Stage<T> {
   needsPositions = false;
   /** As long as it is needed, items are asked for one by one, so that each has a position of its own. */
   caution: Caution | undefined;
+  /** Whoever watches its pulls, and how they know it. */
+  observers: Observers | undefined;
+  observedAs = '';
+  #observed: ((end: OperationEnd) => void) | undefined;
+  #isPulling = false;
   #demand = 0;
   #ended = false;
   #isAbandoned = false;
@@ -85,18 +91,44 @@ export class SourceStage<T> extends Stage<T> {
     }
   }
 
+  override get calls(): number {
+    return this.#isPulling ? 1 : 0;
+  }
+
   override pull(demand: number): Awaitable<Parcel<T> | undefined> {
     if (this.#isAbandoned) return never();
     if (this.#ended) return undefined;
     if (this.#resumed !== undefined) return this.#resumed.promise.then(() => this.pull(demand));
     this.#demand = this.caution?.isNeeded === true ? 1 : demand;
+    if (this.observers?.isWatched === true) this.#watch(this.observers);
     try {
       const answer = this.source.pull(this.#demand);
-      if (isThenable(answer)) return Promise.resolve(answer).then(this.#accept, this.#reject);
+      if (isThenable(answer)) {
+        this.#isPulling = true;
+        return Promise.resolve(answer).then(this.#accept, this.#reject);
+      }
       return this.#accept(answer);
     } catch (error) {
+      this.#pulled(0, error);
       throw this.failure(error);
     }
+  }
+
+  #watch(observers: Observers): void {
+    this.#observed = observers.began({
+      kind: 'pull',
+      id: this.observedAs,
+      items: this.#demand,
+      attempt: 1,
+    });
+  }
+
+  #pulled(items: number, error?: unknown): void {
+    this.#isPulling = false;
+    if (this.#observed === undefined) return;
+    const ended = this.#observed;
+    this.#observed = undefined;
+    ended(error === undefined ? { items } : { items, error });
   }
 
   /** No more pulls reach the source: the next one answers the end. */
@@ -110,8 +142,12 @@ export class SourceStage<T> extends Stage<T> {
   }
 
   readonly #accept = (answer: readonly T[] | Positioned<T> | undefined): Awaitable<Parcel<T> | undefined> => {
-    if (this.#isAbandoned) return never();
+    if (this.#isAbandoned) {
+      this.#pulled(0);
+      return never();
+    }
     if (answer === undefined) {
+      this.#pulled(0);
       this.#ended = true;
       return undefined;
     }
@@ -128,12 +164,14 @@ export class SourceStage<T> extends Stage<T> {
   };
 
   readonly #reject = (error: unknown): Awaitable<never> => {
+    this.#pulled(0, error);
     if (this.#isAbandoned) return never();
     throw this.failure(error);
   };
 
   #check(items: readonly T[], isPositioned: boolean): void {
     const count = Array.isArray(items) ? items.length : -1;
+    this.#pulled(Math.max(0, count));
     if (count > this.#demand) {
       throw new StreamWeldError(
         'SW_SOURCE_OVERANSWERED',

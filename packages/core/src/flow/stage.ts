@@ -8,6 +8,7 @@
  * bounds everything above it. An answer that needs no waiting is given synchronously.
  */
 
+import type { FailureLog } from '../failure-log.ts';
 import type { Claim, Parcel } from '../delivery/parcel.ts';
 import { StreamWeldError, wrapError } from '../errors.ts';
 import type { Awaitable } from '../source.ts';
@@ -48,6 +49,8 @@ export function never(): Promise<never> {
 export abstract class Stage<T> {
   /** How many items it has handed on. */
   emitted = 0;
+  /** What failed in it and did not end the run; made at the first such failure. */
+  failures: FailureLog | undefined;
 
   /** Whether it hands items on in the order in which they came. */
   readonly isOrdered: boolean = true;
@@ -65,6 +68,11 @@ export abstract class Stage<T> {
    * end. The answer may be a parcel without items.
    */
   abstract pull(demand: number): Awaitable<Parcel<T> | undefined>;
+
+  /** Its own calls that are outstanding. Asked for snapshots alone. */
+  get calls(): number {
+    return 0;
+  }
 
   /** The run asks for nothing more: what the stage holds is lost to it, and positions stay before that. */
   abandon(): void {}

@@ -37,6 +37,11 @@ export class ThrottleStage<T> extends Stage<T> {
     return isThenable(answer) ? answer.then(this.#spend) : this.#spend(answer);
   }
 
+  /** It holds items up by itself. */
+  override get calls(): number {
+    return this.#timer === undefined ? 0 : 1;
+  }
+
   override close(): void {
     if (this.#timer !== undefined) runtime.clearTimer(this.#timer);
     this.#timer = undefined;

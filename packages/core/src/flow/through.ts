@@ -21,6 +21,8 @@ export class ThroughStage<I, O> extends Stage<O> {
   /** Its processor is called no more, except to be closed. */
   #isOver = false;
   #isLeft = false;
+  /** Its processor has not answered yet. */
+  #isWaiting = false;
 
   constructor(input: Stage<I>, run: FlowRun, processor: Processor<I, O>) {
     super(processor.name ?? 'through', [input as Stage<unknown>], run);
@@ -34,6 +36,10 @@ export class ThroughStage<I, O> extends Stage<O> {
     if (this.#flushed) return undefined;
     const answer = this.#input.pull(demand);
     return isThenable(answer) ? answer.then(this.#process) : this.#process(answer);
+  }
+
+  override get calls(): number {
+    return this.#isWaiting ? 1 : 0;
   }
 
   override leave(): void {
@@ -69,18 +75,19 @@ export class ThroughStage<I, O> extends Stage<O> {
     if (parcel.items.length === 0) return this.#accept(parcel, []);
     try {
       const answer = this.#processor.process(parcel.items);
-      return isThenable(answer)
-        ? Promise.resolve(answer).then(
-            (items) => (this.#isOver ? never() : this.#accept(parcel, items)),
-            this.#reject,
-          )
-        : this.#accept(parcel, answer);
+      if (!isThenable(answer)) return this.#accept(parcel, answer);
+      this.#isWaiting = true;
+      return Promise.resolve(answer).then((items) => {
+        this.#isWaiting = false;
+        return this.#isOver ? never() : this.#accept(parcel, items);
+      }, this.#reject);
     } catch (error) {
       throw this.failure(error);
     }
   };
 
   readonly #reject = (error: unknown): never => {
+    this.#isWaiting = false;
     throw this.failure(error);
   };
 
@@ -89,15 +96,16 @@ export class ThroughStage<I, O> extends Stage<O> {
     if (this.#processor.flush === undefined) return undefined;
     try {
       const answer = this.#processor.flush();
-      return isThenable(answer)
-        ? Promise.resolve(answer).then(this.#finish, this.#reject)
-        : this.#finish(answer);
+      if (!isThenable(answer)) return this.#finish(answer);
+      this.#isWaiting = true;
+      return Promise.resolve(answer).then(this.#finish, this.#reject);
     } catch (error) {
       throw this.failure(error);
     }
   }
 
   readonly #finish = (items: readonly O[]): Parcel<O> | undefined => {
+    this.#isWaiting = false;
     const held = this.#held ?? null;
     this.#held = undefined;
     return held === null && items.length === 0 ? undefined : this.#slice(new Parcel(items, held, null));

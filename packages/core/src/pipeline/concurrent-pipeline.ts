@@ -9,11 +9,13 @@ import {
   checkBoolean,
   checkCount,
   checkDuration,
+  checkFunction,
   checkMethod,
   checkOptions,
   checkSignal,
   checkText,
 } from '../options.ts';
+import { type OperationObserver, Observers, type Watchable } from '../observe.ts';
 import type { CircuitBreakerOptions } from '../policy/circuit-breaker.ts';
 import type { DeadLetter } from '../policy/dead-letter.ts';
 import type { RateLimit } from '../policy/rate-limit.ts';
@@ -23,7 +25,8 @@ import type { Sink, SinkLike } from '../sink.ts';
 import type { CheckpointPlan } from './checkpoint.ts';
 import type { RunReport } from './report.ts';
 import { abortError, Run } from './run.ts';
-import type { PipelineSnapshot, PipelineState } from './snapshot.ts';
+import type { LaneSnapshot, PipelineSnapshot, PipelineState } from './snapshot.ts';
+import { idleSnapshot } from './view.ts';
 
 /**
  * One source and one sink that run at the same time, joined by a bounded buffer.
@@ -31,7 +34,7 @@ import type { PipelineSnapshot, PipelineState } from './snapshot.ts';
  * @example
  * const report = await new ConcurrentPipeline(from(source).map(parse), sink).bufferSize(1000).run();
  */
-export class ConcurrentPipeline<T> {
+export class ConcurrentPipeline<T> implements Watchable {
   readonly #flow: Flow<T>;
   readonly #sink: Sink<T>;
   #name = 'pipeline';
@@ -44,6 +47,7 @@ export class ConcurrentPipeline<T> {
   #checkpoint: CheckpointPlan | undefined;
   #policies: WritePolicyOptions<unknown> = {};
   #deadLetter: Sink<DeadLetter> | undefined;
+  readonly #observers = new Observers();
   #run: Run<T> | undefined;
   #draining: Promise<RunReport> | undefined;
   #aborting: Promise<void> | undefined;
@@ -195,6 +199,7 @@ export class ConcurrentPipeline<T> {
       checkpoint: this.#checkpoint,
       policies: this.#policies,
       deadLetter: this.#deadLetter,
+      observers: this.#observers,
     });
     // Known before it begins: whatever it opens may already drain, pause or abort it.
     this.#run = run;
@@ -244,9 +249,34 @@ export class ConcurrentPipeline<T> {
     return this.#started('report').report();
   }
 
-  /** What it looks like now: a plain object, built when asked for. @throws StreamWeldError SW_PIPELINE_IDLE before it runs. */
+  /** What it looks like now, before it runs too: a plain object, built when asked for. */
   snapshot(): PipelineSnapshot {
-    return this.#started('snapshot').snapshot();
+    return this.#run?.snapshot() ?? this.#idle();
+  }
+
+  #idle(): PipelineSnapshot {
+    return idleSnapshot(this.#flow, this.#name, this.#sink.name ?? 'sink', this.#bufferSize);
+  }
+
+  /**
+   * How far each ordered part of its sources has come.
+   * @param max the most of each source: some have one for every file. Default 100.
+   * @throws StreamWeldError SW_PIPELINE_IDLE before it runs.
+   */
+  lanes(max: number = 100): LaneSnapshot[] {
+    return this.#started('lanes').lanes(checkCount('lanes max', max));
+  }
+
+  /** Is told of each pull and each write from now on, before or while it runs. @returns what ends it */
+  observe(observer: OperationObserver): () => void {
+    return this.#observers.add(checkFunction('observe', observer));
+  }
+
+  /** The dispatcher that it feeds, if it does, by the id of its sink. */
+  behind(): ReadonlyMap<string, Watchable> {
+    const { inside } = this.#sink;
+    if (inside === undefined) return new Map();
+    return new Map([[this.#run?.sinkId ?? (this.#idle().stages.at(-1)?.id as string), inside]]);
   }
 
   /** Aborts a run that has not ended. */

@@ -88,6 +88,11 @@ export class ExactlyOnce<T> {
     for (const [lane, position] of positions) this.#kept.set(lane, position);
   };
 
+  /** Where the sink stands in a lane, if this run brought it anything. */
+  keptAt(label: string): unknown {
+    return this.#kept.get(label);
+  }
+
   /** Of these positions, those that no write has brought to the sink. */
   notKept(positions: Positions): Positions {
     return new Map(

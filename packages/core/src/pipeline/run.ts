@@ -22,6 +22,7 @@ import type { Flow } from '../flow/flow.ts';
 import type { SourceStage } from '../flow/source-stage.ts';
 import type { FlowRun, Stage, StageLetters } from '../flow/stage.ts';
 import { DeadLetterBox, type DeadLetter } from '../policy/dead-letter.ts';
+import type { Observers } from '../observe.ts';
 import {
   createPolicies,
   NO_COUNTS,
@@ -38,9 +39,9 @@ import { Checkpoint, type CheckpointPlan, labelLanes, shareOut } from './checkpo
 import { createCommitter } from './commits.ts';
 import { ExactlyOnce } from './exactly-once.ts';
 import { FlowLetters } from './flow-letters.ts';
-import type { RunReport } from './report.ts';
-import type { PipelineSnapshot, PipelineState } from './snapshot.ts';
-import { snapshotOf } from './view.ts';
+import type { RunCounts, RunReport } from './report.ts';
+import type { LaneSnapshot, PipelineSnapshot, PipelineState } from './snapshot.ts';
+import { idsOf, lanesOf, sinkIdOf, snapshotOf } from './view.ts';
 
 export interface RunOptions {
   readonly name: string;
@@ -53,6 +54,7 @@ export interface RunOptions {
   readonly checkpoint: CheckpointPlan | undefined;
   readonly policies: WritePolicyOptions<unknown>;
   readonly deadLetter: Sink<DeadLetter> | undefined;
+  readonly observers: Observers;
 }
 
 export class Run<T> {
@@ -110,6 +112,7 @@ export class Run<T> {
     };
     this.#stage = flow.build(this.#flow);
     labelLanes(this.#flow.sources);
+    this.#watchable(options.observers);
     this.#channel = new BatchChannel<Parcel<T>>(options.bufferSize);
     const turn = new Turn();
     const books = this.#books();
@@ -143,6 +146,8 @@ export class Run<T> {
       patienceMs: options.closeMs,
       policies: this.#policies,
       writesWhole: this.#exact !== undefined,
+      observers: options.observers,
+      id: this.sinkId,
       signal: this.#controller.signal,
       turn,
       onFail: this.#failed,
@@ -586,15 +591,21 @@ export class Run<T> {
     );
   }
 
-  report(): RunReport {
+  #counts(): RunCounts {
     return {
-      outcome: this.#wasDrained ? 'drained' : 'completed',
       read: this.#read(),
       written: this.#writer.written,
       dropped: this.#dropped,
       ...(this.#policies?.counts ?? NO_COUNTS),
       batches: this.#writer.batches,
       highWaterMark: this.#channel.highWater,
+    };
+  }
+
+  report(): RunReport {
+    return {
+      outcome: this.#wasDrained ? 'drained' : 'completed',
+      ...this.#counts(),
       durationMs: this.#elapsedMs(),
       positions: this.#positions(),
     };
@@ -614,11 +625,32 @@ export class Run<T> {
     return new Map(this.#books().flatMap((book) => [...book.positions()]));
   }
 
+  get sinkId(): string {
+    return sinkIdOf(this.#sinkName, this.#flow.stages);
+  }
+
+  #watchable(observers: Observers): void {
+    const ids = idsOf(this.#flow.stages);
+    for (const source of this.#flow.sources) {
+      source.observers = observers;
+      source.observedAs = ids.get(source as Stage<unknown>) as string;
+    }
+  }
+
+  /** @param max of each source */
+  lanes(max: number): LaneSnapshot[] {
+    const exact = this.#exact;
+    const kept = exact === undefined ? undefined : (label: string): unknown => exact.keptAt(label);
+    return lanesOf(this.#flow.stages, this.#flow.sources, max, kept);
+  }
+
   snapshot(): PipelineSnapshot {
     return snapshotOf<T>({
       name: this.#options.name,
       state: this.#state,
-      report: this.report(),
+      elapsedMs: this.#elapsedMs(),
+      counts: this.#counts(),
+      failure: this.#failure,
       stages: this.#flow.stages,
       last: this.#stage,
       source: this.#source,

@@ -1,17 +1,37 @@
-/** How a run looks: built only when somebody asks. */
+/**
+ * How a pipeline looks: built only when somebody asks.
+ *
+ *     source ─► map ─► filter ─► [buffer] ─► sink        while a pull is outstanding, the one with calls of its own is busy:
+ *     waits     busy    waits                waits       those before it wait for room, those after it for input
+ */
 
 import type { BatchChannel } from '../channel/batch-channel.ts';
 import type { Parcel } from '../delivery/parcel.ts';
-import type { Stage } from '../flow/stage.ts';
+import { isStreamWeldError } from '../errors.ts';
+import { FailureLog } from '../failure-log.ts';
+import type { Flow } from '../flow/flow.ts';
+import type { SourceStage } from '../flow/source-stage.ts';
+import type { FlowRun, Stage } from '../flow/stage.ts';
+import { NO_COUNTS } from '../policy/write-policies.ts';
 import type { SinkTask } from '../task/sink-task.ts';
 import type { SourceTask } from '../task/source-task.ts';
-import type { RunReport } from './report.ts';
-import type { EdgeSnapshot, PipelineSnapshot, PipelineState, StageSnapshot } from './snapshot.ts';
+import type { RunCounts } from './report.ts';
+import type {
+  EdgeSnapshot,
+  FailureSnapshot,
+  LaneSnapshot,
+  PipelineSnapshot,
+  PipelineState,
+  StageActivity,
+  StageSnapshot,
+} from './snapshot.ts';
 
 export interface RunView<T> {
   readonly name: string;
   readonly state: PipelineState;
-  readonly report: RunReport;
+  readonly elapsedMs: number;
+  readonly counts: RunCounts;
+  readonly failure: { readonly error: unknown } | undefined;
   readonly stages: readonly Stage<unknown>[];
   /** The one that the source task pulls from. */
   readonly last: Stage<T>;
@@ -20,48 +40,152 @@ export interface RunView<T> {
   readonly writer: SinkTask<T>;
 }
 
-export function snapshotOf<T>({
-  name,
-  state,
-  report,
-  stages,
-  last,
-  source,
-  channel,
-  writer,
-}: RunView<T>): PipelineSnapshot {
-  const { outcome: _, positions: __, durationMs: elapsedMs, ...counts } = report;
-  const ids = new Map(stages.map((stage, index) => [stage, `${stage.name}#${index}`]));
-  const idOf = (stage: Stage<unknown>): string => ids.get(stage) as string;
-  const sinkId = `${writer.name}#${stages.length}`;
+type Stages = readonly Stage<unknown>[];
+
+/** Stages may have the same name: their place tells them apart. */
+export function idsOf(stages: Stages): Map<Stage<unknown>, string> {
+  return new Map(stages.map((stage, index) => [stage, `${stage.name}#${index}`]));
+}
+
+export function sinkIdOf(name: string, stages: Stages): string {
+  return `${name}#${stages.length}`;
+}
+
+export function snapshotOf<T>(view: RunView<T>): PipelineSnapshot {
+  const { name, state, elapsedMs, counts, failure, stages, last, source, channel, writer } = view;
+  const ids = idsOf(stages);
+  const activityOf = activitiesOf(view);
   const before: StageSnapshot[] = stages.map((stage) => ({
-    id: idOf(stage),
+    id: ids.get(stage) as string,
     name: stage.name,
     kind: stage.inputs.length === 0 ? 'source' : 'operator',
     items: stage.emitted,
-    inFlight: stage === last && source.isPulling ? 1 : 0,
+    inFlight: stage.calls,
+    activity: activityOf(stage),
     waitedMs: stage.inputs.length === 0 ? source.waitedMs : 0,
+    failures: stage.failures?.counts ?? [],
   }));
   const sink: StageSnapshot = {
-    id: sinkId,
+    id: sinkIdOf(writer.name, stages),
     name: writer.name,
     kind: 'sink',
     items: writer.written,
     inFlight: writer.inFlight,
+    activity: state === 'done' ? 'idle' : writer.activity,
     waitedMs: writer.waitedMs,
+    failures: writer.failures,
   };
-  const between: EdgeSnapshot[] = stages.flatMap((stage) =>
-    stage.inputs.map((input) => ({ from: idOf(input), to: idOf(stage) })),
+  const { capacity, queued, room: demand } = channel;
+  const buffer = { capacity, queued, inFlight: writer.inFlightItems, demand };
+  return {
+    name,
+    state,
+    elapsedMs,
+    ...counts,
+    ...(failure === undefined ? {} : { failure: describeFailure(failure.error) }),
+    stages: [...before, sink],
+    edges: [
+      ...edgesOf(stages, ids),
+      { from: ids.get(last as Stage<unknown>) as string, to: sink.id, buffer },
+    ],
+  };
+}
+
+function edgesOf(stages: Stages, ids: ReadonlyMap<Stage<unknown>, string>): EdgeSnapshot[] {
+  return stages.flatMap((stage) =>
+    stage.inputs.map((input) => ({ from: ids.get(input) as string, to: ids.get(stage) as string })),
   );
-  const buffered: EdgeSnapshot = {
-    from: idOf(last as Stage<unknown>),
-    to: sinkId,
-    buffer: {
-      capacity: channel.capacity,
-      queued: channel.queued,
-      inFlight: writer.inFlightItems,
-      demand: channel.room,
-    },
+}
+
+/** Seen from the calls that are outstanding: nothing is noted while items move. */
+function activitiesOf<T>({ source, stages }: RunView<T>): (stage: Stage<unknown>) => StageActivity {
+  const working = new Set(stages.filter(hasCalls));
+  return (stage) => {
+    if (stage.calls > 0) return 'busy';
+    if (source.isYielding) return 'busy';
+    if (source.isPulling) return working.has(stage) ? 'waitingForInput' : 'waitingForRoom';
+    if (!source.isRunning) return 'idle';
+    return source.isFull ? 'waitingForRoom' : 'busy';
   };
-  return { name, state, elapsedMs, ...counts, stages: [...before, sink], edges: [...between, buffered] };
+}
+
+/** Whether it, or a stage before it, has calls that are outstanding. */
+function hasCalls(stage: Stage<unknown>): boolean {
+  return stage.calls > 0 || stage.inputs.some(hasCalls);
+}
+
+function describeFailure(error: unknown): FailureSnapshot {
+  if (isStreamWeldError(error)) {
+    const { code, stage, message } = error;
+    return { code, ...(stage === undefined ? {} : { stage }), message };
+  }
+  const log = new FailureLog();
+  log.note(error);
+  return { code: log.counts[0]?.code as string };
+}
+
+export function lanesOf(
+  stages: Stages,
+  sources: readonly SourceStage<unknown>[],
+  max: number,
+  keptAt: ((label: string) => unknown) | undefined,
+): LaneSnapshot[] {
+  const ids = idsOf(stages);
+  return sources.flatMap((source) =>
+    source.lanes.list(max).map((lane) => ({
+      source: ids.get(source as Stage<unknown>) as string,
+      lane: lane.label,
+      position: lane.position,
+      committed: keptAt === undefined ? lane.committed : keptAt(lane.label),
+      open: lane.open,
+    })),
+  );
+}
+
+/** What a pipeline consists of before it runs: its flow is built, and thrown away. */
+export function idleSnapshot<T>(
+  flow: Flow<T>,
+  name: string,
+  sinkName: string,
+  capacity: number,
+): PipelineSnapshot {
+  const run: FlowRun = {
+    concurrency: 1,
+    sources: [],
+    stages: [],
+    dropped: () => {},
+    deadLetter: { room: () => undefined, put: () => {} },
+  };
+  const last = flow.build(run);
+  const ids = idsOf(run.stages);
+  const at = { items: 0, inFlight: 0, activity: 'idle', waitedMs: 0, failures: [] } as const;
+  const sinkId = sinkIdOf(sinkName, run.stages);
+  return {
+    name,
+    state: 'idle',
+    elapsedMs: 0,
+    read: 0,
+    written: 0,
+    dropped: 0,
+    ...NO_COUNTS,
+    batches: 0,
+    highWaterMark: 0,
+    stages: [
+      ...run.stages.map((stage) => ({
+        id: ids.get(stage) as string,
+        name: stage.name,
+        kind: stage.inputs.length === 0 ? ('source' as const) : ('operator' as const),
+        ...at,
+      })),
+      { id: sinkId, name: sinkName, kind: 'sink', ...at },
+    ],
+    edges: [
+      ...edgesOf(run.stages, ids),
+      {
+        from: ids.get(last as Stage<unknown>) as string,
+        to: sinkId,
+        buffer: { capacity, queued: 0, inFlight: 0, demand: capacity },
+      },
+    ],
+  };
 }

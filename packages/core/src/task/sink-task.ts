@@ -11,6 +11,8 @@
 import { Deferred, ignoreRejection, isThenable } from '../deferred.ts';
 import { type Claim, Parcel } from '../delivery/parcel.ts';
 import { isStreamWeldError, StreamWeldError, wrapError } from '../errors.ts';
+import { FailureLog, type FailureCount } from '../failure-log.ts';
+import type { Observers } from '../observe.ts';
 import type { WritePolicies } from '../policy/write-policies.ts';
 import { runtime, type Turn } from '../runtime.ts';
 import type { Accepted, Sink } from '../sink.ts';
@@ -39,6 +41,9 @@ export interface SinkTaskOptions<T> {
   readonly patienceMs?: number | undefined;
   /** Items that are lost count as done: somebody agreed to that. It may be taken back. */
   readonly consentsToLoss?: boolean | undefined;
+  /** Who watches its writes, and how they know it. */
+  readonly observers?: Observers | undefined;
+  readonly id?: string | undefined;
   readonly signal: AbortSignal;
   readonly turn: Turn;
   /** A write, a flush of its own, or what was accepted, failed; so many items are lost. */
@@ -80,6 +85,8 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
   batches = 0;
   /** Whether the sink ever took a write into its own hands. */
   hasDeferred = false;
+
+  #failures: FailureLog | undefined;
 
   /** What the sink took into its own hands, where its loss was consented to. */
   readonly #claims = new Set<ConsentedClaim>();
@@ -162,6 +169,17 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
   /** Batches that are to be written again. */
   get retrying(): number {
     return this.#jobs?.retrying ?? 0;
+  }
+
+  /** Writes that failed, by code; those too that were repeated. */
+  get failures(): readonly FailureCount[] {
+    return this.#failures?.counts ?? [];
+  }
+
+  /** What it does at this moment. */
+  get activity(): 'busy' | 'waitingForInput' | 'idle' {
+    if (this.#inFlight > 0 || this.#isYielding || this.#uncommitted.isFlushing) return 'busy';
+    return this.#mode === 'running' && !this.#options.intake.isClosed ? 'waitingForInput' : 'idle';
   }
 
   /** How long it had nothing to write, in milliseconds. */
@@ -291,6 +309,8 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
 
   #call(write: Write<T>, job: WriteJob<T> | undefined): void {
     this.#outstanding += 1;
+    const { observers } = this.#options;
+    if (observers?.isWatched === true) this.#watch(write, observers);
     let answer: Awaitable<void | Accepted>;
     try {
       answer = this.#options.sink.write(write.parcel.items, write);
@@ -307,6 +327,16 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
       return;
     }
     this.#accepted(write, job, answer, false);
+  }
+
+  #watch(write: Write<T>, observers: Observers): void {
+    const { attempt, parcel } = write;
+    write.observed = observers.began({
+      kind: 'write',
+      id: this.#options.id ?? this.#options.name,
+      items: parcel.items.length,
+      attempt,
+    });
   }
 
   #tookTooLong(write: Write<T>, job: WriteJob<T> | undefined): void {
@@ -329,6 +359,7 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     if (write.isOver) return;
     const { parcel } = write;
     this.#answered(write);
+    write.observed?.({ items: parcel.items.length });
     if (job === undefined) this.#vacate(parcel);
     this.written += parcel.items.length;
     this.batches += 1;
@@ -407,6 +438,9 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
     if (write.isOver) return;
     const { parcel } = write;
     this.#answered(write);
+    this.#failures ??= new FailureLog();
+    this.#failures.note(error);
+    write.observed?.({ items: 0, error });
     write.unlink();
     if (write.isDeferred) {
       // What the sink took into its own hands is the sink's to settle, still.

@@ -53,6 +53,21 @@ export class SourceTask<T> {
     return this.#mode === 'halted';
   }
 
+  /** Whether the buffer has too little room for a pull. */
+  get isFull(): boolean {
+    return this.#fullSince !== undefined;
+  }
+
+  /** It gave up its turn, and goes on after the others. */
+  get isYielding(): boolean {
+    return this.#isYielding;
+  }
+
+  /** Whether it pulls when there is room. */
+  get isRunning(): boolean {
+    return this.#mode === 'running';
+  }
+
   /** How long it waited for room, in milliseconds. */
   get waitedMs(): number {
     return this.#waitedMs + (this.#fullSince === undefined ? 0 : runtime.now() - this.#fullSince);

@@ -3,6 +3,7 @@
 import { onAbort } from '../abort.ts';
 import { overSettled } from '../delivery/lane.ts';
 import { type Claim, Parcel, type Part } from '../delivery/parcel.ts';
+import type { OperationEnd } from '../observe.ts';
 import type { DeferredReceipt, WriteContext } from '../sink.ts';
 
 /** What a write reports to: the task that started it. */
@@ -94,6 +95,8 @@ export class Write<T> implements WriteContext, DeferredReceipt {
   isOver = false;
   /** Gives it up. */
   timer: unknown;
+  /** Told of its end, where somebody watches. */
+  observed: ((end: OperationEnd) => void) | undefined;
   /** Its own signal, where it has one and somebody asked for it. */
   #controller: AbortController | undefined;
   #unlink: (() => void) | undefined;

@@ -470,7 +470,7 @@ describe('ConcurrentPipeline.drain', () => {
     expect(() => pipeline.drain({ deadline: 5 } as never)).toThrow(
       expect.objectContaining({ option: 'drain.deadline' }),
     );
-    for (const call of ['pause', 'resume', 'abort', 'snapshot'] as const) {
+    for (const call of ['pause', 'resume', 'abort', 'lanes'] as const) {
       expect(() => pipeline[call]()).toThrow(expect.objectContaining({ code: 'SW_PIPELINE_IDLE' }));
     }
     expect(() => pipeline.report).toThrow(expect.objectContaining({ code: 'SW_PIPELINE_IDLE' }));
@@ -865,7 +865,9 @@ describe('ConcurrentPipeline.snapshot', () => {
           kind: 'source',
           items: 5,
           inFlight: 1,
+          activity: 'busy',
           waitedMs: 0,
+          failures: [],
         },
         {
           id: 'controlled sink#1',
@@ -873,7 +875,9 @@ describe('ConcurrentPipeline.snapshot', () => {
           kind: 'sink',
           items: 0,
           inFlight: 1,
+          activity: 'busy',
           waitedMs: 0,
+          failures: [],
         },
       ],
       edges: [

@@ -1,0 +1,77 @@
+/** Who watches while items move: nobody, most of the time, and then nothing is measured. */
+
+/** One call of a source or a sink, as it begins. */
+export interface Operation {
+  readonly kind: 'pull' | 'write';
+  /** Of the stage or the subscription, as in the snapshot. */
+  readonly id: string;
+  /** Of a write: the items in it. Of a pull: the most that it may answer. */
+  readonly items: number;
+  /** Which time these items are written: 1 is the first. Of a pull: 1. */
+  readonly attempt: number;
+}
+
+/** What a call came to. */
+export interface OperationEnd {
+  /** Items that were answered or accepted. */
+  readonly items: number;
+  /** What it failed with; nothing, if it did not. */
+  readonly error?: unknown;
+}
+
+/**
+ * Is told of each pull and each write when it begins, synchronously, and answers who is to be told of its end, if anybody.
+ * What it throws is ignored: it can neither fail nor hold a run.
+ */
+export type OperationObserver = (operation: Operation) => ((end: OperationEnd) => void) | undefined;
+
+/** What can be watched: a pipeline or a dispatcher. */
+export interface Watchable {
+  /** A plain object, built when asked for. */
+  snapshot(): object;
+  /** Watches its operations from now on. @returns what ends it */
+  observe(observer: OperationObserver): () => void;
+  /** Dispatchers that it passes items on to, by the id of the stage or subscription that does. */
+  behind(): ReadonlyMap<string, Watchable>;
+}
+
+/** The observers of one run or dispatcher. */
+export class Observers {
+  #observers: readonly OperationObserver[] = [];
+
+  /** Asked before each operation: as long as it is `false`, nothing else is. */
+  get isWatched(): boolean {
+    return this.#observers.length > 0;
+  }
+
+  add(observer: OperationObserver): () => void {
+    // Under a name of its own: the same function may be given twice, and taken back once.
+    const own: OperationObserver = (operation) => observer(operation);
+    this.#observers = [...this.#observers, own];
+    return () => {
+      this.#observers = this.#observers.filter((other) => other !== own);
+    };
+  }
+
+  /** @returns what is to be told of its end. */
+  began(operation: Operation): (end: OperationEnd) => void {
+    const told: ((end: OperationEnd) => void)[] = [];
+    for (const observer of this.#observers) {
+      quietly(() => {
+        const ended: unknown = observer(operation);
+        if (typeof ended === 'function') told.push(ended as (end: OperationEnd) => void);
+      });
+    }
+    return (end) => {
+      for (const ended of told) quietly(() => ended(end));
+    };
+  }
+}
+
+function quietly(call: () => void): void {
+  try {
+    call();
+  } catch {
+    // Whoever watches must not change what is watched.
+  }
+}
