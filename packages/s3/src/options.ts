@@ -10,6 +10,7 @@ import {
   OptionError,
 } from '@streamweld/core/connector';
 import type { S3Store } from './client.ts';
+import { checkBucketName, checkEndpoint } from './endpoint.ts';
 import { S3Error } from './errors.ts';
 
 /** An S3Client of the AWS SDK, by its shape: it may be of another version than ours. */
@@ -88,9 +89,13 @@ const OF_CLIENT = [
   'responseChecksumValidation',
 ] as const;
 
+/** The store, and which bucket of it, where one is known. */
+type Reached = ReachOptions & { readonly bucket?: unknown };
+
 /** @param what is read or written: it becomes part of the name. */
-export function checkReach(given: ReachOptions, what: string): CheckedReach {
+export function checkReach(given: Reached, what: string): CheckedReach {
   const { client } = given;
+  checkBucketName(given.bucket);
   if (client !== undefined) {
     checkClient(client);
     const own = OF_CLIENT.find((name) => given[name] !== undefined);
@@ -110,8 +115,8 @@ export function checkReach(given: ReachOptions, what: string): CheckedReach {
 
 const WHEN = ['WHEN_SUPPORTED', 'WHEN_REQUIRED'] as const;
 
-function checkConfig(given: ReachOptions): S3ClientConfig {
-  const endpoint = given.endpoint === undefined ? undefined : checkEndpoint(given.endpoint);
+function checkConfig(given: Reached): S3ClientConfig {
+  const endpoint = given.endpoint === undefined ? undefined : checkEndpoint(given.endpoint, given);
   const region =
     given.region === undefined
       ? endpoint === undefined
@@ -139,24 +144,6 @@ function checkTimeout(option: string, value: unknown): number {
   const ms = checkDuration(option, value);
   if (ms > 0) return ms;
   throw new OptionError(option, 'a duration above 0 milliseconds', value);
-}
-
-function checkEndpoint(given: unknown): string {
-  const url = typeof given === 'string' && URL.canParse(given) ? new URL(given) : undefined;
-  // It is not shown: a URL may hold a password.
-  const isGood =
-    (url?.protocol === 'http:' || url?.protocol === 'https:') &&
-    url.username === '' &&
-    url.password === '' &&
-    url.search === '' &&
-    url.hash === '';
-  if (isGood) return given as string;
-  throw new OptionError(
-    'endpoint',
-    'the URL of a store, as http://localhost:9000',
-    typeof given,
-    'It has no user, password or query. What was given is not shown, as it may hold a secret.',
-  );
 }
 
 function checkCredentials(given: unknown): NonNullable<S3ClientConfig['credentials']> {

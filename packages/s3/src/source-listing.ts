@@ -52,6 +52,21 @@ export async function* listObjects(
       if (filter === undefined || filter(object)) yield object;
     }
   }
+  if (last !== undefined || !prefix.startsWith('/')) return;
+  const meant = prefix.replace(/^\/+/, '');
+  const { objects } = await patiently(retryMs, signal, () =>
+    store.list({ bucket, prefix: meant, maxKeys: 1 }, signal),
+  );
+  if (objects.length > 0) throw slashed(name, bucket, prefix, meant);
+}
+
+/** A key may begin with a slash, and hardly one does: who writes a prefix as a path reads nothing, and would not know. */
+function slashed(stage: string, bucket: string, prefix: string, meant: string): S3Error {
+  return new S3Error(
+    'SW_S3_KEY_INVALID',
+    `No key begins with '${prefix}', and some begin with '${meant}': keys have no slash before them. Write prefix: '${meant}'.`,
+    { stage, bucket },
+  );
 }
 
 function outOfOrder(stage: string, bucket: string): S3Error {

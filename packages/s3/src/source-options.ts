@@ -11,6 +11,7 @@ import {
 } from '@streamweld/core/connector';
 import type { GunzipOptions } from '@streamweld/formats';
 import type { ListedObject } from './client.ts';
+import { checkPrefix } from './endpoint.ts';
 import { type CheckedReach, checkReach, REACH_OPTIONS, type ReachOptions } from './options.ts';
 
 /** An object by its key; with an etag, only that version of it. */
@@ -103,7 +104,8 @@ export function checkSourceOptions(
   const bucket = checkText('bucket', given.bucket);
   const { keys, filter, maxLineBytes } = given;
   const readAhead = checkOptions('readAhead', given.readAhead, ['maxObjects', 'maxBytes']);
-  const prefix = given.prefix === undefined || given.prefix === '' ? '' : checkText('prefix', given.prefix);
+  const prefix =
+    given.prefix === undefined || given.prefix === '' ? '' : checkPrefix(checkText('prefix', given.prefix));
   if (keys !== undefined) {
     checkKeys(keys);
     for (const other of ['prefix', 'filter'] as const) {

@@ -29,11 +29,38 @@ describe('checkReach', () => {
   });
 
   it.each([
+    { bucket: 'minio', endpoint: 'http://minio:9000' },
+    { bucket: 'data', endpoint: 'https://data.store.example', forcePathStyle: true },
+    { bucket: 's3', endpoint: 'https://store.example/s3/v1' },
+    { bucket: '127', endpoint: 'http://127.0.0.1:9000' },
+    { bucket: 'logs', endpoint: 'https://logs-2.s3.amazonaws.com' },
+    { bucket: 'arn:aws:s3:eu-west-1:1:accesspoint/logs', region: 'eu-west-1' },
+  ])('takes a store and a bucket of which neither is in the other: %o', (given) => {
+    expect(check(given).config).toMatchObject({ forcePathStyle: given.endpoint !== undefined });
+  });
+
+  it.each([
     [{ endpoint: 'localhost:9000' }, /^endpoint must be the URL of a store/],
     [{ endpoint: 'ftp://localhost' }, /^endpoint must be/],
     [{ endpoint: 'http://user:hush@localhost' }, /^endpoint must be/],
     [{ endpoint: 'http://localhost/?X-Amz-Signature=hush' }, /^endpoint must be/],
     [{ endpoint: 9000 }, /^endpoint must be/],
+    [
+      { bucket: 'hush', endpoint: 'https://hush.s3.amazonaws.com' },
+      /^endpoint must .* at the beginning of the host/,
+    ],
+    [
+      { bucket: 'hush', endpoint: 'https://hush.s3.eu-west-1.amazonaws.com', forcePathStyle: true },
+      /^endpoint must be the URL of the store without the bucket/,
+    ],
+    [{ bucket: 'hush', endpoint: 'https://hush.fra1.store.example' }, /forcePathStyle: true\.$/],
+    [{ bucket: 'hush', endpoint: 'http://localhost:9000/hush' }, /^endpoint must .* at the end of the path/],
+    [
+      { bucket: 'hush', endpoint: 'https://store.example/s3/hush/' },
+      /^endpoint must .* at the end of the path/,
+    ],
+    [{ bucket: 's3://hush' }, /^bucket must be the name of a bucket alone/],
+    [{ bucket: 'hush/2026/' }, /^bucket must be the name of a bucket alone/],
     [{ region: '' }, /^region must be/],
     [{ forcePathStyle: 'yes' }, /^forcePathStyle must be true or false/],
     [{ requestChecksumCalculation: 'NEVER' }, /^requestChecksumCalculation must be 'WHEN_SUPPORTED' or/],

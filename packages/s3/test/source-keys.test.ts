@@ -121,6 +121,23 @@ describeWithS3('Keys', (buckets) => {
     expect(failed.map(({ met }) => met)).toEqual([1, 1]);
   });
 
+  it.each(['listed', 'ready'] as const)(
+    'are not begun with a slash by mistake: where nothing begins so, and something does without it (%s)',
+    async (order) => {
+      const prefix = `${randomUUID()}/`;
+      await buckets().put(`${prefix}a`, 'a');
+      const { reach, bucket } = buckets();
+      const read = async (given: string): Promise<string[]> =>
+        (await reading(new S3Source({ ...reach, bucket, prefix: given, order }))).readAll();
+      await expect(read(`/${prefix}`)).rejects.toMatchObject({
+        code: 'SW_S3_KEY_INVALID',
+        message: expect.stringContaining(`prefix: '${prefix}'`),
+      });
+      // It may be a place for what is to come.
+      expect(await read(`/${randomUUID()}/`)).toEqual([]);
+    },
+  );
+
   it('are filtered by whoever says which', async () => {
     const prefix = `${randomUUID()}/`;
     for (const name of ['a.log', 'b.txt', 'c.log']) await buckets().put(prefix + name, name);
@@ -201,6 +218,15 @@ describe('Keys that no server at hand takes', () => {
     );
     await expect(run.readAll()).rejects.toMatchObject({ code: 'SW_S3_UNSUPPORTED' });
     expect(run.items).toEqual([]);
+  });
+
+  it('may begin with a slash', async () => {
+    await using scripted = await openScriptedStore(['/a/b', '/a/c']);
+    const options = { ...scripted.reach, bucket: 'bucket', prefix: '/a/' };
+    expect(await (await reading(new S3Source(options))).readAll()).toEqual(['/a/b', '/a/c']);
+    const none = await reading(new S3Source({ ...options, filter: () => false }));
+    expect(await none.readAll()).toEqual([]);
+    expect(scripted.pages).toBe(2);
   });
 
   it('that come in no order are refused where one position is to say what was read', async () => {
