@@ -27,4 +27,12 @@ export {
 export { type Json, positionFromJson, positionToJson } from './position-json.ts';
 export { installRuntime, type Runtime, runtime } from './runtime.ts';
 export type { Accepted, Batching, DeferredReceipt, Sink, SinkContext, WriteContext } from './sink.ts';
-export type { Awaitable, Positioned, Processor, Source, SourceContext } from './source.ts';
+export type {
+  Awaitable,
+  ConcurrentProcessor,
+  Positioned,
+  ProcessContext,
+  Processor,
+  Source,
+  SourceContext,
+} from './source.ts';

@@ -19,7 +19,9 @@ export type { FailureCount } from './failure-log.ts';
 export type { Operation, OperationEnd, OperationObserver, Watchable } from './observe.ts';
 export { Flow, from, type SourceLikeOrFlow } from './flow/flow.ts';
 export type { BatchOptions } from './flow/batch.ts';
-export type { AsyncOptions, MapOptions, OnRefused } from './flow/item-stage.ts';
+export type { AsyncOptions, MapOptions } from './flow/item-stage.ts';
+export type { OnRefused } from './flow/refused.ts';
+export type { ThroughOptions } from './flow/through-many.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema, ValidateOptions } from './flow/validate.ts';
 
 // When a write fails
@@ -74,8 +76,10 @@ export {
 } from './builtin/sinks.ts';
 export type {
   Awaitable,
+  ConcurrentProcessor,
   NodeReadableLike,
   Positioned,
+  ProcessContext,
   Processor,
   Source,
   SourceContext,

@@ -124,3 +124,30 @@ export interface Processor<I, O> {
   holdsBack?(): boolean;
   close?(reason?: unknown): Awaitable<void>;
 }
+
+/** What a processor that works on several batches at once is given with each. */
+export interface ProcessContext {
+  /** Aborts when nobody waits for the answer any more: the run was aborted, or a stage after this one has enough. */
+  readonly signal: AbortSignal;
+  /**
+   * The item at this index of the batch is given up, for this error: what becomes of it, the option `onError` of `through`
+   * says. The answer is what became of the others. Called before `process` has settled.
+   */
+  refuse(index: number, error: unknown): void;
+}
+
+/**
+ * A stage that works on several batches at once, each for itself. A batch is done when what it became is, so nothing of it
+ * is held back. `through` shares out what it pulls, and hands results on in the order of the batches, or as they come.
+ */
+export interface ConcurrentProcessor<I, O> {
+  readonly name?: string | undefined;
+  /** How many batches it works on at once. */
+  readonly concurrency: number;
+  /** The most items in a batch. Default: the items that one pull answered are shared out to all calls. */
+  readonly maxItems?: number | undefined;
+  /** Never called with more than `concurrency` of its answers outstanding. If it rejects, the run fails. */
+  process(batch: readonly I[], context: ProcessContext): Awaitable<readonly O[]>;
+  /** Called once, last. What it still works on is wanted by nobody. */
+  close?(reason?: unknown): Awaitable<void>;
+}

@@ -7,8 +7,15 @@
 import { isThenable } from '../deferred.ts';
 import type { Parcel } from '../delivery/parcel.ts';
 import { OptionError, StreamWeldError, suppress } from '../errors.ts';
-import { checkCount, checkDuration, checkFunction, checkOneOf, checkOptions } from '../options.ts';
-import type { Awaitable, Processor, SourceLike } from '../source.ts';
+import {
+  checkBoolean,
+  checkCount,
+  checkDuration,
+  checkFunction,
+  checkOneOf,
+  checkOptions,
+} from '../options.ts';
+import type { Awaitable, ConcurrentProcessor, Processor, SourceLike } from '../source.ts';
 import { BatchStage, type BatchOptions } from './batch.ts';
 import { FlatMapStage } from './flat-map.ts';
 import { type AsyncOptions, FilterStage, type MapOptions, MapStage, TapStage } from './item-stage.ts';
@@ -18,6 +25,7 @@ import type { FlowRun, Stage } from './stage.ts';
 import { DropStage, TakeStage } from './take-drop.ts';
 import { ThrottleStage } from './throttle.ts';
 import { ThroughStage } from './through.ts';
+import { ThroughManyStage, type ThroughOptions } from './through-many.ts';
 import { toSource } from './to-source.ts';
 import { type StandardSchema, type ValidateOptions, ValidateStage } from './validate.ts';
 
@@ -117,17 +125,30 @@ export class Flow<T> implements AsyncIterable<T> {
     return this.#then((input, run) => new BatchStage(input, run, size, withinMs));
   }
 
-  /** A stage of your own. Give a factory, and every run gets a fresh one. */
-  through<U>(processor: Processor<T, U> | (() => Processor<T, U>)): Flow<U> {
-    if (typeof processor !== 'function' && typeof processor?.process !== 'function') {
+  /**
+   * A stage of your own. Give a factory, and every run gets a fresh one. One that names its `concurrency` works on several
+   * batches at once; the options are for such a one.
+   */
+  through<U>(
+    processor: ConcurrentProcessor<T, U> | (() => ConcurrentProcessor<T, U>),
+    options?: ThroughOptions,
+  ): Flow<U>;
+  through<U>(processor: Processor<T, U> | (() => Processor<T, U>)): Flow<U>;
+  through<U>(processor: AnyProcessor<T, U> | (() => AnyProcessor<T, U>), options?: ThroughOptions): Flow<U> {
+    if (typeof processor !== 'function') checkProcessor(processor);
+    const checked = checkOptions('through', options, ['ordered', 'onError']);
+    if (checked.ordered !== undefined) checkBoolean('through.ordered', checked.ordered);
+    checkOneOf('through.onError', checked.onError ?? 'fail', ON_REFUSED);
+    return this.#then((input, run) => {
+      const made = typeof processor === 'function' ? processor() : processor;
+      checkProcessor(made);
+      if ('concurrency' in made) return new ThroughManyStage(input, run, made, checked);
+      if (options === undefined) return new ThroughStage(input, run, made);
       throw new StreamWeldError(
         'SW_OPTION_INVALID',
-        'through needs a Processor (an object with process), or a function that makes one.',
+        'The options of through are for a processor that works on several batches at once: give it a concurrency, or leave them out.',
       );
-    }
-    return this.#then(
-      (input, run) => new ThroughStage(input, run, typeof processor === 'function' ? processor() : processor),
-    );
+    });
   }
 
   /** Items of this flow and others as they come; each keeps its own order and positions. */
@@ -196,6 +217,26 @@ export class Flow<T> implements AsyncIterable<T> {
     } finally {
       await closeStages(run, failure);
     }
+  }
+}
+
+type AnyProcessor<I, O> = Processor<I, O> | ConcurrentProcessor<I, O>;
+
+function checkProcessor(processor: AnyProcessor<never, unknown>): void {
+  if (typeof processor?.process !== 'function') {
+    throw new StreamWeldError(
+      'SW_OPTION_INVALID',
+      'through needs a Processor (an object with process), or a function that makes one.',
+    );
+  }
+  if (!('concurrency' in processor)) return;
+  checkCount('processor.concurrency', processor.concurrency);
+  if (processor.maxItems !== undefined) checkCount('processor.maxItems', processor.maxItems);
+  if ('flush' in processor || 'holdsBack' in processor) {
+    throw new StreamWeldError(
+      'SW_OPTION_INVALID',
+      'A processor that works on several batches at once holds nothing back. Leave out flush and holdsBack, or concurrency.',
+    );
   }
 }
 

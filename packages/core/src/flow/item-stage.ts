@@ -4,12 +4,10 @@
  */
 
 import { isThenable } from '../deferred.ts';
-import { claimAt } from '../delivery/place.ts';
-import { StreamWeldError } from '../errors.ts';
-import { FailureLog } from '../failure-log.ts';
 import type { Parcel } from '../delivery/parcel.ts';
 import type { Awaitable } from '../source.ts';
 import { AsyncWindow } from './async-window.ts';
+import { checkLetters, giveUp, type OnRefused } from './refused.ts';
 import { type FlowRun, Stage } from './stage.ts';
 
 export interface AsyncOptions {
@@ -18,9 +16,6 @@ export interface AsyncOptions {
   /** `false`: results go on as they come. Default `true`. */
   readonly ordered?: boolean | undefined;
 }
-
-/** What becomes of an item that an operator cannot use. */
-export type OnRefused = 'fail' | 'drop' | 'deadLetter';
 
 export interface MapOptions extends AsyncOptions {
   /**
@@ -67,13 +62,7 @@ export abstract class ItemStage<I, O> extends Stage<O> {
   ) {
     super(name, [input as Stage<unknown>], run);
     this.onRefused = onRefused;
-    if (onRefused === 'deadLetter' && run.deadLetter === undefined) {
-      throw new StreamWeldError(
-        'SW_DEAD_LETTER_MISSING',
-        `'${name}' sends items to the dead letter, and there is none. Give the pipeline one with deadLetter(sink), or choose 'fail' or 'drop'.`,
-        { stage: name },
-      );
-    }
+    checkLetters(name, onRefused, run);
     this.isOrdered = options.ordered ?? true;
     this.#input = input;
     this.#options = options;
@@ -195,13 +184,7 @@ export abstract class ItemStage<I, O> extends Stage<O> {
   /** The run goes on without this item of the parcel that the loop is in. */
   protected refuse(at: number, error: unknown): void {
     if (this.#hasLeft) return;
-    if (error !== undefined) {
-      this.failures ??= new FailureLog();
-      this.failures.note(error);
-    }
-    const parcel = this.#parcel as Parcel<I>;
-    if (this.onRefused === 'drop') this.#run.dropped(1);
-    else this.#run.deadLetter?.put(parcel.items[at], error, this.name, claimAt(parcel.listParts(), at));
+    giveUp(this, this.onRefused, this.#run, this.#parcel as Parcel<I>, at, error);
   }
 
   async #pullWindow(demand: number): Promise<Parcel<O> | undefined> {

@@ -2,7 +2,8 @@
 
 import { isThenable } from '../deferred.ts';
 import { StreamWeldError } from '../errors.ts';
-import { type AsyncOptions, ItemStage, type OnRefused, type Suspended } from './item-stage.ts';
+import { type AsyncOptions, ItemStage, type Suspended } from './item-stage.ts';
+import type { OnRefused } from './refused.ts';
 import type { FlowRun, Stage } from './stage.ts';
 
 /** What a validation library offers under `~standard` (version 1 of the specification). */

@@ -12,6 +12,7 @@ import {
   from,
   generate,
   print,
+  type ProcessContext,
   range,
   repeat,
   type RunReport,
@@ -77,6 +78,17 @@ test('operators carry the type on', () => {
   expectTypeOf(
     flow.through({ process: (batch: readonly Order[]) => batch.map((order) => order.id) }),
   ).toEqualTypeOf<Flow<number>>();
+  expectTypeOf(
+    flow.through({
+      concurrency: 2,
+      process: (batch: readonly Order[], { refuse }: ProcessContext) => {
+        refuse(0, new Error('none'));
+        return batch.map((order) => order.id);
+      },
+    }),
+  ).toEqualTypeOf<Flow<number>>();
+  // @ts-expect-error Nor does what becomes of refused items.
+  flow.through({ concurrency: 2, process: (batch: readonly Order[]) => batch }, { onError: 'skip' });
   // @ts-expect-error There is no such property.
   flow.map((order) => order.nonsense);
   // @ts-expect-error A batch size is a number.
