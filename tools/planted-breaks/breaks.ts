@@ -126,9 +126,8 @@ const OF_CORE: readonly Break[] = [
   {
     name: 'the late answer of a write that was given up counts',
     file: 'task/sink-task.ts',
-    find: '    if (write.isOver) return;\n    const { parcel } = write;\n    this.#answered(write);\n    if (job === undefined) this.#vacate(parcel);\n    this.written',
-    replace:
-      '    const { parcel } = write;\n    this.#answered(write);\n    if (job === undefined) this.#vacate(parcel);\n    this.written',
+    find: '    if (write.isOver) return;\n    const { parcel } = write;\n    this.#answered(write);\n    write.observed?.({ items',
+    replace: '    const { parcel } = write;\n    this.#answered(write);\n    write.observed?.({ items',
     tests: POLICY,
   },
   {
@@ -356,8 +355,8 @@ const OF_CORE: readonly Break[] = [
     name: 'what moved last is not committed',
     rule: 'S8',
     file: 'delivery/committer.ts',
-    find: 'if (moved.size > 0) await this.#commit(moved);',
-    replace: '',
+    find: '    if (moved.size === 0) return;\n    await this.#commit(moved);\n',
+    replace: '    if (moved.size === 0) return;\n',
     tests: ['rules/every-end.test.ts'],
   },
   {
