@@ -16,9 +16,11 @@ import { hasCode } from './errors.ts';
 
 export class SdkUploads {
   readonly #requests: Requests;
+  readonly #stage: string;
 
-  constructor(requests: Requests) {
+  constructor(requests: Requests, stage: string) {
     this.#requests = requests;
+    this.#stage = stage;
   }
 
   async create(request: ObjectPlace & ObjectAttributes, signal: AbortSignal): Promise<Upload> {
@@ -29,7 +31,7 @@ export class SdkUploads {
       ...attributesOf(request),
       ChecksumAlgorithm: await this.#requests.checksum(),
     });
-    const translation = { action: 'begin an upload', bucket, key };
+    const translation = { stage: this.#stage, action: 'begin an upload', bucket, key };
     const { UploadId } = await this.#requests.send(translation, signal, command);
     if (UploadId === undefined) throw makeS3Error(INCOMPLETE_ANSWER, translation);
     return { bucket, key, uploadId: UploadId };
@@ -49,7 +51,7 @@ export class SdkUploads {
       Body: body,
       ChecksumAlgorithm: await this.#requests.checksum(),
     });
-    const translation = { action: `upload part ${number} of an object`, bucket, key };
+    const translation = { stage: this.#stage, action: `upload part ${number} of an object`, bucket, key };
     const answer = await this.#requests.send(translation, signal, command, { bytes: body.byteLength });
     return { number, etag: etagOf(answer, translation), receipt: answer.ChecksumCRC32 };
   }
@@ -75,14 +77,15 @@ export class SdkUploads {
       ...conditionOf(condition),
     });
     const isNew = condition.ifNoneMatch !== undefined;
-    const translation = { action: 'complete an upload', bucket, key, isNew };
+    const translation = { stage: this.#stage, action: 'complete an upload', bucket, key, isNew };
     return etagOf(await this.#requests.send(translation, signal, command), translation);
   }
 
   async abort({ bucket, key, uploadId }: Upload, signal: AbortSignal): Promise<void> {
     const command = new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: uploadId });
+    const translation = { stage: this.#stage, action: 'abort an upload', bucket, key };
     try {
-      await this.#requests.send({ action: 'abort an upload', bucket, key }, signal, command);
+      await this.#requests.send(translation, signal, command);
     } catch (error) {
       if (!hasCode(error, 'SW_S3_UPLOAD_MISSING')) throw error;
     }
@@ -93,7 +96,7 @@ export class SdkUploads {
     signal: AbortSignal,
   ): Promise<readonly Upload[]> {
     const found: Upload[] = [];
-    const translation = { action: 'list uploads', bucket };
+    const translation = { stage: this.#stage, action: 'list uploads', bucket };
     let markers: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } = {};
     for (;;) {
       const command: ListMultipartUploadsCommand = new ListMultipartUploadsCommand({

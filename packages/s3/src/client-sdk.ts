@@ -44,6 +44,8 @@ import { INCOMPLETE_ANSWER, NO_RANGES, verdictOf } from './error-verdicts.ts';
 import { hasCode } from './errors.ts';
 
 export interface SdkStoreOptions {
+  /** The name of the source or sink that asks: its errors say it. */
+  readonly stage: string;
   readonly requestTimeoutMs: number;
   /** How long nothing of a body may come while it is waited for. */
   readonly stallMs: number;
@@ -57,14 +59,16 @@ const DELETED_AT_ONCE = 1000;
 export class SdkStore implements S3Store {
   readonly #client: S3Client;
   readonly #options: SdkStoreOptions;
+  readonly #stage: string;
   readonly #requests: Requests;
   readonly #uploads: SdkUploads;
 
   constructor(client: S3Client, options: SdkStoreOptions) {
     this.#client = client;
     this.#options = options;
+    this.#stage = options.stage;
     this.#requests = new Requests(client, options);
-    this.#uploads = new SdkUploads(this.#requests);
+    this.#uploads = new SdkUploads(this.#requests, options.stage);
   }
 
   async list(request: ListRequest, signal: AbortSignal): Promise<ListPage> {
@@ -78,7 +82,7 @@ export class SdkStore implements S3Store {
       ContinuationToken: token,
       MaxKeys: maxKeys,
     });
-    const translation = { action: 'list objects', bucket };
+    const translation = { stage: this.#stage, action: 'list objects', bucket };
     const answer = await this.#requests.send(translation, signal, command);
     if (!isListing(answer, answer.Contents)) throw makeS3Error(INCOMPLETE_ANSWER, translation);
     const decode = decoderOf(answer.EncodingType);
@@ -97,7 +101,7 @@ export class SdkStore implements S3Store {
 
   async head({ bucket, key }: ObjectPlace, signal: AbortSignal): Promise<ObjectFacts | undefined> {
     const command = new HeadObjectCommand({ Bucket: bucket, Key: key });
-    const translation = { action: 'look at an object', bucket, key };
+    const translation = { stage: this.#stage, action: 'look at an object', bucket, key };
     try {
       const answer = await this.#requests.send(translation, signal, command);
       return factsOf(answer, etagOf(answer, translation));
@@ -109,7 +113,7 @@ export class SdkStore implements S3Store {
 
   async get(request: GetRequest, signal: AbortSignal): Promise<ObjectBody> {
     const { bucket, key, from = 0, to, ifMatch } = request;
-    const translation = { action: 'read an object', bucket, key };
+    const translation = { stage: this.#stage, action: 'read an object', bucket, key };
     const command = new GetObjectCommand({
       Bucket: bucket,
       Key: key,
@@ -151,7 +155,7 @@ export class SdkStore implements S3Store {
       ...conditionOf(request),
     });
     const isNew = request.ifNoneMatch !== undefined;
-    const translation = { action: 'write an object', bucket, key, isNew };
+    const translation = { stage: this.#stage, action: 'write an object', bucket, key, isNew };
     const answer = await this.#requests.send(translation, signal, command, { bytes: body.byteLength });
     return etagOf(answer, translation);
   }
@@ -195,26 +199,27 @@ export class SdkStore implements S3Store {
 
   async #deleteOne(bucket: string, key: string, signal: AbortSignal): Promise<void> {
     const command = new DeleteObjectCommand({ Bucket: bucket, Key: key });
+    const translation = { stage: this.#stage, action: 'delete an object', bucket, key };
     try {
-      await this.#requests.send({ action: 'delete an object', bucket, key }, signal, command);
+      await this.#requests.send(translation, signal, command);
     } catch (error) {
       if (!hasCode(error, 'SW_S3_OBJECT_MISSING')) throw error;
     }
   }
 
   async #deleteAtOnce(bucket: string, keys: readonly string[], signal: AbortSignal): Promise<void> {
-    const action = 'delete objects';
+    const translation = { stage: this.#stage, action: 'delete objects', bucket };
     const command = new DeleteObjectsCommand({
       Bucket: bucket,
       Delete: { Quiet: true, Objects: keys.map((Key) => ({ Key })) },
     });
-    const { Errors = [] } = await this.#requests.send({ action, bucket }, signal, command);
+    const { Errors = [] } = await this.#requests.send(translation, signal, command);
     const failed = Errors.find(({ Code }) => Code !== 'NoSuchKey');
     if (failed === undefined) return;
     const { Code = '', Key } = failed;
     throw makeS3Error(
       verdictOf(Code),
-      { action, bucket, key: Key },
+      { ...translation, key: Key },
       { s3Error: isName(Code) ? Code : undefined },
     );
   }
@@ -229,7 +234,8 @@ export class SdkStore implements S3Store {
       Key: key,
       Tagging: { TagSet: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })) },
     });
-    await this.#requests.send({ action: 'tag an object', bucket, key }, signal, command);
+    const translation = { stage: this.#stage, action: 'tag an object', bucket, key };
+    await this.#requests.send(translation, signal, command);
   }
 
   close(): void {

@@ -20,6 +20,8 @@ import {
 import { S3Error } from './errors.ts';
 
 export interface Translation {
+  /** The name of the source or sink that asked. */
+  readonly stage?: string | undefined;
   /** What was being done, for the sentence `Could not …`. */
   readonly action: string;
   readonly bucket?: string | undefined;
@@ -40,6 +42,7 @@ interface Thrown {
 }
 
 export function toS3Error(error: unknown, translation: Translation): StreamWeldError {
+  if (error instanceof S3Error) return error.at(translation.stage);
   if (isStreamWeldError(error)) return error;
   const { status, s3Error } = fieldsOf(error);
   const { verdict, cause } = judge(error, translation, status, s3Error);
@@ -48,7 +51,7 @@ export function toS3Error(error: unknown, translation: Translation): StreamWeldE
 
 export function makeS3Error(
   { code, isTransient, words }: Verdict,
-  { action, bucket, key }: Translation,
+  { stage, action, bucket, key }: Translation,
   told: { s3Error?: string | undefined; status?: number | undefined; cause?: unknown } = {},
 ): S3Error {
   const { s3Error, status, cause } = told;
@@ -60,7 +63,7 @@ export function makeS3Error(
   ];
   const where = places.filter(Boolean).join(', ');
   const message = `Could not ${action}: ${words}${where === '' ? '' : ` (${where})`}.`;
-  const details = { bucket, key, s3Error, status, isTransient };
+  const details = { stage, bucket, key, s3Error, status, isTransient };
   return new S3Error(code, message, cause === undefined ? details : { ...details, cause });
 }
 

@@ -64,14 +64,19 @@ export class S3Error extends StreamWeldError {
 
   /** The same, which also says how long it was tried. */
   after(attempts: number, ms: number): S3Error {
-    const { code, message, stage, bucket, key, s3Error, status, cause } = this;
-    const details = { stage, bucket, key, s3Error, status, isTransient: this.isTransient };
     const tried = `It was tried ${attempts} times, for ${Math.round(ms / 1000)} s.`;
-    return new S3Error(
-      code as S3ErrorCode,
-      `${message} ${tried}`,
-      cause === undefined ? details : { ...details, cause },
-    );
+    return this.#copy(`${this.message} ${tried}`, this.stage);
+  }
+
+  /** The same, which also says of which source or sink it is; one that says it is itself. */
+  at(stage: string | undefined): S3Error {
+    return stage === undefined || this.stage !== undefined ? this : this.#copy(this.message, stage);
+  }
+
+  #copy(message: string, stage: string | undefined): S3Error {
+    const { code, bucket, key, s3Error, status, isTransient, cause } = this;
+    const details = { stage, bucket, key, s3Error, status, isTransient };
+    return new S3Error(code as S3ErrorCode, message, cause === undefined ? details : { ...details, cause });
   }
 }
 

@@ -25,9 +25,9 @@ const DIGITS = 10;
 const LONGEST_KEY = 1024;
 
 /** @throws OptionError */
-export function makeKeyRule(key: S3Key, hasBy: boolean): (part: S3Part) => string {
+export function makeKeyRule(key: S3Key, hasBy: boolean, stage: string): (part: S3Part) => string {
   const make = typeof key === 'function' ? key : parseTemplate(key, hasBy);
-  return (part) => checkKey(make(part));
+  return (part) => checkKey(make(part), stage);
 }
 
 function parseTemplate(template: string, hasBy: boolean): (part: S3Part) => string {
@@ -57,7 +57,7 @@ function parseTemplate(template: string, hasBy: boolean): (part: S3Part) => stri
       .join('');
 }
 
-function checkKey(key: unknown): string {
+function checkKey(key: unknown, stage: string): string {
   const bytes = typeof key === 'string' ? Buffer.byteLength(key) : 0;
   // What is half a character would become another key.
   if (typeof key === 'string' && bytes > 0 && bytes <= LONGEST_KEY && !/\p{Surrogate}/u.test(key)) return key;
@@ -65,5 +65,6 @@ function checkKey(key: unknown): string {
   throw new S3Error(
     'SW_S3_KEY_INVALID',
     `The key of an object ${what ?? (bytes > LONGEST_KEY ? `has ${bytes} bytes` : 'holds half a character')}: it is text of 1 to ${LONGEST_KEY} bytes. Look at key, and at what by answers.`,
+    { stage },
   );
 }

@@ -134,10 +134,11 @@ export function checkSinkOptions<T>(options: S3SinkOptions<T>): CheckedSinkOptio
     );
   }
   const identity = typeof key === 'string' ? key : given.name;
+  const reach = checkReach(given, typeof key === 'string' ? `${bucket}/${key}` : bucket);
   return {
-    reach: checkReach(given, typeof key === 'string' ? `${bucket}/${key}` : bucket),
+    reach,
     bucket,
-    makeKey: makeKeyRule(key, by !== undefined),
+    makeKey: makeKeyRule(key, by !== undefined, reach.name),
     format,
     by,
     isZipped:

@@ -113,7 +113,10 @@ export class RollingWay<T> implements WayOfWriting<T> {
         const appended = object.append(piece.items, piece.chunks);
         this.#finishIfFull(object);
         // How large gzip is, is known only then.
-        return appended.then(() => this.#finishIfFull(object));
+        const full = appended.then(() => this.#finishIfFull(object));
+        // Nobody waits for it where a later piece finds no key.
+        ignoreRejection(full);
+        return full;
       });
       await Promise.all(taken);
     } catch (error) {

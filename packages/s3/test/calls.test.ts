@@ -15,7 +15,12 @@ describe('A request of a store', () => {
     let answer: (with_: object) => void = () => {};
     const send = (): Promise<object> => new Promise((resolve) => (answer = resolve));
     const client = { send, destroy() {}, config: {} } as never as S3Client;
-    const store = new SdkStore(client, { requestTimeoutMs: 1000, stallMs: 5000, isOwn: false });
+    const store = new SdkStore(client, {
+      stage: 'a test',
+      requestTimeoutMs: 1000,
+      stallMs: 5000,
+      isOwn: false,
+    });
     return { store, answer: (with_) => answer(with_) };
   }
 
