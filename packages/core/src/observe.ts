@@ -33,6 +33,8 @@ export interface Watchable {
   observe(observer: OperationObserver): () => void;
   /** Dispatchers that it passes items on to, by the id of the stage or subscription that does. */
   behind(): ReadonlyMap<string, Watchable>;
+  /** Resolves when it has ended, where it has an end that can be waited for. */
+  ended?(): Promise<void>;
 }
 
 /** The observers of one run or dispatcher. */

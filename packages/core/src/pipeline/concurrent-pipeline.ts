@@ -2,6 +2,7 @@
 
 import type { CheckpointStore } from '../checkpoint.ts';
 import type { CommitPolicy } from '../delivery/committer.ts';
+import { Deferred } from '../deferred.ts';
 import { OptionError, StreamWeldError } from '../errors.ts';
 import { type Flow, from, type SourceLikeOrFlow } from '../flow/flow.ts';
 import { toSink } from '../flow/to-sink.ts';
@@ -51,6 +52,7 @@ export class ConcurrentPipeline<T> implements Watchable {
   #run: Run<T> | undefined;
   #draining: Promise<RunReport> | undefined;
   #aborting: Promise<void> | undefined;
+  #ended: Deferred | undefined;
 
   /** @throws StreamWeldError SW_SOURCE_INVALID or SW_SINK_INVALID for what cannot be one. */
   constructor(source: SourceLikeOrFlow<T>, sink: SinkLike<T>) {
@@ -204,6 +206,7 @@ export class ConcurrentPipeline<T> implements Watchable {
     // Known before it begins: whatever it opens may already drain, pause or abort it.
     this.#run = run;
     run.start(checked);
+    if (this.#ended !== undefined) void run.result.then(this.#ended.resolve, this.#ended.resolve);
     return run.result;
   }
 
@@ -270,6 +273,13 @@ export class ConcurrentPipeline<T> implements Watchable {
   /** Is told of each pull and each write from now on, before or while it runs. @returns what ends it */
   observe(observer: OperationObserver): () => void {
     return this.#observers.add(checkFunction('observe', observer));
+  }
+
+  /** Resolves when the run has ended, well or not. It may be asked before it runs. */
+  ended(): Promise<void> {
+    if (this.#run !== undefined) return this.#run.result.then(noReport, noReport);
+    this.#ended ??= new Deferred();
+    return this.#ended.promise;
   }
 
   /** The dispatcher that it feeds, if it does, by the id of its sink. */

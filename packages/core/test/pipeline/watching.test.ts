@@ -371,6 +371,29 @@ describe('ConcurrentPipeline.observe', () => {
   });
 });
 
+describe('ConcurrentPipeline.ended', () => {
+  it('resolves when the run has ended, before whoever runs it goes on', async () => {
+    const order: string[] = [];
+    const pipeline = new ConcurrentPipeline(from([1]), () => {});
+    void pipeline.ended().then(() => order.push(`ended ${pipeline.state}`));
+    const run = pipeline.run().then(() => order.push('run'));
+    void pipeline.ended().then(() => order.push('asked while it runs'));
+    await time().run(run);
+    await pipeline.ended();
+    expect(order).toEqual(['ended done', 'asked while it runs', 'run']);
+  });
+
+  it('resolves where the run fails, and leaves the failure to whoever runs it', async () => {
+    const pipeline = new ConcurrentPipeline(from([1]), () => {
+      throw new Error('no');
+    });
+    const ended = pipeline.ended();
+    await expect(time().run(started(pipeline))).rejects.toThrow();
+    await ended;
+    await pipeline.ended();
+  });
+});
+
 describe('Dispatcher: what is behind a pipeline', () => {
   it('is found by the id of its sink, through every level, and its writes are observed', async () => {
     const inner = new DispatchedPipelineBuilder<number>({ name: 'inner' }).demand();
