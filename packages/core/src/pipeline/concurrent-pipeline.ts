@@ -206,7 +206,8 @@ export class ConcurrentPipeline<T> implements Watchable {
     // Known before it begins: whatever it opens may already drain, pause or abort it.
     this.#run = run;
     run.start(checked);
-    if (this.#ended !== undefined) void run.result.then(this.#ended.resolve, this.#ended.resolve);
+    const ended = (): void => this.#ended?.resolve();
+    if (this.#ended !== undefined) void run.result.then(ended, ended);
     return run.result;
   }
 
