@@ -1,0 +1,77 @@
+/** How long calls took, of about the last ten seconds: counted in classes, so that a million calls take no more room than ten. */
+
+export interface Latency {
+  /** Calls that ended. */
+  readonly count: number;
+  /** Half of them took no longer than this, in milliseconds; the others likewise. Good to a twelfth. */
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+const CLASSES_PER_OCTAVE = 8;
+/** From a microsecond up to twelve days. */
+const CLASSES = 40 * CLASSES_PER_OCTAVE;
+const HALF_MS = 5000;
+
+export class LatencyWindow {
+  #recent = new Uint32Array(CLASSES);
+  #before = new Uint32Array(CLASSES);
+  #recentMax = 0;
+  #beforeMax = 0;
+  #since = 0;
+
+  /** @param now on the clock that `summary` is asked by. */
+  add(ms: number, now: number): void {
+    this.#turn(now);
+    const at = classOf(ms);
+    this.#recent[at] = (this.#recent[at] ?? 0) + 1;
+    if (ms > this.#recentMax) this.#recentMax = ms;
+  }
+
+  /** Nothing, where no call ended lately. */
+  summary(now: number): Latency | undefined {
+    this.#turn(now);
+    let count = 0;
+    for (let at = 0; at < CLASSES; at++) count += this.#countAt(at);
+    if (count === 0) return undefined;
+    const maxMs = Math.max(this.#recentMax, this.#beforeMax);
+    const within = (share: number): number => Math.min(maxMs, this.#quantile(Math.ceil(count * share)));
+    return { count, p50Ms: within(0.5), p95Ms: within(0.95), p99Ms: within(0.99), maxMs };
+  }
+
+  #countAt(at: number): number {
+    return (this.#recent[at] ?? 0) + (this.#before[at] ?? 0);
+  }
+
+  #quantile(rank: number): number {
+    let seen = 0;
+    for (let at = 0; at < CLASSES; at++) {
+      seen += this.#countAt(at);
+      if (seen >= rank) return boundOf(at);
+    }
+    return boundOf(CLASSES - 1);
+  }
+
+  #turn(now: number): void {
+    const halves = Math.floor((now - this.#since) / HALF_MS);
+    if (halves < 1) return;
+    this.#since += halves * HALF_MS;
+    const emptied = this.#before.fill(0);
+    this.#before = halves === 1 ? this.#recent : emptied;
+    this.#beforeMax = halves === 1 ? this.#recentMax : 0;
+    this.#recent = halves === 1 ? emptied : this.#recent.fill(0);
+    this.#recentMax = 0;
+  }
+}
+
+function classOf(ms: number): number {
+  if (ms <= 0.001) return 0;
+  return Math.min(CLASSES - 1, Math.ceil(Math.log2(ms * 1000) * CLASSES_PER_OCTAVE));
+}
+
+/** The longest that falls into a class, in milliseconds. */
+function boundOf(at: number): number {
+  return 2 ** (at / CLASSES_PER_OCTAVE) / 1000;
+}

@@ -1,0 +1,169 @@
+/** Follows one pipeline or dispatcher: from looks at it, several times a second, to a sample now and then. */
+
+import type { ConcurrentPipeline, Watchable } from '@streamweld/core';
+import { runtime } from '@streamweld/core/connector';
+import { findBottleneck } from './bottleneck.ts';
+import { type Look, lookAt, type StageLook } from './graph.ts';
+import { History } from './history.ts';
+import { LatencyWindow } from './latency.ts';
+import type { LaneSample, Sample, StageSample } from './sample.ts';
+import { type Spent, StageTrack } from './stage-track.ts';
+
+/** States in which time counts for shares and averages. */
+const MOVING: readonly string[] = ['running', 'draining', 'open'];
+const LANES_MS = 1000;
+
+export class Tracker {
+  readonly target: Watchable;
+  readonly id: string;
+  readonly history: History;
+  readonly #stages = new Map<string, StageTrack>();
+  #latencies = new Map<string, LatencyWindow>();
+  readonly #lanes = new Map<string, { position: unknown; at: number }>();
+  #lanesSeen: readonly LaneSample[] = [];
+  #lanesAt = Number.NEGATIVE_INFINITY;
+  #look: Look | undefined;
+  #at = 0;
+  #unobserve: (() => void)[] = [];
+  latest: Sample | undefined;
+
+  constructor(target: Watchable, id: string, points: number) {
+    this.target = target;
+    this.id = id;
+    this.history = new History(points);
+  }
+
+  get isOver(): boolean {
+    return this.#look?.state === 'done' || this.#look?.state === 'closed';
+  }
+
+  /** Looks once. What it costs is a snapshot. */
+  look(): void {
+    const now = runtime.now();
+    const before = this.#look;
+    const look = lookAt(this.target);
+    const ms = before === undefined ? 0 : now - this.#at;
+    const isMoving = before !== undefined && MOVING.includes(before.state) && MOVING.includes(look.state);
+    const buffers = new Map(look.edges.map(({ to, buffer }) => [to, buffer]));
+    for (const stage of look.stages)
+      this.#trackOf(stage.id).look(stage, buffers.get(stage.id), now, ms, isMoving);
+    this.#look = look;
+    this.#at = now;
+  }
+
+  /** A last look, and what all of them come to. @param loop see Sample.loop */
+  sample(loop: number | undefined): Sample {
+    this.look();
+    const now = this.#at;
+    const look = this.#look as Look;
+    for (const stage of look.stages) this.#trackOf(stage.id).turn(now);
+    this.#lookAtLanes(look, now);
+    const spent = (stage: StageLook): Spent => this.#trackOf(stage.id).lately;
+    const stages = look.stages.map((stage) => this.#sampleStage(stage, look, now));
+    const sink = stages.find(({ kind }) => kind === 'sink' || kind === 'dispatcher');
+    const sample: Sample = {
+      ...look,
+      id: this.id,
+      atMs: now,
+      isOver: this.isOver,
+      rate: sink?.rate ?? { now: 0, average: 0 },
+      stages,
+      lanes: this.#lanesSeen,
+      loop,
+      bottleneck: findBottleneck({ ...look, spent, loop }),
+    };
+    this.latest = sample;
+    this.history.add(now, valuesOf(sample));
+    return sample;
+  }
+
+  /** Measures how long pulls and writes take, until it is told to stop. */
+  measure(): void {
+    if (this.#unobserve.length > 0) return;
+    this.#latencies = new Map();
+    this.#observe(this.target, '');
+  }
+
+  stopMeasuring(): void {
+    for (const unobserve of this.#unobserve) unobserve();
+    this.#unobserve = [];
+    // Calls that are outstanding still note their end in the one that is forgotten.
+    this.#latencies = new Map();
+  }
+
+  #observe(target: Watchable, prefix: string): void {
+    this.#unobserve.push(
+      target.observe(({ id }) => {
+        const latency = this.#latencyOf(prefix + id);
+        const since = runtime.now();
+        return () => {
+          const now = runtime.now();
+          latency.add(now - since, now);
+        };
+      }),
+    );
+    for (const [id, inner] of target.behind()) this.#observe(inner, `${prefix}${id}/`);
+  }
+
+  #latencyOf(id: string): LatencyWindow {
+    let latency = this.#latencies.get(id);
+    if (latency === undefined) this.#latencies.set(id, (latency = new LatencyWindow()));
+    return latency;
+  }
+
+  #trackOf(id: string): StageTrack {
+    let track = this.#stages.get(id);
+    if (track === undefined) this.#stages.set(id, (track = new StageTrack()));
+    return track;
+  }
+
+  #sampleStage(stage: StageLook, look: Look, now: number): StageSample {
+    const track = this.#trackOf(stage.id);
+    return {
+      ...stage,
+      itemsIn: itemsInto(stage, look),
+      rate: track.rate(now),
+      shares: track.shares,
+      overall: track.overall,
+      failures: track.failures(now),
+      latency: this.#latencies.get(stage.id)?.summary(now),
+    };
+  }
+
+  #lookAtLanes(look: Look, now: number): void {
+    if (look.kind !== 'pipeline' || look.state === 'idle') return;
+    if (now - this.#lanesAt < LANES_MS && !this.isOver) return;
+    this.#lanesAt = now;
+    const lanes = (this.target as ConcurrentPipeline<unknown>).lanes();
+    this.#lanesSeen = lanes.map((lane) => {
+      const known = this.#lanes.get(lane.lane);
+      const hasMoved = known === undefined || !Object.is(known.position, lane.position) || lane.open === 0;
+      const at = hasMoved ? now : known.at;
+      this.#lanes.set(lane.lane, { position: lane.position, at });
+      return { ...lane, stuckMs: now - at };
+    });
+  }
+}
+
+function itemsInto(stage: StageLook, { stages, edges }: Look): number {
+  const before = edges.filter(({ to }) => to === stage.id);
+  const [first] = before;
+  if (first === undefined) return 0;
+  // Of what is behind a dispatcher only that knows how many were its share.
+  if (stages.find(({ id }) => id === first.from)?.kind === 'dispatcher') {
+    const { queued, inFlight } = first.buffer ?? { queued: 0, inFlight: 0 };
+    return stage.items + queued + inFlight + stage.dropped + stage.lost + stage.deadLettered;
+  }
+  return before.reduce((sum, { from }) => sum + (stages.find(({ id }) => id === from)?.items ?? 0), 0);
+}
+
+/** What curves are drawn of: `<stage>:rate` in items a second, `<stage>:busy` from 0 to 1, `<stage>:queued` in items. */
+function valuesOf({ rate, stages, edges }: Sample): Map<string, number> {
+  const values = new Map<string, number>([['rate', rate.now]]);
+  for (const { id, rate: each, shares } of stages) {
+    values.set(`${id}:rate`, each.now);
+    values.set(`${id}:busy`, shares.busy);
+  }
+  for (const { to, buffer } of edges) if (buffer !== undefined) values.set(`${to}:queued`, buffer.queued);
+  return values;
+}
