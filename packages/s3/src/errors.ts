@@ -15,9 +15,12 @@ export const S3_ERROR_CODES = {
   SW_S3_OBJECT_CORRUPT: 'What arrived is not what was stored.',
   SW_S3_UPLOAD_MISSING: 'An upload is not open any more.',
   SW_S3_KEY_INVALID: 'No object can have such a key, or none here.',
+  SW_S3_KEY_REPEATED: 'A sink made the same key for two of its objects.',
   SW_S3_POSITION_INVALID: 'What is to be resumed from is no position of this source.',
   SW_S3_LEDGER_DAMAGED: 'The ledger of a sink cannot be read.',
-  SW_S3_LEDGER_OCCUPIED: 'The ledger of a sink belongs to another checkpoint.',
+  SW_S3_LEDGER_OCCUPIED: 'The ledger of a sink belongs to another sink, or to another checkpoint.',
+  SW_S3_LEDGER_MISSING: 'The ledger of a sink is not there any more.',
+  SW_S3_LEDGER_UNNAMED: 'Nothing tells a sink, and its ledger, from others.',
   SW_S3_UNSUPPORTED: 'The store cannot do what is asked of it.',
   SW_S3_FAILED: 'The store or the client failed in a way that has no code of its own here.',
 } as const;

@@ -12,7 +12,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { ignoreRejection } from '@streamweld/core/connector';
-import type { ObjectAttributes, S3Store, Upload, UploadedPart } from './client.ts';
+import type { ObjectAttributes, ObjectFacts, S3Store, Upload, UploadedPart } from './client.ts';
 import { hasCode, S3Error } from './errors.ts';
 import { patiently } from './patience.ts';
 import type { PartBuffers } from './sink-buffers.ts';
@@ -27,7 +27,10 @@ export interface Workshop {
   readonly buffers: PartBuffers;
 }
 
+/** What each object carries. */
 const OBJECT_ID = 'streamweld-object';
+export const SEQUENCE = 'streamweld-sequence';
+export const EPOCH = 'streamweld-epoch';
 
 export interface BodyOptions extends ObjectAttributes {
   readonly key: string;
@@ -173,15 +176,21 @@ export class Body {
       try {
         await request(signal);
       } catch (error) {
-        if (!mayBeThere(error) || !(await this.#isThere(signal))) throw this.#explained(error);
+        if (!mayBeThere(error)) throw this.#explained(error);
+        const { store, bucket } = this.#shop;
+        const found = await store.head({ bucket, key: this.key }, signal);
+        if (found !== undefined && this.#isThis(found)) return;
+        throw found !== undefined && this.#isOfThisSink(found) ? repeated(this.#shop, this.key) : error;
       }
     });
   }
 
-  async #isThere(signal: AbortSignal): Promise<boolean> {
-    const { store, bucket } = this.#shop;
-    const found = await store.head({ bucket, key: this.key }, signal);
-    return found?.metadata[OBJECT_ID] === this.#id && found.size === this.length;
+  #isThis({ metadata, size }: ObjectFacts): boolean {
+    return metadata[OBJECT_ID] === this.#id && size === this.length;
+  }
+
+  #isOfThisSink({ metadata }: ObjectFacts): boolean {
+    return metadata[EPOCH] !== undefined && metadata[EPOCH] === this.#options.metadata?.[EPOCH];
   }
 
   /** All uploads of its key: nobody else has one. */
@@ -194,6 +203,15 @@ export class Body {
     if (!conditional || !hasCode(error, 'SW_S3_UNSUPPORTED')) return error;
     return unconditional(error, stage, bucket);
   }
+}
+
+/** Nobody else has written it. */
+export function repeated({ stage, bucket }: Pick<Workshop, 'stage' | 'bucket'>, key: string): S3Error {
+  return new S3Error(
+    'SW_S3_KEY_REPEATED',
+    `'${stage}' makes the key ${JSON.stringify(key)} for two of its own objects, and writes none over another. Let its key tell them apart: by sequence, a number that never comes twice, and by by, where there is one.`,
+    { stage, bucket, key },
+  );
 }
 
 /** A store that does not know `If-None-Match` and `If-Match`. */

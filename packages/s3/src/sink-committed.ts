@@ -36,11 +36,11 @@ import {
   toKept,
   voided,
 } from './ledger.ts';
-import { Body } from './sink-body.ts';
+import { Body, EPOCH, repeated, SEQUENCE } from './sink-body.ts';
 import { Slots } from './sink-buffers.ts';
 import { OpenObject } from './sink-object.ts';
 import { type Piece, Planner } from './sink-plan.ts';
-import { EPOCH, SEQUENCE, sweep } from './sink-sweep.ts';
+import { sweep } from './sink-sweep.ts';
 import type { WayOfWriting, WayOptions } from './sink-way.ts';
 
 /** How long what a failed write left may take to be taken away; the next one to open takes the rest. */
@@ -51,8 +51,8 @@ export class CommittedWay<T> implements WayOfWriting<T> {
   readonly #planner: Planner<T>;
   readonly #slots: Slots;
   #last: Promise<unknown> = Promise.resolve();
-  /** The number of a write of which nobody knows whether it is committed. */
-  #doubt: number | undefined;
+  /** A write of which nobody knows whether it is committed. */
+  #doubt: { readonly sequence: number; readonly positions: string } | undefined;
 
   constructor(way: WayOptions<T>) {
     this.#way = way;
@@ -122,11 +122,11 @@ export class CommittedWay<T> implements WayOfWriting<T> {
     let begun: LedgerContent | undefined;
     await ledger.update((content) => {
       mine = undefined;
-      if (attempt > 1 && this.#doubt === content.committed) return undefined;
+      if (attempt > 1 && this.#wasCommitted(content, kept)) return undefined;
       begun = content;
       before = content.pending;
       const sequence = content.next;
-      mine = { sequence, epoch: ledger.epoch, keys: pieces.map(({ by }) => this.#keyOf(content, by, kept)) };
+      mine = { sequence, epoch: ledger.epoch, keys: this.#keysOf(content, pieces, kept) };
       return { ...content, next: sequence + 1, void: voided(content), pending: [...before, mine] };
     }, signal);
     this.#doubt = undefined;
@@ -146,9 +146,31 @@ export class CommittedWay<T> implements WayOfWriting<T> {
       );
     } catch (error) {
       if (isStreamWeldError(error) && error.code === 'SW_CHECKPOINT_FENCED') await this.#takeBack(mine);
-      else this.#doubt = sequence;
+      else this.#doubt = { sequence, positions: JSON.stringify(kept) };
       throw error;
     }
+  }
+
+  /** Whether this is the write that was in doubt, and it counts. Another may have come since: of another lane, where a run drains. */
+  #wasCommitted({ committed }: LedgerContent, kept: KeptPositions): boolean {
+    return this.#doubt?.sequence === committed && this.#doubt.positions === JSON.stringify(kept);
+  }
+
+  /**
+   * A key for each piece. It is of one number alone: a request of a write that was taken back may arrive late, and a delete of
+   * its object would hit what counts.
+   */
+  #keysOf(content: LedgerContent, pieces: readonly Piece<T>[], kept: KeptPositions): readonly string[] {
+    const later = { ...content, next: content.next + 1 };
+    const openedAt = new Date();
+    const keys = new Set<string>();
+    for (const { by } of pieces) {
+      const key = this.#keyOf(content, by, kept, openedAt);
+      if (keys.has(key) || key === this.#keyOf(later, by, kept, openedAt))
+        throw repeated(this.#way.shop, key);
+      keys.add(key);
+    }
+    return [...keys];
   }
 
   async #writeObjects(
@@ -199,7 +221,12 @@ export class CommittedWay<T> implements WayOfWriting<T> {
     await sweep(shop, ledger.content, [mine], AbortSignal.timeout(CLEAN_UP_MS)).catch(() => {});
   }
 
-  #keyOf({ next, positions }: LedgerContent, by: string, kept: KeptPositions): string {
+  #keyOf(
+    { next, positions }: LedgerContent,
+    by: string,
+    kept: KeptPositions,
+    openedAt: Date = new Date(),
+  ): string {
     const lanes = kept.map(([lane]) => lane);
     const first = fromKept(positions);
     return this.#way.options.makeKey({
@@ -208,7 +235,7 @@ export class CommittedWay<T> implements WayOfWriting<T> {
       lane: lanes.length === 1 ? lanes[0] : undefined,
       first: new Map(lanes.filter((lane) => first.has(lane)).map((lane) => [lane, first.get(lane)])),
       positions: fromKept(kept),
-      openedAt: new Date(),
+      openedAt,
     });
   }
 }

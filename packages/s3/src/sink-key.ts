@@ -44,6 +44,14 @@ function parseTemplate(template: string, hasBy: boolean): (part: S3Part) => stri
   if (!names.includes('{sequence}')) {
     throw new OptionError('key', 'a key with {sequence}', template, 'Each object needs a key of its own.');
   }
+  if (!names.includes('{by}') && hasBy) {
+    throw new OptionError(
+      'key',
+      'a key with {by} where there is a by',
+      template,
+      'Objects that are open at the same time need keys of their own.',
+    );
+  }
   if (names.includes('{by}') && !hasBy) {
     throw new OptionError('key', 'a key without {by} where there is no by', template, 'Give by as well.');
   }

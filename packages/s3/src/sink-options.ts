@@ -28,7 +28,10 @@ export interface S3RollOptions {
 
 export interface S3SinkOptions<T = unknown> extends ReachOptions {
   readonly bucket: string;
-  /** With `{sequence}`, and `{by}` where there is a `by`; or a function of the part. `.gz` at its end compresses. */
+  /**
+   * With `{sequence}`, and `{by}` where there is a `by`; or a function of the part, which makes another key for each `sequence` and
+   * `by`. `.gz` at its end compresses.
+   */
   readonly key: S3Key;
   /** Default 'lines'. */
   readonly format?: FormatName | Format<unknown, T> | undefined;
@@ -47,7 +50,8 @@ export interface S3SinkOptions<T = unknown> extends ReachOptions {
   readonly exactlyOnce?: boolean | undefined;
   /**
    * The key of the sink's own small object. Default: `.streamweld/`, and what tells this sink from others: its `key`; where that is
-   * a function, its `name`, the checkpoint of its run where that delivers exactly once, or a key that the function makes.
+   * a function, its `name`, or the checkpoint of its run where that delivers exactly once. Where there is none of them, one is
+   * needed: SW_S3_LEDGER_UNNAMED.
    */
   readonly ledger?: string | undefined;
   /** Whether the store is told not to replace what is there. Default true; false for stores that do not know it. */
@@ -82,8 +86,10 @@ export interface CheckedSinkOptions<T> {
   readonly maxOpen: number;
   readonly exactlyOnce: boolean;
   readonly ledger: string | undefined;
-  /** What tells it from other sinks of the bucket. */
-  readonly identity: string | undefined;
+  /** The key, where it is no function. */
+  readonly template: string | undefined;
+  /** What the user calls it. */
+  readonly givenName: string | undefined;
   readonly conditional: boolean;
   readonly metadata: Readonly<Record<string, string>>;
   readonly contentType: string;
@@ -133,7 +139,6 @@ export function checkSinkOptions<T>(options: S3SinkOptions<T>): CheckedSinkOptio
       'Raise partBytes.',
     );
   }
-  const identity = typeof key === 'string' ? key : given.name;
   const reach = checkReach(given, typeof key === 'string' ? `${bucket}/${key}` : bucket);
   return {
     reach,
@@ -149,7 +154,8 @@ export function checkSinkOptions<T>(options: S3SinkOptions<T>): CheckedSinkOptio
     maxOpen: checkCount('maxOpen', given.maxOpen ?? 8),
     exactlyOnce: checkBoolean('exactlyOnce', given.exactlyOnce ?? true),
     ledger: given.ledger === undefined ? undefined : checkText('ledger', given.ledger),
-    identity,
+    template: typeof key === 'string' ? key : undefined,
+    givenName: given.name,
     conditional: checkBoolean('conditional', given.conditional ?? true),
     metadata: checkMetadata(given.metadata),
     contentType: checkText(

@@ -11,7 +11,7 @@
  */
 
 import { type Accepted, ignoreRejection, type WriteContext } from '@streamweld/core/connector';
-import { Body } from './sink-body.ts';
+import { Body, EPOCH, repeated, SEQUENCE } from './sink-body.ts';
 import { Slots } from './sink-buffers.ts';
 import { OpenObject } from './sink-object.ts';
 import { isFull, type Piece, Planner } from './sink-plan.ts';
@@ -143,15 +143,18 @@ export class RollingWay<T> implements WayOfWriting<T> {
   }
 
   #begin(by: string, encoder: Piece<T>['encoder']): OpenObject<T> {
-    const { options, shop, life } = this.#way;
+    const { options, shop, ledger, life } = this.#way;
     const sequence = this.#next;
     const key = this.#keyOf(sequence, by);
+    // A store that knows no conditions would take both, and keep one.
+    if ([...this.#open.values(), ...this.#finishing.keys()].some((other) => other.key === key))
+      throw repeated(shop, key);
     this.#next += 1;
     const isZipped = options.isZipped(key);
     const body = new Body(shop, {
       key,
       contentType: options.contentType,
-      metadata: options.metadata,
+      metadata: { ...options.metadata, [SEQUENCE]: String(sequence), [EPOCH]: ledger.epoch },
       beforeUpload: () => {
         this.#uploading.set(sequence, key);
         return this.#tell();

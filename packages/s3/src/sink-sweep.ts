@@ -2,10 +2,7 @@
 
 import type { LedgerContent, PendingObjects } from './ledger.ts';
 import { patiently } from './patience.ts';
-import { abortUploads, type Workshop } from './sink-body.ts';
-
-export const SEQUENCE = 'streamweld-sequence';
-export const EPOCH = 'streamweld-epoch';
+import { abortUploads, EPOCH, SEQUENCE, type Workshop } from './sink-body.ts';
 
 /** Uploads are aborted. Objects are taken away where positions are kept, and they are those that are meant. */
 export async function sweep(

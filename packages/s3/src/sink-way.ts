@@ -1,7 +1,7 @@
 /** The two ways in which a sink writes, by one contract: what the sink is told, it tells its way. */
 
 import type { Accepted, WriteContext } from '@streamweld/core/connector';
-import type { Ledger } from './ledger.ts';
+import type { Ledger } from './ledger-object.ts';
 import type { Workshop } from './sink-body.ts';
 import type { CheckedSinkOptions } from './sink-options.ts';
 

@@ -1,6 +1,6 @@
 /** S3Sink: items as objects of a bucket. */
 
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import {
   type Accepted,
   isStreamWeldError,
@@ -11,17 +11,18 @@ import {
 } from '@streamweld/core/connector';
 import type { CsvRecord, CsvValue, Format } from '@streamweld/formats';
 import type { S3Store } from './client.ts';
-import { isTransient, S3Error } from './errors.ts';
-import { fromKept, Ledger, type LedgerContent, voided } from './ledger.ts';
+import { isTransient } from './errors.ts';
+import { fromKept } from './ledger.ts';
+import { Ledger } from './ledger-object.ts';
 import { openStore } from './open-store.ts';
 import type { Workshop } from './sink-body.ts';
 import { PartBuffers } from './sink-buffers.ts';
 import { CommittedWay } from './sink-committed.ts';
+import { claim, claimantOf } from './sink-ledger.ts';
 import { type CheckedSinkOptions, checkSinkOptions, type S3SinkOptions } from './sink-options.ts';
 import { RollingWay } from './sink-rolling.ts';
 import { sweep } from './sink-sweep.ts';
 import type { WayOfWriting } from './sink-way.ts';
-import { LEDGERS } from './source-listing.ts';
 import { untilAborted } from './until-aborted.ts';
 
 /** A sink of objects. Made by `new S3Sink(…)`. */
@@ -50,8 +51,6 @@ export interface S3SinkConstructor {
 
 /** How long what an abandoned sink has begun may take to be taken back, in milliseconds; the next one takes the rest. */
 const CLEAN_UP_MS = 5000;
-/** What a name may have where objects are files. */
-const LONGEST_NAME = 200;
 /** Beside those of the open objects: so many parts are on their way while others fill. */
 const SPARE_BUFFERS = 4;
 
@@ -68,7 +67,6 @@ class Objects<T> implements S3Sink<T> {
   #signal: AbortSignal | undefined;
   #store: S3Store | undefined;
   #ledger: Ledger | undefined;
-  #ledgerKey = '';
   #opening: Promise<void> | undefined;
   #way: WayOfWriting<T> | undefined;
 
@@ -91,6 +89,7 @@ class Objects<T> implements S3Sink<T> {
     const { reach, bucket, conditional, partBytes, maxOpen, exactlyOnce } = this.#options;
     const checkpoint = exactlyOnce ? (context?.checkpoint ?? null) : null;
     if (checkpoint !== null && !conditional) throw this.#impossible();
+    const claimant = claimantOf(this.#options, checkpoint);
     const life = this.#life.signal;
     const store = openStore(reach);
     this.#store = store;
@@ -102,10 +101,9 @@ class Objects<T> implements S3Sink<T> {
       conditional,
       buffers: new PartBuffers(partBytes, maxOpen + SPARE_BUFFERS),
     };
-    this.#ledgerKey = this.#makeLedgerKey(checkpoint);
-    const ledger = new Ledger({ ...shop, key: this.#ledgerKey, epoch: randomUUID() });
+    const ledger = new Ledger({ ...shop, ...claimant.place, epoch: randomUUID() });
     this.#ledger = ledger;
-    await ledger.takeOver((found) => this.#claim(found, checkpoint), life);
+    await ledger.takeOver((found) => claim(found, claimant), life);
     await sweep(shop, ledger.content, ledger.content.pending, life);
     const way = {
       options: this.#options,
@@ -170,53 +168,6 @@ class Objects<T> implements S3Sink<T> {
   #working(): WayOfWriting<T> {
     if (this.#way === undefined) throw new Error(`The sink '${this.name}' is not open.`);
     return this.#way;
-  }
-
-  /** What the ledger is to hold when this sink has it. */
-  #claim(found: LedgerContent, checkpoint: string | null): LedgerContent {
-    // One that was opened and never wrote, nor kept where its source was, claims nothing.
-    const isUsed = found.next > 1 || found.positions.length > 0;
-    if (isUsed && found.checkpoint !== checkpoint) throw this.#occupied(found.checkpoint);
-    return { ...found, checkpoint, void: checkpoint === null ? found.void : voided(found) };
-  }
-
-  #makeLedgerKey(checkpoint: string | null): string {
-    const { ledger, identity: given } = this.#options;
-    if (ledger !== undefined) return ledger;
-    const identity = given ?? checkpoint ?? this.#keyOfNothing();
-    const name = encodeURIComponent(identity);
-    if (name.length <= LONGEST_NAME) return `${LEDGERS}${name}.json`;
-    const digest = createHash('sha256').update(identity).digest('hex').slice(0, 32);
-    return `${LEDGERS}${name.slice(0, LONGEST_NAME - digest.length)}${digest}.json`;
-  }
-
-  /** What a function of the part makes of one that is always the same: two sinks of different keys are told apart by it. */
-  #keyOfNothing(): string {
-    const nowhere = new Map<string, unknown>();
-    try {
-      return this.#options.makeKey({
-        sequence: 0,
-        by: '',
-        lane: undefined,
-        first: nowhere,
-        positions: nowhere,
-        openedAt: new Date(0),
-      });
-    } catch {
-      return 'sink';
-    }
-  }
-
-  #occupied(checkpoint: string | null): S3Error {
-    const { bucket } = this.#options;
-    const key = this.#ledgerKey;
-    const whose =
-      checkpoint === null ? 'a sink without a checkpoint' : `the checkpoint ${JSON.stringify(checkpoint)}`;
-    return new S3Error(
-      'SW_S3_LEDGER_OCCUPIED',
-      `The ledger of '${this.name}', ${JSON.stringify(key)} in bucket ${JSON.stringify(bucket)}, belongs to ${whose}: it counts other objects. Give this sink a key and a ledger of its own, or remove the ledger if that run is never to go on.`,
-      { stage: this.name, bucket, key },
-    );
   }
 
   #impossible(): StreamWeldError {

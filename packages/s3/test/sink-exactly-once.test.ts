@@ -104,32 +104,6 @@ describeWithS3('S3Sink, exactly once', (buckets) => {
     expect(await committed(prefix)).toEqual(items(0, 5));
   });
 
-  it('has a ledger for each checkpoint where the key is a function, and one for each key without', async () => {
-    const prefix = place();
-    const { reach, bucket, keys } = buckets();
-    const made = async (name: string, checkpoint: string | undefined): Promise<string[]> => {
-      const before = await keys('.streamweld/');
-      const sink = new S3Sink<Item>({
-        ...reach,
-        bucket,
-        format: 'ndjson',
-        key: ({ sequence, openedAt }) => `${prefix}${name}/${openedAt.getUTCFullYear()}/${sequence}`,
-      });
-      const driven = await new Driven(sink).open({ checkpoint });
-      expect(await driven.positions()).toEqual(new Map());
-      await driven.write(items(0, 1), checkpoint === undefined ? {} : { positions: { a: 1 } });
-      await driven.flush();
-      await driven.close();
-      return (await keys('.streamweld/')).filter((key) => !before.includes(key));
-    };
-    expect(await made('a', `${prefix}one`)).toHaveLength(1);
-    expect(await made('b', `${prefix}two`)).toHaveLength(1);
-    expect(await made('c', undefined)).toHaveLength(1);
-    expect(await made('d', undefined)).toHaveLength(1);
-    // The same again is the same sink.
-    expect(await made('d', undefined)).toEqual([]);
-  });
-
   it('lets nobody else begin where it left off, also where it kept positions alone', async () => {
     const prefix = place();
     const first = await open(prefix);
@@ -236,6 +210,26 @@ describeWithS3('S3Sink, exactly once', (buckets) => {
     await driven.close();
     expect(await ledgerOf(prefix)).toMatchObject({ committed: 3, void: [], positions: [['a', 6]] });
     expect(await committed(prefix)).toEqual(items(0, 6));
+  });
+
+  it('takes no other write for the one whose answer never came', async () => {
+    const prefix = place();
+    const driven = await open(prefix, { retryMs: 0 });
+    const { faults } = buckets();
+    faults.plan({ on: isLedger, after: 1, fault: { kind: 'loseAnswer' } });
+    const first = driven.write(items(0, 2), { positions: { a: 2 } });
+    await expect(first).rejects.toMatchObject({ code: 'SW_S3_CONNECTION_LOST' });
+    // Of another lane, and what is tried a second time is its first step.
+    faults.plan({ on: isLedger, after: 1, fault: { kind: 'reset' } });
+    const other = { positions: { b: 5 } };
+    await expect(driven.write(items(2, 5), other)).rejects.toMatchObject({ code: 'SW_S3_CONNECTION_LOST' });
+    await driven.write(items(2, 5), { ...other, attempt: 2 });
+    await driven.close();
+    expect(await committed(prefix)).toEqual(items(0, 5));
+    expect((await ledgerOf(prefix)).positions).toEqual([
+      ['a', 2],
+      ['b', 5],
+    ]);
   });
 
   it('writes again what was not committed, where the answer never came', async () => {
@@ -361,7 +355,15 @@ describeWithS3('S3Sink, exactly once', (buckets) => {
     await buckets().put(`${prefix}ledger.json`, '{"version":1,"comm');
     const driven = new Driven(new S3Sink<Item>({ ...buckets().reach, ...optionsOf(prefix, {}) }));
     await expect(driven.open(OPTIONS)).rejects.toMatchObject({ code: 'SW_S3_LEDGER_DAMAGED' });
-    const whole = { version: 1, revision: 1, epoch: 'e', checkpoint: 'numbers', next: 2, committed: 1 };
+    const whole = {
+      version: 1,
+      sink: '',
+      revision: 1,
+      epoch: 'e',
+      checkpoint: 'numbers',
+      next: 2,
+      committed: 1,
+    };
     const lists = { void: [], positions: [], pending: [] };
     for (const bad of [
       { positions: [1] },
@@ -369,6 +371,7 @@ describeWithS3('S3Sink, exactly once', (buckets) => {
       { void: [[1]] },
       { pending: [{}] },
       { next: '2' },
+      { sink: undefined },
     ]) {
       await buckets().put(`${prefix}ledger.json`, JSON.stringify({ ...whole, ...lists, ...bad }));
       const sink = new S3Sink<Item>({ ...buckets().reach, ...optionsOf(prefix, {}) });
