@@ -34,8 +34,8 @@ export interface Buckets {
   read(key: string): Promise<Buffer>;
   /** All keys that begin so, in the order of the listing. */
   keys(prefix?: string): Promise<string[]>;
-  /** The keys of uploads that are open. */
-  uploads(prefix?: string): Promise<string[]>;
+  /** The keys of uploads that are open, and begin with one of these. MinIO knows them by the whole of their key alone. */
+  uploads(...prefixes: string[]): Promise<string[]>;
 }
 
 /** Also one that was given: for tests that need no fault, and do not crash it. */
@@ -110,9 +110,13 @@ async function open(service: S3Service): Promise<Buckets> {
       }
       return keys;
     },
-    async uploads(Prefix) {
-      const { Uploads } = await bare.send(new ListMultipartUploadsCommand({ Bucket, Prefix }));
-      return (Uploads ?? []).map(({ Key = '' }) => Key);
+    async uploads(...prefixes) {
+      const found = new Map<string | undefined, string>();
+      for (const Prefix of prefixes) {
+        const { Uploads } = await bare.send(new ListMultipartUploadsCommand({ Bucket, Prefix }));
+        for (const { UploadId, Key = '' } of Uploads ?? []) found.set(UploadId, Key);
+      }
+      return [...found.values()];
     },
   };
 }
