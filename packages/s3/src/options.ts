@@ -52,7 +52,7 @@ export interface ReachOptions {
   readonly retryMs?: number | undefined;
   /** A client of yours instead: an S3Client of the AWS SDK, or whatever is an `S3Store`. Its own options count, and it is not closed. */
   readonly client?: S3ClientLike | S3Store | undefined;
-  /** Shown in errors, reports and drawings. Default: `s3` and the bucket. */
+  /** Shown in errors, reports and drawings; a sink whose key is a function finds its ledger by it. Default: `s3` and the bucket. */
   readonly name?: string | undefined;
 }
 

@@ -389,6 +389,25 @@ describeWithS3('S3Sink, exactly once', (buckets) => {
     }
   });
 
+  it('takes nothing away of others, where a key of its own is taken', async () => {
+    const prefix = place();
+    const taken = `${prefix}0000000001.ndjson`;
+    // As if it were of this sink, but for the epoch.
+    const Metadata = { 'streamweld-sequence': '1', 'streamweld-epoch': 'another' };
+    await buckets().put(taken, '{"id":9}\n', { Metadata });
+    const driven = await open(prefix);
+    await expect(driven.write(items(0, 3), { positions: { a: 3 } })).rejects.toMatchObject({
+      code: 'SW_S3_OBJECT_EXISTS',
+      key: taken,
+    });
+    await driven.abort();
+    const next = await open(prefix);
+    await next.write(items(0, 3), { positions: { a: 3 } });
+    await next.close();
+    expect(await committed(prefix)).toEqual(items(0, 3));
+    expect(await readObject(buckets(), taken)).toEqual([{ id: 9 }]);
+  });
+
   it('needs a store that knows conditions', async () => {
     const sink = new S3Sink<Item>({ ...buckets().reach, ...optionsOf(place(), { conditional: false }) });
     const driven = new Driven(sink);
