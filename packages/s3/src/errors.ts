@@ -17,7 +17,7 @@ export const S3_ERROR_CODES = {
   SW_S3_KEY_INVALID: 'No object can have such a key, or none here.',
   SW_S3_KEY_REPEATED: 'A sink made the same key for two of its objects.',
   SW_S3_POSITION_INVALID: 'What is to be resumed from is no position of this source.',
-  SW_S3_LEDGER_DAMAGED: 'The ledger of a sink cannot be read.',
+  SW_S3_LEDGER_DAMAGED: 'The ledger of a sink cannot be used.',
   SW_S3_LEDGER_OCCUPIED: 'The ledger of a sink belongs to another sink, or to another checkpoint.',
   SW_S3_LEDGER_MISSING: 'The ledger of a sink is not there any more.',
   SW_S3_LEDGER_UNNAMED: 'Nothing tells a sink, and its ledger, from others.',

@@ -18,7 +18,7 @@ function told({ stage, bucket, key }: LedgerPlace, first: 't' | 'T' = 't'): stri
 export function damagedLedger(place: LedgerPlace, what: string): S3Error {
   return new S3Error(
     'SW_S3_LEDGER_DAMAGED',
-    `${told(place, 'T')}, cannot be read: ${what}. Nothing is guessed: restore it, or give the sink another key and ledger and begin anew.`,
+    `${told(place, 'T')}, cannot be used: ${what}. Nothing is guessed: restore it, or give the sink another key and ledger and begin anew.`,
     placeOf(place),
   );
 }

@@ -153,6 +153,12 @@ export class Ledger {
       this.successor = found.content;
       throw fenced(this.#options);
     }
+    // What it was told, and has answered, is not in it: numbers would come twice.
+    if (found.content.revision < this.#content.revision)
+      throw damagedLedger(
+        this.#options,
+        'somebody has brought back an older one, and lost what was written since',
+      );
     this.#adopt(found);
     return found.content.revision === content.revision;
   }

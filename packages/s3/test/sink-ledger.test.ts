@@ -85,6 +85,23 @@ describeWithS3('The ledger of S3Sink', (buckets) => {
     expect(found).toEqual(items(0, 5));
   });
 
+  it('is not gone on with, where somebody brings back an older one while the sink writes', async () => {
+    const prefix = place();
+    const ledger = `${prefix}ledger.json`;
+    const driven = await drivenOf(prefix).open(OPTIONS);
+    await driven.write(items(0, 2), { positions: { a: 2 } });
+    const older = await buckets().read(ledger);
+    await driven.write(items(2, 4), { positions: { a: 4 } });
+    await buckets().put(ledger, older);
+    await expect(driven.write(items(4, 6), { positions: { a: 6 } })).rejects.toMatchObject({
+      code: 'SW_S3_LEDGER_DAMAGED',
+      message: expect.stringContaining('older'),
+    });
+    await driven.abort();
+    expect(await buckets().read(ledger)).toEqual(older);
+    expect(await objectKeys(buckets(), prefix)).toHaveLength(2);
+  });
+
   it('is missed without a checkpoint as well', async () => {
     const prefix = place();
     const driven = await drivenOf(prefix).open();
