@@ -5,6 +5,7 @@
 
 import { KAFKA_BREAKS } from './kafka-breaks.ts';
 import { S3_BREAKS } from './s3-breaks.ts';
+import { S3_SINK_BREAKS } from './s3-sink-breaks.ts';
 
 export interface Break {
   readonly name: string;
@@ -1228,4 +1229,4 @@ const OF_CORE: readonly Break[] = [
   },
 ];
 
-export const BREAKS: readonly Break[] = [...OF_CORE, ...KAFKA_BREAKS, ...S3_BREAKS];
+export const BREAKS: readonly Break[] = [...OF_CORE, ...KAFKA_BREAKS, ...S3_BREAKS, ...S3_SINK_BREAKS];
