@@ -56,9 +56,8 @@ function forBuffers(sinkMs: number, waitingForRoom: number): number {
   return sinkMs === 0 ? 0 : waitingForRoom / sinkMs;
 }
 
-function fullShare({ busy, waitingForInput, waitingForRoom, full }: Spent): number {
-  const all = busy + waitingForInput + waitingForRoom;
-  return all === 0 ? 0 : Math.min(1, full / all);
+function fullShare({ full, active }: Spent): number {
+  return active === 0 ? 0 : Math.min(1, full / active);
 }
 
 function waitingFor(stage: StageLook, share: number): Bottleneck {
@@ -100,9 +99,8 @@ function ahead(
     (worst, each) => (spent(each).calling > spent(worst).calling ? each : worst),
     first,
   );
-  const { busy, waitingForInput, waitingForRoom, calling } = spent(slowest);
-  const isSeen = calling >= WORTH * (busy + waitingForInput + waitingForRoom);
-  if (before.length === 1 || (isSeen && calling > 0)) return waitingFor(slowest, share);
+  const { active, calling } = spent(slowest);
+  if (before.length === 1 || (calling > 0 && calling >= WORTH * active)) return waitingFor(slowest, share);
   return { share, text: `computing before ${labelOf(sink)} ${percent(share)}` };
 }
 

@@ -1,23 +1,41 @@
 /**
  * What one stage did over time, gained from looks at it.
  *
- * A sink's waiting is exact: core adds it up. Whether a source or an operator is busy or waits is only seen when somebody
- * looks, so its shares are those of looks, each counted as long as it lies after the one before.
+ *     waiting for room in the buffer, and for items from it: exact, because core adds them up where they begin and end
+ *     what else a source or an operator does:                seen by looking, each look counted as long as it lies after
+ *                                                            the one before, and shared out over the time that is left
  */
 
 import type { BufferSnapshot } from '@streamweld/core';
 import type { StageLook } from './graph.ts';
 import type { FailureSample, Rate, Shares } from './sample.ts';
 
-/** Milliseconds of each, and how far its count had come. */
+/** Milliseconds of each. */
 export interface Spent {
+  /** By looks, of those that found room in the buffer. */
   busy: number;
   waitingForInput: number;
   waitingForRoom: number;
-  /** Of a source: no room for a pull, exactly. Of what has a buffer: seen full. */
+  /** Of sources and operators: there was no room in the buffer behind them. Of others: their own buffer was seen full. */
   full: number;
-  /** Calls of its own were outstanding. */
+  /** All of it. */
+  active: number;
+  /** Seen with calls of its own outstanding. */
   calling: number;
+}
+
+/** What a stage is looked at with. */
+export interface Circumstance {
+  /** The buffer before it. */
+  readonly buffer: BufferSnapshot | undefined;
+  readonly now: number;
+  /** Since the look before, in milliseconds. */
+  readonly ms: number;
+  /** Of a source or an operator: how long there was no room since, and whether there is none now. */
+  readonly fullMs: number;
+  readonly isFull: boolean;
+  /** It was neither paused nor about to begin. */
+  readonly isMoving: boolean;
 }
 
 interface Period extends Spent {
@@ -38,14 +56,8 @@ export class StageTrack {
   #activeMs = 0;
   readonly #failures = new Map<string, { count: number; at: number }>();
 
-  /** @param ms since the look before. @param isMoving it was neither paused nor about to begin. */
-  look(
-    look: StageLook,
-    buffer: BufferSnapshot | undefined,
-    now: number,
-    ms: number,
-    isMoving: boolean,
-  ): void {
+  look(look: StageLook, circumstance: Circumstance): void {
+    const { now, ms, isMoving } = circumstance;
     const last = this.#last;
     this.#last = look;
     for (const { code, count } of look.failures)
@@ -57,22 +69,23 @@ export class StageTrack {
     }
     if (!isMoving) return;
     this.#activeMs += ms;
-    this.#spend(look, buffer, ms, Math.min(ms, Math.max(0, look.waitedMs - last.waitedMs)));
+    if (look.activity === 'idle') return;
+    this.#now.active += ms;
+    if (look.inFlight > 0) this.#now.calling += ms;
+    const isBefore = look.kind === 'source' || look.kind === 'operator';
+    if (isBefore) this.#spendBefore(look, circumstance);
+    else this.#spendBehind(look, circumstance, Math.min(ms, Math.max(0, look.waitedMs - last.waitedMs)));
   }
 
-  #spend(look: StageLook, buffer: BufferSnapshot | undefined, ms: number, waitedMs: number): void {
-    const { activity, kind } = look;
-    const spent = this.#now;
-    const isFull = kind === 'source' ? waitedMs : buffer !== undefined && buffer.demand <= 0 ? ms : 0;
-    spent.full += isFull;
-    if (look.inFlight > 0) spent.calling += ms;
-    if (activity === 'idle') return;
-    if (kind === 'sink' || kind === 'dispatcher') {
-      spent.waitingForInput += waitedMs;
-      spent[kind === 'sink' ? 'busy' : 'waitingForRoom'] += ms - waitedMs;
-    } else {
-      spent[activity] += ms;
-    }
+  #spendBefore({ activity }: StageLook, { ms, fullMs, isFull }: Circumstance): void {
+    this.#now.full += Math.min(ms, fullMs);
+    if (!isFull && activity !== 'idle') this.#now[activity] += ms;
+  }
+
+  #spendBehind({ kind }: StageLook, { ms, buffer }: Circumstance, waitedMs: number): void {
+    this.#now.waitingForInput += waitedMs;
+    this.#now[kind === 'sink' ? 'busy' : 'waitingForRoom'] += ms - waitedMs;
+    if (buffer !== undefined && buffer.demand <= 0) this.#now.full += ms;
   }
 
   /** Ends a period: called a few times a second. */
@@ -102,17 +115,16 @@ export class StageTrack {
     return sum;
   }
 
-  /** Milliseconds that it is watched and was not paused. */
-  get activeMs(): number {
-    return this.#activeMs;
+  get #isBefore(): boolean {
+    return this.#last?.kind === 'source' || this.#last?.kind === 'operator';
   }
 
   get shares(): Shares {
-    return sharesOf(this.lately);
+    return sharesOf(this.lately, this.#isBefore);
   }
 
   get overall(): Shares {
-    return sharesOf(this.#total);
+    return sharesOf(this.#total, this.#isBefore);
   }
 
   failures(now: number): FailureSample[] {
@@ -120,18 +132,22 @@ export class StageTrack {
   }
 }
 
-const KEYS = ['busy', 'waitingForInput', 'waitingForRoom', 'full', 'calling'] as const;
+const KEYS = ['busy', 'waitingForInput', 'waitingForRoom', 'full', 'active', 'calling'] as const;
 
 function nothing(): Spent {
-  return { busy: 0, waitingForInput: 0, waitingForRoom: 0, full: 0, calling: 0 };
+  return { busy: 0, waitingForInput: 0, waitingForRoom: 0, full: 0, active: 0, calling: 0 };
 }
 
-function sharesOf({ busy, waitingForInput, waitingForRoom }: Spent): Shares {
-  const all = busy + waitingForInput + waitingForRoom;
-  if (all === 0) return { busy: 0, waitingForInput: 0, waitingForRoom: 0 };
+/** @param isBefore the buffer: then what was full is known apart from the rest. */
+function sharesOf(spent: Spent, isBefore: boolean): Shares {
+  const { busy, waitingForInput, waitingForRoom, full, active } = spent;
+  const isFull = isBefore && active > 0 ? Math.min(1, full / active) : 0;
+  const seen = busy + waitingForInput + waitingForRoom;
+  if (seen === 0) return { busy: 0, waitingForInput: 0, waitingForRoom: isFull === 0 ? 0 : 1 };
+  const rest = (1 - isFull) / seen;
   return {
-    busy: busy / all,
-    waitingForInput: waitingForInput / all,
-    waitingForRoom: waitingForRoom / all,
+    busy: busy * rest,
+    waitingForInput: waitingForInput * rest,
+    waitingForRoom: isFull + waitingForRoom * rest,
   };
 }

@@ -42,11 +42,18 @@ export class Tracker {
     const now = runtime.now();
     const before = this.#look;
     const look = lookAt(this.target);
-    const ms = before === undefined ? 0 : now - this.#at;
-    const isMoving = before !== undefined && MOVING.includes(before.state) && MOVING.includes(look.state);
+    const isMoving = before !== undefined && (before.state !== look.state || MOVING.includes(look.state));
+    // The run's own clock, where there is one: it begins and ends between two looks.
+    const wall = before === undefined ? 0 : now - this.#at;
+    const ms = look.kind === 'pipeline' ? look.elapsedMs - (before?.elapsedMs ?? 0) : wall;
     const buffers = new Map(look.edges.map(({ to, buffer }) => [to, buffer]));
-    for (const stage of look.stages)
-      this.#trackOf(stage.id).look(stage, buffers.get(stage.id), now, ms, isMoving);
+    const task = sourceTaskOf(look);
+    const fullMs = task.waitedMs - (before === undefined ? 0 : sourceTaskOf(before).waitedMs);
+    const { isFull } = task;
+    for (const stage of look.stages) {
+      const buffer = buffers.get(stage.id);
+      this.#trackOf(stage.id).look(stage, { buffer, now, ms, fullMs, isFull, isMoving });
+    }
     this.#look = look;
     this.#at = now;
   }
@@ -143,6 +150,16 @@ export class Tracker {
       return { ...lane, stuckMs: now - at };
     });
   }
+}
+
+/** What pulls from sources and through operators, and waits for room for all of them. */
+function sourceTaskOf({ stages }: Look): { readonly waitedMs: number; readonly isFull: boolean } {
+  const before = stages.filter(({ kind }) => kind === 'source' || kind === 'operator');
+  return {
+    waitedMs: before.find(({ kind }) => kind === 'source')?.waitedMs ?? 0,
+    // With calls outstanding before it, the last would wait for input.
+    isFull: before.at(-1)?.activity === 'waitingForRoom',
+  };
 }
 
 function itemsInto(stage: StageLook, { stages, edges }: Look): number {

@@ -30,7 +30,7 @@ function wordsOf(
   spent: Record<string, Partial<Spent>>,
   more: Partial<Circumstances> = {},
 ): string | undefined {
-  const nothing: Spent = { busy: 0, waitingForInput: 0, waitingForRoom: 0, full: 0, calling: 0 };
+  const nothing: Spent = { busy: 0, waitingForInput: 0, waitingForRoom: 0, full: 0, active: 100, calling: 0 };
   const found = findBottleneck({
     state: 'running',
     stages,
@@ -48,7 +48,7 @@ describe('findBottleneck', () => {
   it('names the sink while the source waits for room', () => {
     expect(
       wordsOf(line, {
-        kafka: { busy: 38, waitingForRoom: 62, full: 62, calling: 38 },
+        kafka: { busy: 38, full: 62, calling: 38 },
         postgres: { busy: 95, waitingForInput: 5 },
       }),
     ).toBe('waiting for postgres 62 %');
@@ -86,7 +86,7 @@ describe('findBottleneck', () => {
 
   it('tells of an open circuit breaker', () => {
     const broken = stage('sink', 'postgres', { breaker: { state: 'open', openings: 1 } });
-    const spent = { kafka: { waitingForRoom: 100, full: 100 }, postgres: { busy: 100 } };
+    const spent = { kafka: { full: 100 }, postgres: { busy: 100 } };
     expect(wordsOf([line[0] as StageLook, broken], spent)).toBe(
       'waiting for postgres 100 %, its circuit breaker is open',
     );
@@ -105,7 +105,7 @@ describe('findBottleneck', () => {
       { from: 'regions', to: 'us' },
     ];
     const spent = {
-      kafka: { busy: 30, waitingForRoom: 70, full: 70 },
+      kafka: { busy: 30, full: 70 },
       regions: { waitingForRoom: 100 },
       eu: { busy: 50, full: 5 },
       us: { busy: 100, full: 90 },
@@ -120,7 +120,7 @@ describe('findBottleneck', () => {
   });
 
   it('says nothing before it runs, while it is paused, and when it is done', () => {
-    const spent = { kafka: { full: 100, waitingForRoom: 100 }, postgres: { busy: 100 } };
+    const spent = { kafka: { full: 100 }, postgres: { busy: 100 } };
     for (const state of ['idle', 'opening', 'paused', 'closing', 'done', 'failed', 'closed'] as const)
       expect(wordsOf(line, spent, { state })).toBeUndefined();
     expect(wordsOf(line, {})).toBeUndefined();
@@ -129,7 +129,7 @@ describe('findBottleneck', () => {
 
   it('makes names harmless', () => {
     const evil = [stage('source', 'a'), stage('sink', 'post\u001b[2Jgres')];
-    expect(wordsOf(evil, { a: { waitingForRoom: 1, full: 1 }, 'post\u001b[2Jgres': { busy: 1 } })).toBe(
+    expect(wordsOf(evil, { a: { full: 100 }, 'post\u001b[2Jgres': { busy: 1 } })).toBe(
       'waiting for post␛[2Jgres 100 %',
     );
   });
