@@ -6,6 +6,7 @@ import { FORMAT_ERROR_CODES } from '@streamweld/formats';
 import { KAFKA_ERROR_CODES } from '@streamweld/kafka';
 import { POSTGRES_ERROR_CODES } from '@streamweld/postgres';
 import { S3_ERROR_CODES } from '@streamweld/s3';
+import { WORKERS_ERROR_CODES } from '@streamweld/workers';
 import { describe, expect, it } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -26,6 +27,7 @@ describe('docs/errors.md', () => {
     ['@streamweld/kafka', Object.keys(KAFKA_ERROR_CODES)],
     ['@streamweld/postgres', Object.keys(POSTGRES_ERROR_CODES)],
     ['@streamweld/s3', Object.keys(S3_ERROR_CODES)],
+    ['@streamweld/workers', Object.keys(WORKERS_ERROR_CODES)],
   ])('has a heading for every code of %s, and no other', (packageName, codes) => {
     expect([...headings(packageName).keys()].sort()).toEqual([...codes].sort());
   });

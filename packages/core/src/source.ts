@@ -133,7 +133,7 @@ export interface ProcessContext {
    * The item at this index of the batch is given up, for this error: what becomes of it, the option `onError` of `through`
    * says. The answer is what became of the others. Called before `process` has settled.
    */
-  refuse(index: number, error: unknown): void;
+  readonly refuse: (index: number, error: unknown) => void;
 }
 
 /**
