@@ -184,6 +184,6 @@ class Objects<T> implements S3Sink<T> {
  *
  *     new S3Sink({ bucket, key: 'orders/{sequence}.ndjson.gz', format: 'ndjson' })
  *     new S3Sink({ bucket, key: 'orders/{by}/{sequence}.csv', by: (order) => order.country, format: 'csv' })
- *     new S3Sink({ bucket, key: ({ sequence, openedAt }) => `${openedAt.getUTCFullYear()}/${sequence}`, endpoint })
+ *     new S3Sink({ bucket, name: 'years', key: ({ sequence, openedAt }) => `${openedAt.getUTCFullYear()}/${sequence}` })
  */
 export const S3Sink: S3SinkConstructor = Objects as unknown as S3SinkConstructor;
