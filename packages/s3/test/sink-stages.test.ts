@@ -41,11 +41,11 @@ describeWithS3('The errors of S3Sink', (buckets) => {
   };
 
   it.each([
-    ['reads its ledger', 'GetObject', 0],
-    ['takes its ledger over', 'PutObject', 0],
-    ['begins an upload', 'CreateMultipartUpload', 0],
-    ['sends a part', 'UploadPart', 0],
-    ['completes an upload', 'CompleteMultipartUpload', 0],
+    ['reads its ledger', 'GetObject'],
+    ['takes its ledger over', 'PutObject'],
+    ['begins an upload', 'CreateMultipartUpload'],
+    ['sends a part', 'UploadPart'],
+    ['completes an upload', 'CompleteMultipartUpload'],
   ] as const)('say which it is, when it %s', async (_, on) => {
     for (const checkpoint of [undefined, 'numbers']) {
       for (const fault of [
