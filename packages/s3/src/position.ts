@@ -1,8 +1,8 @@
 /**
  * Where a reader of objects stands: an object, and the place in it.
  *
- *     s3://bucket/prefix    a ──► b ──► c ──► …      one lane: the place is `b`, so many bytes in
- *     a@etag, b@etag, …                              a lane for each object, where they are not read in one order
+ *     s3://bucket/prefix       a ──► b ──► c ──► …      one lane: the place is `b`, so many bytes in
+ *     s3://bucket/a@etag, …                             a lane for each object, where they are not read in one order
  *
  * An object is recognised by its etag: another content has another one, and the place in it means nothing.
  */
@@ -26,11 +26,15 @@ export interface S3Position {
   readonly done?: true | undefined;
   /** Of keys that are given as a list: which of them it is. */
   readonly index?: number | undefined;
+  /** And a hash of all keys up to there: another list is not resumed by accident. */
+  readonly list?: string | undefined;
+  /** What came of the object was damaged, as its end showed: nobody goes on from here. */
+  readonly damaged?: true | undefined;
 }
 
 /** Which object a lane is of, where each has its own. Another content under the same key is another lane. */
-export function laneOf(key: string, etag: string): string {
-  return `${key}@${etag.replaceAll('"', '')}`;
+export function laneOf(bucket: string, key: string, etag: string): string {
+  return `s3://${bucket}/${key}@${etag.replaceAll('"', '')}`;
 }
 
 /** In the order of a listing: by the bytes of their UTF-8. */
@@ -44,7 +48,8 @@ export function comparePositions(a: S3Position, b: S3Position): number {
     (a.index ?? 0) - (b.index ?? 0) ||
     compareKeys(a.key, b.key) ||
     a.offset - b.offset ||
-    Number(a.done ?? false) - Number(b.done ?? false)
+    Number(a.done ?? false) - Number(b.done ?? false) ||
+    Number(a.damaged ?? false) - Number(b.damaged ?? false)
   );
 }
 
@@ -76,7 +81,10 @@ export function invalidPosition(stage: string, why: string): S3Error {
 
 function isPosition(value: unknown): value is S3Position {
   if (typeof value !== 'object' || value === null) return false;
-  const { key, etag, offset, record, header, gzip, done, index } = value as Record<string, unknown>;
+  const { key, etag, offset, record, header, gzip, done, index, list, damaged } = value as Record<
+    string,
+    unknown
+  >;
   return (
     typeof key === 'string' &&
     key !== '' &&
@@ -87,7 +95,8 @@ function isPosition(value: unknown): value is S3Position {
     (header === undefined || (Array.isArray(header) && header.every((name) => typeof name === 'string'))) &&
     (gzip === undefined || gzip === true) &&
     (done === undefined || done === true) &&
-    (index === undefined || isCount(index))
+    (damaged === undefined || damaged === true) &&
+    (index === undefined ? list === undefined : isCount(index) && typeof list === 'string')
   );
 }
 

@@ -27,6 +27,10 @@ export interface BytesRequest {
 export interface ObjectBytes {
   readonly etag: string;
   readonly contentEncoding: string | undefined;
+  /** Chunks are handed on before it is known whether they are what was stored. */
+  readonly isUnchecked: boolean;
+  /** All has come. Whether it is what was stored is told by the next `next`. */
+  readonly isAtEnd: boolean;
   /** The next chunk, or nothing at the end. Not called again before it has answered, nor after it has thrown. */
   next(): Promise<Uint8Array | undefined>;
   /** Gives the connection back. Harmless at any time but while a chunk is waited for. */
@@ -104,6 +108,14 @@ class Reading implements ObjectBytes {
     this.#body = body;
     this.#at = request.from;
     this.#unwanted = before;
+  }
+
+  get isUnchecked(): boolean {
+    return !this.#isSmall;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#isSmall ? this.#together?.length === 0 : this.#at === this.#size;
   }
 
   async next(): Promise<Uint8Array | undefined> {
@@ -187,7 +199,7 @@ class Reading implements ObjectBytes {
     const { bucket, key } = this.#request;
     return new S3Error(
       'SW_S3_OBJECT_CORRUPT',
-      `The bytes of key ${JSON.stringify(key)} are not those that were stored: their checksums differ. That is known at its end only, so items of it that were handed out may be wrong. Read the object again from its beginning.`,
+      `The bytes of key ${JSON.stringify(key)} are not those that were stored: their checksums differ. That is known at its end only, so items of it that were handed out may be wrong, and no run goes on from there. Take away what was written of it, and begin anew, with a checkpoint of another name.`,
       { bucket, key, cause },
     );
   }

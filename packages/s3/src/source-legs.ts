@@ -1,8 +1,10 @@
 /** Which objects are read, one after the other, and where each begins. */
 
+import { createHash } from 'node:crypto';
 import type { S3Store } from './client.ts';
 import { S3Error } from './errors.ts';
 import { checkPositions, invalidPosition, laneOf, type S3Position } from './position.ts';
+import { wasDamaged } from './source-failures.ts';
 import { listObjects } from './source-listing.ts';
 import { type CheckedSourceOptions, isAsync, type ObjectKey } from './source-options.ts';
 
@@ -14,13 +16,14 @@ export interface Leg {
   /** Where to go on in it. Where that is its end, there is nothing to read, and whoever sees to ended objects is told of it. */
   readonly from?: S3Position | undefined;
   readonly index?: number | undefined;
+  readonly list?: string | undefined;
 }
 
 type Positions = ReadonlyMap<string, S3Position>;
 
 export class Legs {
   /** The lane of all objects; nothing where each has its own. */
-  readonly lane: string | undefined;
+  readonly #lane: string | undefined;
   /** The lanes that were begun, by an earlier run or by this one, where each object has its own. */
   readonly #begun: Set<string> = new Set();
   /** Where earlier runs stood. */
@@ -32,7 +35,7 @@ export class Legs {
   #given: Iterator<ObjectKey> | AsyncIterator<ObjectKey> | undefined;
   readonly #legs: AsyncGenerator<Leg, void, undefined>;
 
-  /** @throws S3Error SW_S3_POSITION_INVALID */
+  /** @throws S3Error SW_S3_POSITION_INVALID, SW_S3_OBJECT_CORRUPT */
   constructor(
     store: S3Store,
     options: CheckedSourceOptions,
@@ -47,13 +50,22 @@ export class Legs {
     this.#onPage = onPage;
     this.#positions = positions;
     const isOneLane = order === 'listed' && (keys === undefined || !isAsync(keys));
-    this.lane = isOneLane ? `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}` : undefined;
+    this.#lane = isOneLane ? `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}` : undefined;
     checkPositions(positions, {
       stage: name,
       misfit: (lane, position) => this.#misfit(lane, position),
     });
-    if (this.lane === undefined) for (const lane of positions.keys()) this.#begun.add(lane);
-    this.#legs = this.lane === undefined ? this.#laneEach() : this.#oneLane(positions.get(this.lane));
+    for (const position of positions.values())
+      if (position.damaged === true) throw wasDamaged(position, bucket, name);
+    if (this.#lane === undefined) for (const lane of positions.keys()) this.#begun.add(lane);
+    this.#legs = this.#lane === undefined ? this.#laneEach() : this.#oneLane(positions.get(this.#lane));
+  }
+
+  /** Of an object, in this version. Nothing tells two queues apart but the name that somebody gave to who reads them. */
+  laneOf({ key, etag }: { readonly key: string; readonly etag: string }): string {
+    if (this.#lane !== undefined) return this.#lane;
+    const { bucket, givenName } = this.#options;
+    return `${givenName === undefined ? '' : `${givenName}: `}${laneOf(bucket, key, etag)}`;
   }
 
   /** Undefined behind the last. */
@@ -64,8 +76,8 @@ export class Legs {
 
   /** Whether an object is to be read that turned out to be this version, and has not been begun before. */
   begin({ key, from }: Leg, etag: string): boolean {
-    if (this.lane !== undefined || from !== undefined) return true;
-    const lane = laneOf(key, etag);
+    if (this.#lane !== undefined || from !== undefined) return true;
+    const lane = this.laneOf({ key, etag });
     if (this.#begun.has(lane)) return false;
     this.#begun.add(lane);
     return true;
@@ -73,7 +85,7 @@ export class Legs {
 
   /** Where an earlier run ended an object that is not to be begun, if anybody is to be told. */
   ended({ key }: Leg, etag: string): S3Position | undefined {
-    const lane = laneOf(key, etag);
+    const lane = this.laneOf({ key, etag });
     return this.#isEnded(lane) ? this.#positions.get(lane) : undefined;
   }
 
@@ -95,17 +107,19 @@ export class Legs {
 
   async *#inList(from: S3Position | undefined): AsyncGenerator<Leg, void, undefined> {
     const first = from?.index ?? 0;
+    const hash = createHash('sha256');
     let index = 0;
     for await (const { key, etag } of this.#keys()) {
-      if (index === first && from !== undefined) {
-        if (key !== from.key)
+      hash.update(`${Buffer.byteLength(key)} ${key}`);
+      if (index >= first) {
+        const list = hash.copy().digest('hex').slice(0, 16);
+        if (index > first || from === undefined) yield { key, ifMatch: etag, index, list };
+        else if (key !== from.key || list !== from.list)
           throw invalidPosition(
             this.#options.name,
-            `at key ${index + 1} of the list: it is another one than it was`,
+            `at key ${index + 1} of the list: it, or one before it, is another than it was`,
           );
-        if (this.#isToResume(from)) yield { key, ifMatch: from.etag, from, index };
-      } else if (index >= first) {
-        yield { key, ifMatch: etag, index };
+        else if (this.#isToResume(from)) yield { key, ifMatch: from.etag, from, index, list };
       }
       index += 1;
     }
@@ -118,7 +132,7 @@ export class Legs {
       if (from.done !== true) yield { key: from.key, ifMatch: from.etag, from };
     const objects = this.#options.keys === undefined ? this.#listed() : this.#keys();
     for await (const { key, etag } of objects) {
-      const lane = etag === undefined ? undefined : laneOf(key, etag);
+      const lane = etag === undefined ? undefined : this.laneOf({ key, etag });
       // What is listed is read as it is then; what is given with an etag, that version alone.
       if (lane === undefined || !this.#begun.has(lane))
         yield { key, ifMatch: this.#options.keys === undefined ? undefined : etag };
@@ -136,7 +150,7 @@ export class Legs {
   }
 
   #listed(startAfter?: string): ReturnType<typeof listObjects> {
-    const options = { ...this.#options, isOrdered: this.lane !== undefined, onPage: () => this.#onPage() };
+    const options = { ...this.#options, isOrdered: this.#lane !== undefined, onPage: () => this.#onPage() };
     return listObjects(this.#store, options, startAfter, this.#signal);
   }
 
@@ -161,10 +175,10 @@ export class Legs {
   /** What a position has to have to be one of this source. */
   #misfit(lane: string, { key, etag, index, gzip, offset }: S3Position): string | undefined {
     const { prefix, keys, compression } = this.#options;
-    const own = this.lane ?? laneOf(key, etag);
+    const own = this.laneOf({ key, etag });
     if (lane !== own) return `it is no lane of this source, which has ${JSON.stringify(own)}`;
     if (!key.startsWith(prefix)) return 'its object is not behind the prefix';
-    if ((index !== undefined) !== (this.lane !== undefined && keys !== undefined))
+    if ((index !== undefined) !== (this.#lane !== undefined && keys !== undefined))
       return 'it is of a list where there is none, or of none where there is one';
     const isOther = gzip === true ? compression === 'none' : compression === 'gzip' && offset > 0;
     return isOther ? 'its object was read with another compression' : undefined;

@@ -3,13 +3,17 @@
  * that may wait; then its body is not pulled any more until some are taken.
  *
  *     body ──► (gunzip) ──► waiting chunks, a bound in bytes ──► decoder ──► items
+ *
+ * The last chunk waits until it is known how the object ends: so its end, or that it came damaged, is in the position that
+ * comes with the last items. One that comes later, and without items, a sink that keeps positions would not have after a crash.
  */
 
-import { Deferred, StreamWeldError } from '@streamweld/core/connector';
-import { type Decoder, type Format, gunzip, isGzip } from '@streamweld/formats';
-import { S3Error } from './errors.ts';
+import { Deferred } from '@streamweld/core/connector';
+import { type Format, gunzip, isGzip } from '@streamweld/formats';
 import { invalidPosition, type S3Position } from './position.ts';
 import type { ObjectBytes } from './source-bytes.ts';
+import { isOfDamage, toldOf } from './source-failures.ts';
+import { ObjectItems, WaitingChunks } from './source-items.ts';
 import type { Leg } from './source-legs.ts';
 import type { CheckedSourceOptions } from './source-options.ts';
 
@@ -28,24 +32,26 @@ export interface Surroundings<T> {
 export class OpenObject<T> {
   readonly leg: Leg;
   readonly #around: Surroundings<T>;
-  readonly #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
+  readonly #waiting: WaitingChunks;
+  /** The chunk that may be the last. */
+  #last: Uint8Array | undefined;
   #room: Deferred | undefined;
-  #decoder: Decoder<T> | undefined;
+  #items: ObjectItems<T> | undefined;
   #etag = '';
   #isGzip = false;
-  /** What becomes of the object: it is fetched, all of it has come, all of it was taken. */
-  #state: 'fetched' | 'come' | 'ended' | 'done' = 'fetched';
   #isSkipped = false;
-  /** What the decoder threw, behind items that were handed out. */
-  #thrown: { readonly error: unknown } | undefined;
   #failure: { readonly error: unknown } | undefined;
+  #isDamaged = false;
   #isClosed = false;
   readonly #fetching: Promise<void>;
 
   constructor(leg: Leg, around: Surroundings<T>) {
     this.leg = leg;
     this.#around = around;
+    this.#waiting = new WaitingChunks(() => {
+      // Not for each chunk: to stop and start a connection costs more than to read from it.
+      if (this.#waiting.bytes <= around.share / 2) this.#room?.resolve();
+    });
     this.#fetching = this.#fetch();
   }
 
@@ -60,7 +66,12 @@ export class OpenObject<T> {
   }
 
   get isDone(): boolean {
-    return this.#state === 'done';
+    return this.#items?.isDone === true;
+  }
+
+  /** Items of it that were handed out may be wrong. */
+  get isDamaged(): boolean {
+    return this.#isDamaged;
   }
 
   /**
@@ -69,65 +80,19 @@ export class OpenObject<T> {
    */
   take(max: number): readonly T[] {
     try {
-      return this.#take(max);
+      const items = this.#items?.take(max) ?? [];
+      if (items.length === 0 && this.#failure !== undefined) throw this.#failure.error;
+      return items;
     } catch (error) {
-      throw atKey(error, this.leg.key, this.#around.options.name);
+      const { bucket, name } = this.#around.options;
+      throw toldOf(error, this.leg, bucket, name);
     }
-  }
-
-  #take(max: number): readonly T[] {
-    if (this.#thrown !== undefined) throw this.#thrown.error;
-    const decoder = this.#decoder;
-    while (decoder !== undefined && this.#state !== 'done') {
-      const items = decoder.take(max);
-      if (items.length > 0) return this.#andMore(decoder, items, max);
-      if (!this.#advance(decoder)) break;
-    }
-    if (this.#failure !== undefined) throw this.#failure.error;
-    return [];
-  }
-
-  /** Puts small batches together, of what is there, and the end of the object with its last. */
-  #andMore(decoder: Decoder<T>, first: readonly T[], max: number): readonly T[] {
-    const isAll = this.#waiting.length === 0 && this.#state === 'fetched';
-    if (first.length > max / 2 || isAll) return first;
-    const items = [...first];
-    try {
-      while (items.length <= max / 2) {
-        const more = decoder.take(max - items.length);
-        items.push(...more);
-        if (more.length === 0 && !this.#advance(decoder)) break;
-      }
-    } catch (error) {
-      // All before comes first. A decoder need not throw it twice.
-      this.#thrown = { error };
-    }
-    return items;
-  }
-
-  /** When nothing is left to take: the next chunk, or the end. Says whether there may be something to take now. */
-  #advance(decoder: Decoder<T>): boolean {
-    const chunk = this.#waiting.shift();
-    if (chunk !== undefined) {
-      this.#waitingBytes -= chunk.byteLength;
-      // Not for each chunk: to stop and start a connection costs more than to read from it.
-      if (this.#waitingBytes <= this.#around.share / 2) this.#room?.resolve();
-      decoder.push(chunk);
-      return true;
-    }
-    if (this.#state === 'come') {
-      this.#state = 'ended';
-      decoder.end();
-      return true;
-    }
-    if (this.#state === 'ended') this.#state = 'done';
-    return false;
   }
 
   /** Where to resume after what was taken. */
   position(): S3Position {
-    const { offset = 0, record = 0, header } = this.#decoder ?? {};
-    const { key, index } = this.leg;
+    const { offset = 0, record = 0, header } = this.#items?.place ?? {};
+    const { key, index, list } = this.leg;
     return {
       key,
       etag: this.#etag,
@@ -136,14 +101,15 @@ export class OpenObject<T> {
       ...(header === undefined ? undefined : { header }),
       ...(this.#isGzip ? { gzip: true } : undefined),
       ...(this.isDone ? { done: true } : undefined),
-      ...(index === undefined ? undefined : { index }),
+      ...(index === undefined ? undefined : { index, list }),
+      ...(this.#isDamaged ? { damaged: true } : undefined),
     };
   }
 
   /** Once the signal of its bytes has aborted, or all of it has come: nothing of it is left afterwards. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#waiting.length = 0;
+    this.#waiting.clear();
     this.#room?.resolve();
     await this.#fetching;
   }
@@ -156,21 +122,25 @@ export class OpenObject<T> {
       const first = await this.#begin(bytes);
       if (this.#isGzip) {
         for await (const chunk of this.#inflated(first, bytes)) {
-          await this.#keep(chunk);
+          const before = this.#holdBack(chunk);
+          if (before !== undefined) await this.#keep(before);
           if (this.#isClosed) return;
         }
       } else {
         for (let chunk = first; chunk !== undefined; chunk = await bytes.next()) {
-          const wait = this.#keep(chunk);
+          const certain = bytes.isAtEnd ? this.#holdBack(chunk) : chunk;
+          const wait = certain === undefined ? undefined : this.#keep(certain);
           if (wait !== undefined) await wait;
           if (this.#isClosed) return;
         }
       }
-      this.#state = 'come';
+      this.#waiting.areAll = true;
     } catch (error) {
       this.#failure = { error };
+      this.#isDamaged = bytes?.isUnchecked === true && isOfDamage(error);
     } finally {
       bytes?.close();
+      if (this.#last !== undefined && !this.#isClosed) this.#waiting.push(this.#last);
       this.#around.onMore();
     }
   }
@@ -194,13 +164,14 @@ export class OpenObject<T> {
       from === undefined || from.offset === 0
         ? isCompressed(key, bytes.contentEncoding, first, options.compression)
         : from.gzip === true;
-    this.#decoder = format.decoder({
+    const decoder = format.decoder({
       offset: from?.offset,
       record: from?.record,
       header: from?.header,
       // Nobody writes into what came from the network, or was decompressed.
       ownsChunks: true,
     });
+    this.#items = new ObjectItems(decoder, this.#waiting);
     return first;
   }
 
@@ -220,12 +191,18 @@ export class OpenObject<T> {
     throw invalidPosition(name, `in key ${JSON.stringify(this.leg.key)}: it has not so many bytes`);
   }
 
+  /** Answers the chunk before it, which is not the last. */
+  #holdBack(chunk: Uint8Array): Uint8Array | undefined {
+    const before = this.#last;
+    this.#last = chunk;
+    return before;
+  }
+
   /** Answers a wait for room, where there is none left. */
   #keep(chunk: Uint8Array): Promise<void> | undefined {
     this.#waiting.push(chunk);
-    this.#waitingBytes += chunk.byteLength;
     this.#around.onMore();
-    if (this.#waitingBytes < this.#around.share || this.#isClosed) return undefined;
+    if (this.#waiting.bytes < this.#around.share || this.#isClosed) return undefined;
     this.#room = new Deferred();
     return this.#room.promise;
   }
@@ -236,12 +213,6 @@ async function* all(
   bytes: ObjectBytes,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for (let chunk = first; chunk !== undefined; chunk = await bytes.next()) yield chunk;
-}
-
-/** An error of a format knows the record and the byte, and now the object. */
-function atKey(error: unknown, key: string, stage: string): unknown {
-  if (!(error instanceof StreamWeldError) || error instanceof S3Error) return error;
-  return new StreamWeldError(error.code, `${key}: ${error.message}`, { stage, cause: error });
 }
 
 function isCompressed(

@@ -77,6 +77,8 @@ export interface CheckedSourceOptions extends CheckedReach {
   readonly maxObjects: number;
   readonly maxBytes: number;
   readonly after: AfterObject | undefined;
+  /** The name that was given, where keys are: what tells one queue from another. */
+  readonly givenName: string | undefined;
 }
 
 /** The SDK has 50 connections: some are left for listing, deleting and trying again. */
@@ -139,6 +141,7 @@ export function checkSourceOptions(
     maxObjects,
     maxBytes: checkCount('readAhead.maxBytes', readAhead.maxBytes ?? 32 << 20),
     after: given.after === undefined ? undefined : checkAfter(given.after),
+    givenName: keys === undefined ? undefined : given.name,
   };
 }
 

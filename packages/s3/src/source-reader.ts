@@ -7,17 +7,24 @@
 import { Deferred, ignoreRejection, type Positioned } from '@streamweld/core/connector';
 import type { Format } from '@streamweld/formats';
 import type { S3Store } from './client.ts';
-import { laneOf, type S3Position } from './position.ts';
+import type { S3Position } from './position.ts';
 import { openBytes } from './source-bytes.ts';
 import { Legs } from './source-legs.ts';
 import { OpenObject, type Surroundings } from './source-object.ts';
 import type { CheckedSourceOptions } from './source-options.ts';
-import { untilAborted } from './until-aborted.ts';
+import { untilAborted, untilSettled } from './until-aborted.ts';
 
 /** What is no larger is handed on when all of it has come. */
 const SMALL_BYTES = 1 << 20;
 
 type Answer<T> = Positioned<T, S3Position> | undefined;
+
+interface Damage {
+  readonly error: unknown;
+  readonly lane: string;
+  isWaitedFor: boolean;
+  isKept: boolean;
+}
 
 export class ObjectReader<T> {
   readonly #legs: Legs;
@@ -25,6 +32,7 @@ export class ObjectReader<T> {
   readonly #around: Surroundings<T>;
   readonly #signal: AbortSignal;
   readonly #onEnd: (lane: string, position: S3Position) => void;
+  readonly #settled: (lane: string) => Promise<void>;
   /** In the order in which they were begun. */
   readonly #open: OpenObject<T>[] = [];
   /** Objects that an earlier run ended, and nobody may have seen to. */
@@ -35,13 +43,16 @@ export class ObjectReader<T> {
   readonly #first: Deferred = new Deferred();
   #areAllBegun = false;
   #failure: { readonly error: unknown } | undefined;
+  /** An object came damaged, and its position has told so. Nothing is read any more. */
+  #damage: Damage | undefined;
   #pull: { readonly demand: number; readonly answer: Deferred<Answer<T>> } | undefined;
   readonly #feeding: Promise<void>;
 
   /**
    * Begins to fetch. Once the signal aborts it ends.
    * @param onEnd told when the end of an object is handed out
-   * @throws S3Error SW_S3_POSITION_INVALID
+   * @param settled answers when all that was handed out of a lane is written
+   * @throws S3Error SW_S3_POSITION_INVALID, SW_S3_OBJECT_CORRUPT
    */
   constructor(
     store: S3Store,
@@ -50,6 +61,7 @@ export class ObjectReader<T> {
     positions: ReadonlyMap<string, S3Position>,
     signal: AbortSignal,
     onEnd: (lane: string, position: S3Position) => void,
+    settled: (lane: string) => Promise<void>,
   ) {
     const { bucket, retryMs, maxBytes, maxObjects } = options;
     const share = Math.ceil(maxBytes / maxObjects);
@@ -57,6 +69,7 @@ export class ObjectReader<T> {
     this.#options = options;
     this.#signal = signal;
     this.#onEnd = onEnd;
+    this.#settled = settled;
     const legs = new Legs(store, options, positions, signal, () => this.#first.resolve());
     this.#legs = legs;
     this.#around = {
@@ -154,6 +167,7 @@ export class ObjectReader<T> {
       this.#room?.resolve();
       return this.#answerOf([], passed);
     }
+    if (this.#damage !== undefined) return this.#failOf(this.#damage);
     const open = this.#open;
     // Those that were begun are read first, whatever went wrong behind them.
     if (open.length === 0 && this.#failure !== undefined) throw this.#failure.error;
@@ -161,7 +175,12 @@ export class ObjectReader<T> {
     for (let tried = 0; tried < open.length; ) {
       const at = isInTurn ? this.#turn % open.length : 0;
       const object = open[at] as OpenObject<T>;
-      const items = object.take(demand);
+      let items: readonly T[];
+      try {
+        items = object.take(demand);
+      } catch (error) {
+        return this.#tell(object, error);
+      }
       if (object.isSkipped || object.isDone) {
         open.splice(at, 1);
         this.#room?.resolve();
@@ -183,8 +202,33 @@ export class ObjectReader<T> {
     return undefined;
   }
 
-  #answerOf(items: readonly T[], position: S3Position): Answer<T> {
-    const lane = this.#legs.lane ?? laneOf(position.key, position.etag);
+  /**
+   * What came damaged is told in a position first, so that no run goes on from there as if nothing were; and when that is kept,
+   * by failing.
+   */
+  #tell(object: OpenObject<T>, error: unknown): Answer<T> {
+    if (!object.isDamaged) throw error;
+    const answer = this.#answerOf([], object.position());
+    this.#damage = { error, lane: answer.lane, isWaitedFor: false, isKept: false };
+    return answer;
+  }
+
+  #failOf(damage: Damage): undefined {
+    if (damage.isKept) throw damage.error;
+    if (damage.isWaitedFor) return;
+    damage.isWaitedFor = true;
+    const settled = this.#settled(damage.lane);
+    void untilSettled(settled, this.#options.retryMs, this.#signal).then(() => {
+      damage.isKept = true;
+      this.#serve();
+    });
+  }
+
+  #answerOf(
+    items: readonly T[],
+    position: S3Position,
+  ): Positioned<T, S3Position> & { readonly lane: string } {
+    const lane = this.#legs.laneOf(position);
     if (position.done === true) this.#onEnd(lane, position);
     return { items, position, lane };
   }

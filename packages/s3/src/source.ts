@@ -61,7 +61,8 @@ class Objects<T> implements S3Source<T> {
     if (this.#options.after !== undefined) this.commit = async (positions) => this.#after?.commit(positions);
   }
 
-  async open({ positions, signal }: SourceContext<S3Position>): Promise<void> {
+  async open(context: SourceContext<S3Position>): Promise<void> {
+    const { positions, signal } = context;
     this.#forget = onAbort(signal, (reason) => this.#end(reason));
     signal.throwIfAborted();
     const options = this.#options;
@@ -79,6 +80,7 @@ class Objects<T> implements S3Source<T> {
       positions,
       this.#over.signal,
       (lane, position) => after?.ended(lane, position),
+      (lane) => context.settled(lane),
     );
     await this.#reader.begun();
   }

@@ -21,19 +21,31 @@ export interface Reading<T> {
 export type Positions = SourceContext<S3Position>['positions'];
 
 /** Opens sources, and closes after each test those that are still open. */
-export function useReadings(): <T>(source: S3Source<T>, positions?: Positions) => Promise<Reading<T>> {
+export function useReadings(): <T>(
+  source: S3Source<T>,
+  positions?: Positions,
+  settled?: (lane: string) => Promise<void>,
+) => Promise<Reading<T>> {
   const open = new Set<() => Promise<void>>();
   afterEach(async () => {
     await Promise.all([...open].map((close) => close()));
   });
-  return async <T>(source: S3Source<T>, positions: Positions = new Map()): Promise<Reading<T>> => {
+  return async <T>(
+    source: S3Source<T>,
+    positions: Positions = new Map(),
+    settled: (lane: string) => Promise<void> = () => Promise.resolve(),
+  ): Promise<Reading<T>> => {
     const controller = new AbortController();
     const close = async (): Promise<void> => {
       open.delete(close);
       await source.close();
     };
     open.add(close);
-    const context = { positions, signal: controller.signal } as unknown as SourceContext<S3Position>;
+    const context = {
+      positions,
+      signal: controller.signal,
+      settled,
+    } as unknown as SourceContext<S3Position>;
     await source.open(context);
     const reading: Reading<T> = {
       items: [],
@@ -43,7 +55,7 @@ export function useReadings(): <T>(source: S3Source<T>, positions?: Positions) =
       async pull(demand = 1000) {
         const answer = await source.pull(demand);
         if (answer === undefined) return undefined;
-        reading.items.push(...answer.items);
+        for (const item of answer.items) reading.items.push(item);
         reading.answers.push(answer);
         reading.positions.set(answer.lane ?? '', answer.position);
         return answer;

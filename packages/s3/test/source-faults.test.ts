@@ -145,25 +145,32 @@ describeWithS3('S3Source, when something goes wrong', (buckets) => {
     expect(came.equals(body.subarray(0, came.length))).toBe(true);
   });
 
-  it('69: an object that is replaced between two runs fails the second', async () => {
-    const { put: write } = buckets();
-    const { prefix, key } = await put(SIZE);
-    const first = await reading(source(prefix));
-    await first.pull();
-    await write(key, randomBytes(SIZE));
-    const second = await reading(source(prefix), first.positions);
-    await expect(second.pull()).rejects.toMatchObject({ code: 'SW_S3_OBJECT_CHANGED', key });
-  });
-
-  it('69: an object that is gone fails the run that is in the middle of it', async () => {
-    const { bare, bucket } = buckets();
-    const { prefix, key } = await put(SIZE);
-    const first = await reading(source(prefix));
-    await first.pull();
-    await bare.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
-    const second = await reading(source(prefix), first.positions);
-    await expect(second.pull()).rejects.toMatchObject({ code: 'SW_S3_OBJECT_MISSING', key });
-  });
+  it.each(['listed', 'ready'] as const)(
+    '69: an object that is replaced or deleted between two runs fails the second, which says what to do (%s)',
+    async (order) => {
+      const { put: write, bare, bucket } = buckets();
+      const { prefix, key } = await put(SIZE);
+      const first = await reading(source(prefix, { order }));
+      await first.pull();
+      const { record } = [...first.positions.values()][0] as { record: number };
+      const rejection = (code: string, became: string): object => ({
+        code,
+        key,
+        bucket,
+        message: expect.stringMatching(
+          new RegExp(
+            `stands in it, behind item ${record}, and the object was ${became} since\\. .*begin anew`,
+          ),
+        ),
+      });
+      await write(key, randomBytes(SIZE));
+      const second = await reading(source(prefix, { order }), first.positions);
+      await expect(second.pull()).rejects.toMatchObject(rejection('SW_S3_OBJECT_CHANGED', 'replaced'));
+      await bare.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
+      const third = await reading(source(prefix, { order }), first.positions);
+      await expect(third.pull()).rejects.toMatchObject(rejection('SW_S3_OBJECT_MISSING', 'deleted'));
+    },
+  );
 
   it('70: a small object that arrives damaged is fetched again, and nobody sees it', async () => {
     const { faults } = buckets();

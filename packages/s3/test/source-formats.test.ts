@@ -130,6 +130,36 @@ describeWithS3('What is in objects', (buckets) => {
     expect((await rows.readAll())[2]).toEqual(['Roma', 'FCO']);
   });
 
+  it.each([
+    ['a small one', 2000, ''],
+    ['a large one', 120_000, ''],
+    ['a compressed one', 60_000, '.gz'],
+    ['a small compressed one', 10, '.gz'],
+  ])('is at its end with its last items, however many are asked for: %s', async (_, count, ending) => {
+    const prefix = `${randomUUID()}/`;
+    const all = Array.from({ length: count }, (_, n) => `line ${n}`);
+    // Without a line end behind the last, and with one.
+    for (const [name, text] of [
+      ['a', all.join('\n')],
+      ['b', `${all.join('\n')}\n`],
+    ] as const)
+      await buckets().put(`${prefix}${name}${ending}`, ending === '' ? text : gzipSync(text));
+    for (const demand of [1000, count, count / 2, ...(count > 2000 ? [] : [1, 3])]) {
+      const run = await reading(new S3Source({ ...base(), prefix }));
+      expect(await run.readAll(demand)).toEqual([...all, ...all]);
+      expect(run.answers.every(({ items }) => items.length > 0 && items.length <= demand)).toBe(true);
+      expect(run.answers.filter(({ position }) => position.done === true)).toHaveLength(2);
+      // And each place on the way is one to go on from.
+      const some = run.answers[Math.floor(run.answers.length / 3)] as (typeof run.answers)[0];
+      const read = run.answers.slice(0, run.answers.indexOf(some) + 1).flatMap(({ items }) => items).length;
+      const next = await reading(
+        new S3Source({ ...base(), prefix }),
+        new Map([[some.lane ?? '', some.position]]),
+      );
+      expect(await next.readAll(demand)).toEqual([...all, ...all].slice(read));
+    }
+  });
+
   it('goes on at the very end of an object that was not known to be done', async () => {
     const prefix = `${randomUUID()}/`;
     await buckets().put(`${prefix}a`, 'one\n');
@@ -137,11 +167,11 @@ describeWithS3('What is in objects', (buckets) => {
     const run = await reading(new S3Source({ ...base(), prefix }));
     await run.pull(1);
     const [[lane, { done, ...position }]] = [...run.positions] as [[string, S3Position]];
-    expect(position).toMatchObject({ offset: 4, record: 1 });
-    expect(done).toBeUndefined();
+    // That it is done is known with its last item.
+    expect({ ...position, done }).toMatchObject({ offset: 4, record: 1, done: true });
     const next = await reading(new S3Source({ ...base(), prefix }), new Map([[lane, position]]));
     expect(await next.readAll()).toEqual(['two']);
-    const beyond = new Map([...run.positions].map(([lane, position]) => [lane, { ...position, offset: 6 }]));
+    const beyond = new Map([[lane, { ...position, offset: 6 }]]);
     const other = await reading(new S3Source({ ...base(), prefix }), beyond);
     await expect(other.readAll()).rejects.toMatchObject({ code: 'SW_S3_OBJECT_CHANGED' });
   });

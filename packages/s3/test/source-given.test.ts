@@ -59,11 +59,41 @@ describeWithS3('Objects whose keys are given', (buckets) => {
     const keys = await seed(3);
     const run = await reading(source(keys));
     while (run.items.length < 3) await run.pull(1);
-    for (const other of [keys.toReversed().slice(1), keys.slice(0, 1), []]) {
+    // Of the last, the place is the same, and what was read before is another.
+    const mixed = [keys[2] as string, keys[1] as string, keys[0] as string];
+    for (const other of [keys.toReversed().slice(1), keys.slice(0, 1), [], mixed]) {
       const next = await reading(source(other), run.positions);
       await expect(next.readAll()).rejects.toMatchObject({ code: 'SW_S3_POSITION_INVALID' });
       expect(next.items).toEqual([]);
     }
+  });
+
+  it('may have become more since, behind the place', async () => {
+    const keys = await seed(3);
+    const run = await reading(source(keys.slice(0, 2)));
+    while (run.items.length < 3) await run.pull(1);
+    const next = await reading(source(keys), run.positions);
+    expect(await next.readAll()).toEqual(linesOf(keys).slice(3));
+  });
+
+  it('of two queues are told apart by the names of their sources, and of two buckets by the bucket', async () => {
+    const [a, b] = (await seed(2)) as [string, string];
+    const run = await reading(source(later([a]), { name: 'orders' }));
+    await run.pull(1);
+    const { bucket } = buckets();
+    const other = new S3Source({ ...buckets().reach, bucket: `${bucket}-2`, keys: later([b]) });
+    for (const [made, lane] of [
+      [source(later([b]), { name: 'invoices' }), `invoices: s3://${bucket}/${a}@`],
+      [other, `s3://${bucket}-2/${a}@`],
+    ] as const) {
+      await expect(reading(made, run.positions)).rejects.toMatchObject({
+        code: 'SW_S3_POSITION_INVALID',
+        message: expect.stringContaining(lane),
+      });
+      await made.close();
+    }
+    const same = await reading(source(later([b]), { name: 'orders' }), run.positions);
+    expect(await same.readAll()).toEqual(linesOf([a, b]).slice(1));
   });
 
   it('fail the run where there is none, when all before it was handed out', async () => {

@@ -33,7 +33,7 @@ describeWithS3('Objects as they are ready', (buckets) => {
     const run = await reading(source(prefix));
     expect((await run.readAll(10)).toSorted()).toEqual(due(3));
     for (const [lane, { key, etag, done }] of run.positions) {
-      expect(lane).toBe(`${key}@${etag.slice(1, -1)}`);
+      expect(lane).toBe(`s3://${buckets().bucket}/${key}@${etag.slice(1, -1)}`);
       expect(done).toBe(true);
       const own = run.answers.filter((answer) => answer.lane === lane).flatMap(({ items }) => items);
       expect(own).toEqual(

@@ -60,7 +60,8 @@ describeWithS3('S3Source', (buckets) => {
     for (const [made, lane, wrong, why] of [
       [listed(), `s3://${bucket}/other/`, position, 'it is no lane of this source'],
       [listed(), own, { ...position, key: 'elsewhere' }, 'its object is not behind the prefix'],
-      [listed(), own, { ...position, index: 1 }, 'it is of a list'],
+      [listed(), own, { ...position, index: 1, list: 'of keys' }, 'it is of a list'],
+      [listed(), own, { ...position, index: 1 }, 'no position of an S3Source'],
       [listed(), own, { offset: 3 }, 'no position of an S3Source'],
       [ready, own, position, 'it is no lane of this source'],
     ] as const) {
