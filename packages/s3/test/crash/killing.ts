@@ -35,7 +35,7 @@ interface Scene {
   readonly service: { crash(): Promise<void>; restart(): Promise<void> };
   start(): Run;
   /** Gives it more to do. */
-  more(): void;
+  more(): void | Promise<void>;
   /** A look at what there is: of a run that is at work, and of one that was killed. */
   look(): Promise<void>;
 }
@@ -75,7 +75,7 @@ export async function kill({ aims, random, service, start, more, look }: Scene):
     } else if (code !== 0 && !AWAY.test(run.output())) {
       throw new Error(`It failed by itself: ${run.output().slice(-4000)}`);
     } else if (code === 0 && isLast) return kills;
-    else if (code === 0) more();
+    else if (code === 0) await more();
     await look();
   }
 }
