@@ -144,7 +144,7 @@ export interface ConcurrentProcessor<I, O> {
   readonly name?: string | undefined;
   /** How many batches it works on at once. */
   readonly concurrency: number;
-  /** The most items in a batch. Default: the items that one pull answered are shared out to all calls. */
+  /** The most items in a batch. Default: what one pull answered is shared out to all calls that could be made. */
   readonly maxItems?: number | undefined;
   /** Never called with more than `concurrency` of its answers outstanding. If it rejects, the run fails. */
   process(batch: readonly I[], context: ProcessContext): Awaitable<readonly O[]>;

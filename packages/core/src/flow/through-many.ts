@@ -4,9 +4,10 @@
  *     pull ◄── [ done, done, │ running, done, running ] ◄── launch ◄── [ rest of a parcel ] ◄── input.pull
  *               done prefix  │ at most `concurrency` at once
  *
- * What is pulled is shared out: a parcel of twelve items for four calls becomes four batches of three, none larger than
- * the processor's `maxItems`. In order, what is done waits until everything before it is done, in the window, which is
- * as long as there is room downstream, and at least `concurrency` batches. Out of order, whatever is done is handed on.
+ * What is pulled is shared out: a parcel of twelve items, for four calls that could be made, becomes four batches of three;
+ * none is larger than the processor's `maxItems`. In order, what is done waits until everything before it is done, in the
+ * window, which is as long as there is room downstream, and at least `concurrency` batches. Out of order, whatever is done
+ * is handed on.
  */
 
 import { Deferred, isThenable } from '../deferred.ts';
@@ -195,8 +196,9 @@ export class ThroughManyStage<I, O> extends Stage<O> {
 
   #fetch(room: number): void {
     if (this.#isPulling || this.#hasEnded || this.#hasFailed || this.#rest !== undefined) return;
-    // Where there is no room left, still an item for each call that could be made.
-    const demand = Math.max(this.#processor.concurrency - this.#entries.length, room - this.#held());
+    const { concurrency, maxItems = 1 } = this.#processor;
+    // Where there is no room left, still a batch for each call that could be made.
+    const demand = Math.max((concurrency - this.#entries.length) * maxItems, room - this.#held());
     if (demand <= 0) return;
     try {
       const answer = this.#input.pull(demand);
@@ -231,7 +233,8 @@ export class ThroughManyStage<I, O> extends Stage<O> {
     const { concurrency, maxItems = Infinity } = this.#processor;
     this.#rest = parcel;
     this.#at = 0;
-    this.#size = Math.max(1, Math.min(maxItems, Math.ceil(parcel.items.length / concurrency)));
+    const calls = Math.max(1, concurrency - this.#entries.length);
+    this.#size = Math.max(1, Math.min(maxItems, Math.ceil(parcel.items.length / calls)));
     this.#launch();
   }
 

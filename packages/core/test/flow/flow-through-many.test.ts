@@ -78,6 +78,17 @@ describe('Flow.through with a concurrency', () => {
     expect(mill.batches.map(({ length }) => length)).toEqual([3, 3, 3, 3]);
   });
 
+  it.each([5, 20, 1000])(
+    'gives as much at once as it may, also where little is asked for: %d',
+    async (bufferSize) => {
+      const mill = new Mill(2, 10, ([first = 0]) => 5 + (first % 3));
+      const slow = { concurrency: 1, batching: { maxItems: 3 }, write: () => time().sleep(1) };
+      const flow = from(upTo(500)).through(mill);
+      await time().run(new ConcurrentPipeline(flow, slow).bufferSize(bufferSize).run());
+      expect(mill.batches.map(({ length }) => length)).toEqual(new Array<number>(50).fill(10));
+    },
+  );
+
   it('hands on as they come, where order does not count', async () => {
     const mill = new Mill(2, 1, ([first]) => (first === 0 ? 50 : 10));
     const items = await run(from(upTo(6)).through(mill, { ordered: false }));
