@@ -1,0 +1,1 @@
+export { ofPath as default } from './work.js';
