@@ -35,11 +35,11 @@ export function isOfDamage(error: unknown): boolean {
   );
 }
 
-/** The end of an object showed that its beginning had come damaged, and a run is not to go on behind it as if nothing were. */
+/** What came of an object turned out to be damaged, and a run is not to go on behind it as if nothing were. */
 export function wasDamaged({ key }: S3Position, bucket: string, stage: string): S3Error {
   return new S3Error(
     'SW_S3_OBJECT_CORRUPT',
-    `Could not resume in key ${JSON.stringify(key)}: the run before found at its end that its bytes had arrived other than they were stored, and items of it that were written may be wrong. Take away what was written of this object, or all; then begin anew, with a checkpoint of another name.`,
+    `Could not resume in key ${JSON.stringify(key)}: the run before found that its bytes were damaged, on the way or in the store, and items of it that were written may be wrong. Take away what was written of this object, or all; then begin anew, with a checkpoint of another name.`,
     { stage, bucket, key },
   );
 }
