@@ -63,10 +63,16 @@ function drawLabel({ buffer }: EdgeLook, partition: string | number | undefined)
   return parts.length === 0 ? '' : `|"${escaped(parts.join(', '))}"|`;
 }
 
-/** As text between quotes: what Mermaid, HTML or Markdown would read as more than text is written as its number. */
+/** What Mermaid, HTML or TeX read as more than text, and `%%{ … }%%`, which Mermaid obeys wherever it stands. */
+const SPECIAL = /["#&<>`\\]|%(?=[%{])|\$(?=\$)|:(?=fa-)/gu;
+/** Behind these words Mermaid looks for colours, in any text, and takes a semicolon away. */
+const STYLES = /style|classDef/u;
+
+/** As text between quotes: what would be more than text is written as its number. */
 function escaped(text: string): string {
+  const special = STYLES.test(text) ? new RegExp(`${SPECIAL.source}|:`, 'gu') : SPECIAL;
   return shortened(harmless(text), MOST_LETTERS)
-    .replace(/["#&<>`\\]/gu, numbered)
+    .replace(special, numbered)
     .replace(/^[-+*](?= )/u, numbered)
     .replace(/(?<=^\d+)[.)](?= )/u, numbered);
 }

@@ -97,11 +97,17 @@ describe('mermaid', () => {
       'end',
       'two\nlines\u001b[2J',
       'c:\\temp',
+      '%%{init: {"theme": "dark"}}%%',
+      '$$x$$',
+      'fa:fa-car',
+      'style n0 fill:#f00',
+      'classDef x fill:#f00',
       `${'x'.repeat(100)}`,
     ];
     for (const name of evil) {
       const drawing = checked(mermaid(new ConcurrentPipeline(from([1]), named(name))));
       expect(drawing.split('\n')).toHaveLength(5);
+      expect(drawing).not.toMatch(/%%|%\{|\$\$|:fa-|(?:style|classDef).*:/u);
       expect(drawing).not.toMatch(/[<>`](?!\|| n)(?<!-->)/u);
     }
     const lineOf = (name: string) => mermaid(new ConcurrentPipeline(from([1]), named(name))).split('\n')[2];
