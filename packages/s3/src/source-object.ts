@@ -10,6 +10,7 @@
 
 import { Deferred } from '@streamweld/core/connector';
 import { type Format, gunzip, isGzip } from '@streamweld/formats';
+import { hasCode, type S3Error } from './errors.ts';
 import { invalidPosition, type S3Position } from './position.ts';
 import type { ObjectBytes } from './source-bytes.ts';
 import { isOfDamage, toldOf } from './source-failures.ts';
@@ -40,6 +41,8 @@ export class OpenObject<T> {
   #etag = '';
   #isGzip = false;
   #isSkipped = false;
+  /** An earlier run had read it, and deleted it then. */
+  #isDeleted = false;
   #failure: { readonly error: unknown } | undefined;
   #isDamaged = false;
   #isClosed = false;
@@ -66,7 +69,7 @@ export class OpenObject<T> {
   }
 
   get isDone(): boolean {
-    return this.#items?.isDone === true;
+    return this.#isDeleted || this.#items?.isDone === true;
   }
 
   /** Items of it that were handed out may be wrong. */
@@ -91,8 +94,9 @@ export class OpenObject<T> {
 
   /** Where to resume after what was taken. */
   position(): S3Position {
+    const { key, from, index, list } = this.leg;
+    if (this.#isDeleted && from !== undefined) return { ...from, done: true };
     const { offset = 0, record = 0, header } = this.#items?.place ?? {};
-    const { key, index, list } = this.leg;
     return {
       key,
       etag: this.#etag,
@@ -118,7 +122,7 @@ export class OpenObject<T> {
     let bytes: ObjectBytes | undefined;
     try {
       bytes = await this.#open();
-      if (this.#isSkipped) return;
+      if (bytes === undefined || this.#isSkipped) return;
       const first = await this.#begin(bytes);
       if (this.#isGzip) {
         for await (const chunk of this.#inflated(first, bytes)) {
@@ -145,10 +149,19 @@ export class OpenObject<T> {
     }
   }
 
-  async #open(): Promise<ObjectBytes> {
+  /** Nothing, where an earlier run deleted it. */
+  async #open(): Promise<ObjectBytes | undefined> {
     const { leg } = this;
     const offset = leg.from?.gzip === true ? 0 : (leg.from?.offset ?? 0);
-    const bytes = await this.#around.open(leg, offset);
+    let bytes: ObjectBytes;
+    try {
+      bytes = await this.#around.open(leg, offset);
+    } catch (error) {
+      // Whoever keeps positions with items has none of an end that was left out on the way. We delete what is done alone.
+      this.#isDeleted = leg.from !== undefined && this.#around.options.after === 'delete' && isNoKey(error);
+      if (!this.#isDeleted) throw error;
+      return undefined;
+    }
     this.#etag = bytes.etag;
     this.#isSkipped = this.#isClosed || !this.#around.begin(leg, bytes.etag);
     return bytes;
@@ -206,6 +219,11 @@ export class OpenObject<T> {
     this.#room = new Deferred();
     return this.#room.promise;
   }
+}
+
+/** By its name: an answer without one may be of something else than the store. */
+function isNoKey(error: unknown): boolean {
+  return hasCode(error, 'SW_S3_OBJECT_MISSING') && (error as S3Error).s3Error === 'NoSuchKey';
 }
 
 async function* all(

@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { GetObjectTaggingCommand } from '@aws-sdk/client-s3';
-import { expect, it } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DeleteObjectCommand, GetObjectTaggingCommand } from '@aws-sdk/client-s3';
+import { ConcurrentPipeline, from, MemoryCheckpointStore } from '@streamweld/core';
+import { FileSink } from '@streamweld/file';
+import { expect, it, vi } from 'vitest';
 import { S3Source } from '../src/source.ts';
 import type { DoneObject, S3SourceOptions } from '../src/source-options.ts';
 import { useReadings } from './reading.ts';
@@ -100,6 +105,62 @@ describeWithS3('What becomes of objects that are read', (buckets) => {
       expect(await buckets().keys(prefix)).toEqual([]);
     },
   );
+
+  it.each(['listed', 'ready'] as const)(
+    'counts an object as read that is gone where a run goes on, if it is us who delete (%s)',
+    async (order) => {
+      const prefix = await seed(2);
+      const first = await reading(source(prefix, { after: 'delete', order, readAhead: { maxObjects: 1 } }));
+      await first.pull(1);
+      const { bare, bucket } = buckets();
+      await bare.send(new DeleteObjectCommand({ Bucket: bucket, Key: `${prefix}0` }));
+      const next = await reading(source(prefix, { after: 'delete', order }), first.positions);
+      expect(await next.readAll()).toEqual(['a1', 'b1']);
+      expect(next.positions.get(first.answers[0]?.lane as string)?.done).toBe(true);
+      await next.source.commit?.(next.positions);
+      expect(await buckets().keys(prefix)).toEqual([]);
+      // What is no answer of a store says nothing.
+      const { throughFaults, faults } = buckets();
+      faults.plan({ on: 'GetObject', fault: { kind: 'error', status: 404, code: 'Not Found' } });
+      const lost = new S3Source({ ...throughFaults, bucket, prefix, order, after: 'delete' });
+      const unsure = await reading(lost, first.positions);
+      await expect(unsure.readAll()).rejects.toMatchObject({ code: 'SW_S3_OBJECT_MISSING' });
+      // Whoever does something else with them is told.
+      const other = await reading(source(prefix, { after: () => {}, order }), first.positions);
+      await expect(other.readAll()).rejects.toMatchObject({ code: 'SW_S3_OBJECT_MISSING' });
+    },
+  );
+
+  it('deletes an object of which the end was left out, and looks for it in vain where the sink keeps positions', async () => {
+    const prefix = `${randomUUID()}/`;
+    const lines = Array.from({ length: 3000 }, (_, n) => `${n < 1000 ? 'kept' : 'left out'} ${n}`);
+    for (const at of [0, 1]) await buckets().put(`${prefix}${at}`, lines.join('\n'));
+    const folder = mkdtempSync(join(tmpdir(), 'streamweld-s3-after-'));
+    const run = (keys: AsyncIterable<string>): Promise<unknown> => {
+      const { reach, bucket } = buckets();
+      const read = from(new S3Source({ ...reach, bucket, keys, after: 'delete' }));
+      const sink = new FileSink(join(folder, 'out'));
+      return new ConcurrentPipeline(
+        read.filter((line) => line.startsWith('kept')),
+        sink,
+      )
+        .bufferSize(400)
+        .commitEvery({ items: 1 })
+        .checkpoint(new MemoryCheckpointStore(), 'one')
+        .run();
+    };
+    const isDeleted = async (): Promise<boolean> => (await buckets().keys(prefix)).length === 0;
+    async function* broken(): AsyncGenerator<string> {
+      yield* [`${prefix}0`, `${prefix}1`];
+      await vi.waitUntil(isDeleted, 10_000);
+      throw new Error('the queue broke');
+    }
+    async function* nothing(): AsyncGenerator<string> {}
+    await expect(run(broken())).rejects.toMatchObject({ cause: { message: 'the queue broke' } });
+    await run(nothing());
+    expect(readFileSync(join(folder, 'out'), 'utf8').trimEnd().split('\n')).toHaveLength(2000);
+    rmSync(folder, { recursive: true });
+  });
 
   it('tells again of a key that comes again with nothing new in it', async () => {
     const prefix = await seed(1);
