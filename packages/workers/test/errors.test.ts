@@ -49,6 +49,20 @@ describe('an error that the function throws', () => {
     expect([report.deadLettered, source.commits.at(-1)]).toEqual([1, 20]);
   });
 
+  it('is an error of StreamWeld again, where it was one', async () => {
+    const error = await ran(from(twenty('ours')).through(stage())).then(
+      undefined,
+      (reason: unknown) => reason,
+    );
+    if (!isStreamWeldError(error)) throw error;
+    expect([error.code, error.stage, error.message]).toEqual([
+      'SW_FORMAT_INVALID_JSON',
+      'parse',
+      'one of ours',
+    ]);
+    expect(error.details).toEqual({ record: 13 });
+  });
+
   it('is dropped with its item and counted, where that is wished', async () => {
     const { items, report } = await ran(from(twenty('throw')).through(stage(), { onError: 'drop' }));
     expect([items.length, report.dropped]).toEqual([19, 1]);

@@ -16,17 +16,17 @@ describe('an abort', () => {
     const data = shared(2);
     const stage = inWorkers<typeof signals>(child('signals.js'), {
       threads: 2,
-      batchSize: 1,
+      batchSize: 2,
       data,
       graceMs: 5000,
     });
-    const pipeline = new ConcurrentPipeline(from([how, how, how, how]).through(stage), count());
+    const pipeline = new ConcurrentPipeline(from(new Array<typeof how>(8).fill(how)).through(stage), count());
     const run = pipeline.closeMs(10_000).run();
     await reached(data, 0, 2);
     const reason = new Error('enough');
     void pipeline.abort(reason);
     await expect(run).rejects.toBe(reason);
-    // The two that ran, and none that waited.
+    // The two that ran; neither the other of their batch, nor any that waited.
     expect([...data]).toEqual([2, 2]);
   });
 

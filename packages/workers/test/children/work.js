@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /**
  * @typedef {{
  *   readonly n: number,
- *   readonly act?: 'throw' | 'reject' | 'throw text' | 'refuse' | 'final' | 'exit' | 'late throw' | 'uncaught' | 'memory' | 'function',
+ *   readonly act?: 'throw' | 'reject' | 'throw text' | 'ours' | 'refuse' | 'final' | 'exit' | 'late throw' | 'uncaught' | 'memory' | 'function',
  * }} Item
  * @typedef {{ readonly n: number, readonly thread: number }} Result
  */
@@ -22,6 +22,13 @@ export default function work({ n, act }) {
       return Promise.reject(new RangeError(`not ${n}`));
     case 'throw text':
       throw 'a text';
+    case 'ours':
+      throw Object.assign(new Error('one of ours'), {
+        code: 'SW_FORMAT_INVALID_JSON',
+        stage: 'parse',
+        details: { record: n },
+        [Symbol.for('streamweld.error')]: true,
+      });
     case 'final':
       throw Object.assign(new Error(`never ${n}`), { retryable: false });
     case 'exit':
