@@ -38,7 +38,8 @@ export interface Circumstance {
   readonly isMoving: boolean;
 }
 
-interface Period extends Spent {
+interface Period {
+  readonly spent: Spent;
   readonly at: number;
   readonly items: number;
 }
@@ -51,7 +52,11 @@ export class StageTrack {
   #last: StageLook | undefined;
   #now: Spent = nothing();
   readonly #total: Spent = nothing();
-  #periods: Period[] = [];
+  /** The sum of the periods. */
+  readonly #lately: Spent = nothing();
+  readonly #periods: Period[] = [];
+  /** The last period that ended before the window of rates. */
+  #rateFrom = 0;
   #firstItems = 0;
   #activeMs = 0;
   readonly #failures = new Map<string, { count: number; at: number }>();
@@ -64,7 +69,7 @@ export class StageTrack {
       if (this.#failures.get(code)?.count !== count) this.#failures.set(code, { count, at: now });
     if (last === undefined) {
       this.#firstItems = look.items;
-      this.#periods.push({ ...nothing(), at: now, items: look.items });
+      this.#periods.push({ spent: nothing(), at: now, items: look.items });
       return;
     }
     if (!isMoving) return;
@@ -91,16 +96,24 @@ export class StageTrack {
   /** Ends a period: called a few times a second. */
   turn(now: number): void {
     const items = this.#last?.items ?? 0;
-    for (const key of KEYS) this.#total[key] += this.#now[key];
-    this.#periods.push({ ...this.#now, at: now, items });
+    const spent = this.#now;
     this.#now = nothing();
+    this.#periods.push({ spent, at: now, items });
+    add(this.#total, spent, 1);
+    add(this.#lately, spent, 1);
     // One from before the window stays: its count is where the window begins.
-    while ((this.#periods[1]?.at ?? now) < now - SHARES_MS) this.#periods.shift();
+    while ((this.#periods[1]?.at ?? now) < now - SHARES_MS) {
+      const left = this.#periods.shift() as Period;
+      add(this.#lately, left.spent, -1);
+      this.#rateFrom -= 1;
+    }
+    this.#rateFrom = Math.max(0, this.#rateFrom);
+    while ((this.#periods[this.#rateFrom + 1]?.at ?? now) <= now - RATE_MS) this.#rateFrom += 1;
   }
 
   rate(now: number): Rate {
     const items = this.#last?.items ?? 0;
-    const base = this.#periods.findLast(({ at }) => at <= now - RATE_MS) ?? this.#periods[0];
+    const base = this.#periods[this.#rateFrom];
     const ms = base === undefined ? 0 : now - base.at;
     return {
       now: base === undefined || ms <= 0 ? 0 : Math.max(0, ((items - base.items) * 1000) / ms),
@@ -109,10 +122,8 @@ export class StageTrack {
   }
 
   /** What the last ten seconds went on, in milliseconds. */
-  get lately(): Spent {
-    const sum = nothing();
-    for (const period of this.#periods) for (const key of KEYS) sum[key] += period[key];
-    return sum;
+  get lately(): Readonly<Spent> {
+    return this.#lately;
   }
 
   get #isBefore(): boolean {
@@ -120,7 +131,7 @@ export class StageTrack {
   }
 
   get shares(): Shares {
-    return sharesOf(this.lately, this.#isBefore);
+    return sharesOf(this.#lately, this.#isBefore);
   }
 
   get overall(): Shares {
@@ -132,7 +143,15 @@ export class StageTrack {
   }
 }
 
-const KEYS = ['busy', 'waitingForInput', 'waitingForRoom', 'full', 'active', 'calling'] as const;
+/** One by one: written as a loop over names it would cost the most of all that a sample does. */
+function add(sum: Spent, spent: Spent, sign: 1 | -1): void {
+  sum.busy += sign * spent.busy;
+  sum.waitingForInput += sign * spent.waitingForInput;
+  sum.waitingForRoom += sign * spent.waitingForRoom;
+  sum.full += sign * spent.full;
+  sum.active += sign * spent.active;
+  sum.calling += sign * spent.calling;
+}
 
 function nothing(): Spent {
   return { busy: 0, waitingForInput: 0, waitingForRoom: 0, full: 0, active: 0, calling: 0 };
@@ -141,9 +160,10 @@ function nothing(): Spent {
 /** @param isBefore the buffer: then what was full is known apart from the rest. */
 function sharesOf(spent: Spent, isBefore: boolean): Shares {
   const { busy, waitingForInput, waitingForRoom, full, active } = spent;
-  const isFull = isBefore && active > 0 ? Math.min(1, full / active) : 0;
+  const isFull = isBefore && active > 0.001 ? Math.min(1, full / active) : 0;
   const seen = busy + waitingForInput + waitingForRoom;
-  if (seen === 0) return { busy: 0, waitingForInput: 0, waitingForRoom: isFull === 0 ? 0 : 1 };
+  // What was added and taken away again leaves a rounding error.
+  if (seen < 0.001) return { busy: 0, waitingForInput: 0, waitingForRoom: isFull === 0 ? 0 : 1 };
   const rest = (1 - isFull) / seen;
   return {
     busy: busy * rest,
