@@ -10,6 +10,9 @@ import { onAbort, runtime } from '@streamweld/core/connector';
 import { makeS3Error, type Translation, toS3Error } from './error-translation.ts';
 import { CONNECTION_LOST, SILENT } from './error-verdicts.ts';
 
+/** How many bytes may have come that nobody has taken. */
+const MOST_WAITING = 128 << 10;
+
 interface BodyOptions extends Translation {
   /** How many bytes are to come, where the store says it. */
   readonly size: number | undefined;
@@ -18,49 +21,112 @@ interface BodyOptions extends Translation {
   readonly signal: AbortSignal;
 }
 
-export class SdkBody {
-  readonly chunks: AsyncIterable<Uint8Array>;
+interface Reader {
+  readonly resolve: (chunk: IteratorResult<Uint8Array, void>) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** The chunks are handed on as the stream emits them, which is paused where more wait than somebody takes. */
+export class SdkBody implements AsyncIterableIterator<Uint8Array, void> {
   readonly #stream: Readable;
+  readonly #options: BodyOptions;
+  readonly #stall: StallWatch;
   readonly #forget: () => void;
+  readonly #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #received = 0;
+  /** Who waits for the next chunk. */
+  #reader: Reader | undefined;
+  #isFlowing = false;
+  /** What the stream came to: all of it has come, it failed, or it was closed before. */
+  #end: { readonly error?: unknown } | undefined;
 
   /** From now on its errors are listened to, and the abort of its signal ends it. */
   constructor(stream: Readable, options: BodyOptions) {
     this.#stream = stream;
-    stream.on('error', () => {});
-    stream.once('close', () => this.#forget());
+    this.#options = options;
+    this.#stall = new StallWatch(options.stallMs, () => stream.destroy(makeS3Error(SILENT, options)));
+    stream.on('error', (error) => this.#ended({ error }));
+    stream.once('end', () =>
+      this.#ended(this.#isWhole ? {} : { error: makeS3Error(CONNECTION_LOST, options) }),
+    );
+    stream.once('close', () => {
+      this.#forget();
+      this.#ended({ error: makeS3Error(CONNECTION_LOST, options) });
+    });
     this.#forget = onAbort(options.signal, () => this.destroy());
-    this.chunks = read(stream, options);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Rejects with an S3Error, or the reason of the signal. Not called again before it has answered. */
+  next(): Promise<IteratorResult<Uint8Array, void>> {
+    const { signal } = this.#options;
+    if (signal.aborted) return Promise.reject(signal.reason);
+    const chunk = this.#waiting.shift();
+    if (chunk !== undefined) {
+      this.#waitingBytes -= chunk.byteLength;
+      return Promise.resolve({ done: false, value: chunk });
+    }
+    if (this.#end !== undefined) return this.#answerOf(this.#end);
+    this.#flow();
+    this.#stall.wait();
+    return new Promise((resolve, reject) => (this.#reader = { resolve, reject }));
+  }
+
+  return(): Promise<IteratorResult<Uint8Array, void>> {
+    this.destroy();
+    return Promise.resolve({ done: true, value: undefined });
   }
 
   destroy(): void {
     this.#forget();
+    this.#stall.end();
     this.#stream.destroy();
   }
-}
 
-async function* read(stream: Readable, options: BodyOptions): AsyncGenerator<Uint8Array, void, undefined> {
-  const { size, stallMs, signal, ...translation } = options;
-  const stall = new StallWatch(stallMs, () => stream.destroy(makeS3Error(SILENT, translation)));
-  let received = 0;
-  const chunks = (stream as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      stall.wait();
-      const { done, value } = await chunks.next();
-      stall.arrived();
-      signal.throwIfAborted();
-      if (done === true) break;
-      received += value.byteLength;
-      yield value;
+  get #isWhole(): boolean {
+    const { size } = this.#options;
+    return size === undefined || this.#received === size;
+  }
+
+  #flow(): void {
+    if (this.#isFlowing) this.#stream.resume();
+    // Listened to from when somebody reads: before, nothing is taken from the connection.
+    else this.#stream.on('data', (chunk: Uint8Array) => this.#came(chunk));
+    this.#isFlowing = true;
+  }
+
+  #came(chunk: Uint8Array): void {
+    this.#received += chunk.byteLength;
+    const reader = this.#reader;
+    if (reader === undefined) {
+      this.#waiting.push(chunk);
+      this.#waitingBytes += chunk.byteLength;
+      if (this.#waitingBytes >= MOST_WAITING) this.#stream.pause();
+      return;
     }
-    if (size !== undefined && received !== size) throw makeS3Error(CONNECTION_LOST, translation);
-  } catch (error) {
+    this.#reader = undefined;
+    this.#stall.arrived();
+    reader.resolve({ done: false, value: chunk });
+  }
+
+  #ended(end: { readonly error?: unknown }): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#stall.end();
+    const reader = this.#reader;
+    this.#reader = undefined;
+    if (reader !== undefined) this.#answerOf(end).then(reader.resolve, reader.reject);
+  }
+
+  #answerOf(end: { readonly error?: unknown }): Promise<IteratorResult<Uint8Array, void>> {
+    if (!('error' in end)) return Promise.resolve({ done: true, value: undefined });
     // In the middle of a body, an abort shows as a connection that was lost.
-    signal.throwIfAborted();
-    throw toS3Error(error, translation);
-  } finally {
-    stall.end();
-    stream.destroy();
+    const { signal } = this.#options;
+    return Promise.reject(signal.aborted ? signal.reason : toS3Error(end.error, this.#options));
   }
 }
 

@@ -140,7 +140,7 @@ export class SdkStore implements S3Store {
     return {
       ...factsOf(answer, quoted(answer.ETag)),
       size: whole,
-      chunks: body.chunks,
+      chunks: body,
       destroy: () => body.destroy(),
     };
   }

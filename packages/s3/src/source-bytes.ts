@@ -118,9 +118,17 @@ class Reading implements ObjectBytes {
     return this.#isSmall ? this.#together?.length === 0 : this.#at === this.#size;
   }
 
-  async next(): Promise<Uint8Array | undefined> {
+  next(): Promise<Uint8Array | undefined> {
+    return this.#unwanted === 0 ? this.#nextOf() : this.#nextWanted();
+  }
+
+  #nextOf(): Promise<Uint8Array | undefined> {
+    return this.#isSmall ? this.#nextOfAll() : this.#next();
+  }
+
+  async #nextWanted(): Promise<Uint8Array | undefined> {
     for (;;) {
-      const chunk = this.#isSmall ? await this.#nextOfAll() : await this.#nextAsItComes();
+      const chunk = await this.#nextOf();
       if (chunk === undefined || this.#unwanted === 0) return chunk;
       const dropped = Math.min(this.#unwanted, chunk.byteLength);
       this.#unwanted -= dropped;
@@ -151,14 +159,6 @@ class Reading implements ObjectBytes {
     return this.#together.shift();
   }
 
-  async #nextAsItComes(): Promise<Uint8Array | undefined> {
-    try {
-      return await this.#next();
-    } catch (error) {
-      throw isDamaged(error) ? this.#damaged(error) : error;
-    }
-  }
-
   /** Goes on wherever a body ended that was not all. */
   async #next(): Promise<Uint8Array | undefined> {
     for (;;) {
@@ -172,7 +172,8 @@ class Reading implements ObjectBytes {
         if (this.#at !== this.#size) throw this.#short();
       } catch (error) {
         this.close();
-        if (isDamaged(error)) throw error;
+        // Of what is small nobody has seen anything yet.
+        if (isDamaged(error)) throw this.#isSmall ? error : this.#damaged(error);
         await this.#patience.wait(error, this.#signal);
       }
       // All has come, and if the connection ended it was after it.
