@@ -165,10 +165,10 @@ describeWithS3('S3Source, when something goes wrong', (buckets) => {
       });
       await write(key, randomBytes(SIZE));
       const second = await reading(source(prefix, { order }), first.positions);
-      await expect(second.pull()).rejects.toMatchObject(rejection('SW_S3_OBJECT_CHANGED', 'replaced'));
+      await expect(second.readAll()).rejects.toMatchObject(rejection('SW_S3_OBJECT_CHANGED', 'replaced'));
       await bare.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }));
       const third = await reading(source(prefix, { order }), first.positions);
-      await expect(third.pull()).rejects.toMatchObject(rejection('SW_S3_OBJECT_MISSING', 'deleted'));
+      await expect(third.readAll()).rejects.toMatchObject(rejection('SW_S3_OBJECT_MISSING', 'deleted'));
     },
   );
 
