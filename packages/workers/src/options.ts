@@ -41,7 +41,10 @@ export interface WorkersOptions<I = unknown> {
   readonly transfer?: ((item: I) => readonly (TransferListItem | ArrayBufferView)[]) | undefined;
   /** Given to every call as `context.data`: settings, the same for all. Copied once to each thread. */
   readonly data?: unknown;
-  /** The bounds of each thread: `{ maxOldGenerationSizeMb: 256 }`. A thread beyond them dies, and another is started. */
+  /**
+   * The bounds of each thread: `{ maxOldGenerationSizeMb: 256 }`, 16 at least. A thread beyond them dies, and another is
+   * started.
+   */
   readonly resourceLimits?: ResourceLimits | undefined;
   /** Node's options for the threads: `['--import', './setup.js']`. Default: those of the process. */
   readonly execArgv?: readonly string[] | undefined;
@@ -78,12 +81,13 @@ const KNOWN = [
   'graceMs',
   'name',
 ] as const;
-const LIMITS = [
-  'maxYoungGenerationSizeMb',
-  'maxOldGenerationSizeMb',
-  'codeRangeSizeMb',
-  'stackSizeMb',
-] as const;
+/** The least of each, in MB. With less a thread may not even start, and can bring down the whole process. */
+const LEAST_LIMITS = {
+  maxYoungGenerationSizeMb: 1,
+  maxOldGenerationSizeMb: 16,
+  codeRangeSizeMb: 1,
+  stackSizeMb: 1,
+} as const;
 
 /** @throws OptionError */
 export function checkWorkersOptions(
@@ -150,11 +154,12 @@ function checkData(data: unknown): unknown {
 
 function checkLimits(limits: ResourceLimits | undefined): ResourceLimits | undefined {
   if (limits === undefined) return undefined;
-  const checked = checkOptions<ResourceLimits>('inWorkers.resourceLimits', limits, LIMITS);
-  for (const limit of LIMITS) {
-    const value = checked[limit];
-    if (value === undefined || (typeof value === 'number' && value > 0)) continue;
-    throw new OptionError(`inWorkers.resourceLimits.${limit}`, 'a number of MB above 0', value);
+  const names = Object.keys(LEAST_LIMITS) as (keyof typeof LEAST_LIMITS)[];
+  const checked = checkOptions<ResourceLimits>('inWorkers.resourceLimits', limits, names);
+  for (const name of names) {
+    const [value, least] = [checked[name], LEAST_LIMITS[name]];
+    if (value === undefined || (typeof value === 'number' && value >= least)) continue;
+    throw new OptionError(`inWorkers.resourceLimits.${name}`, `a number of MB of at least ${least}`, value);
   }
   return checked;
 }

@@ -215,7 +215,7 @@ export class ThreadPool {
     const { name: stage } = this.#settings;
     return new WorkersError(
       'SW_WORKERS_START_FAILED',
-      `A thread of '${stage}' ended before it could begin. Look at execArgv and resourceLimits, at what --import and --require name, and at the memory and threads that the system allows.`,
+      `A thread of '${stage}' ended before it could begin. Look at execArgv, at what --import and --require name, and at the memory and threads that the system allows.`,
       cause === undefined ? { stage } : { stage, cause },
     );
   }

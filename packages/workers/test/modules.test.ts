@@ -73,10 +73,6 @@ describe('a thread that cannot be started', () => {
     ['what is to be loaded before is missing', { execArgv: loading('./nowhere.mjs') }],
     ['it ends before', { execArgv: loading('data:text/javascript,process.exit(1)') }],
     ['an option of Node is none', { execArgv: ['--nonsense'] }],
-    [
-      'it is given too little memory',
-      { resourceLimits: { maxOldGenerationSizeMb: 1, maxYoungGenerationSizeMb: 1 } },
-    ],
   ])('fails the run: %s', async (_why, options) => {
     await expect(run('common.cjs', options)).rejects.toMatchObject({
       code: 'SW_WORKERS_START_FAILED',

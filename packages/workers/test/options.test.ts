@@ -20,8 +20,8 @@ describe('inWorkers', () => {
     ['data', { data: { call: () => 1 } }, 'inWorkers.data must be data that can be sent to a thread'],
     [
       'limits',
-      { resourceLimits: { maxOldGenerationSizeMb: -1 } },
-      'maxOldGenerationSizeMb must be a number of MB',
+      { resourceLimits: { maxOldGenerationSizeMb: 15 } },
+      'maxOldGenerationSizeMb must be a number of MB of at least 16',
     ],
     [
       'limits',
