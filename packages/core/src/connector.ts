@@ -30,6 +30,7 @@ export type { Accepted, Batching, DeferredReceipt, Sink, SinkContext, WriteConte
 export type {
   Awaitable,
   ConcurrentProcessor,
+  LaneLag,
   Positioned,
   ProcessContext,
   Processor,

@@ -77,6 +77,7 @@ export {
 export type {
   Awaitable,
   ConcurrentProcessor,
+  LaneLag,
   NodeReadableLike,
   Positioned,
   ProcessContext,

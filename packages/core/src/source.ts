@@ -80,7 +80,19 @@ export interface Source<T, P = unknown> {
   commit?(positions: ReadonlyMap<string, P>): Awaitable<void>;
   /** Negative where `a` lies before `b`: lets a sink that is ahead skip what it has. */
   comparePositions?(a: P, b: P): number;
+  /**
+   * How many items it knows of and has not handed out, in each lane of which it can tell at once. Only for whoever watches the
+   * run, and only between the end of `open` and the beginning of `close`.
+   */
+  lag?(): readonly LaneLag[];
   close?(reason?: unknown): Awaitable<void>;
+}
+
+/** How far a source is behind, in one lane. */
+export interface LaneLag {
+  readonly lane: string;
+  /** Items that wait to be handed out. */
+  readonly lag: number;
 }
 
 /** A readable stream of Node, by its shape. */

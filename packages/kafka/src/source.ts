@@ -2,6 +2,7 @@
 
 import {
   Deferred,
+  type LaneLag,
   onAbort,
   type Positioned,
   type Source,
@@ -17,7 +18,9 @@ import { type CheckedSourceOptions, checkSourceOptions, type KafkaSourceOptions 
 import { untilAborted } from './until-aborted.ts';
 
 /** How far a reader is behind, in one partition. */
-export interface PartitionLag {
+export interface PartitionLag extends LaneLag {
+  /** `<topic>/<partition>` */
+  readonly lane: string;
   readonly topic: string;
   readonly partition: number;
   /** Of the next record that is handed out. */
@@ -129,7 +132,8 @@ export class KafkaSource implements Source<KafkaRecord, KafkaPosition> {
 
   /** How far it is behind, in each partition that it has. */
   lag(): PartitionLag[] {
-    return (this.#membership?.queues ?? []).map(({ topic, partition, handedOut, highWatermark }) => ({
+    return (this.#membership?.queues ?? []).map(({ topic, partition, lane, handedOut, highWatermark }) => ({
+      lane,
       topic,
       partition,
       offset: String(handedOut),

@@ -268,7 +268,9 @@ describeWithKafka('KafkaSource', (brokers) => {
     });
     const answer = await own.pull(30);
     expect(answer?.position).toEqual({ offset: '30', groupId: null });
-    expect(own.lag()).toEqual([{ topic: topics, partition: 0, offset: '30', highWatermark: '100', lag: 70 }]);
+    expect(own.lag()).toEqual([
+      { lane: `${topics}/0`, topic: topics, partition: 0, offset: '30', highWatermark: '100', lag: 70 },
+    ]);
     await own.close();
     expect(own.lag()).toEqual([]);
   });

@@ -640,8 +640,13 @@ export class Run<T> {
   /** @param max of each source */
   lanes(max: number): LaneSnapshot[] {
     const exact = this.#exact;
-    const kept = exact === undefined ? undefined : (label: string): unknown => exact.keptAt(label);
-    return lanesOf(this.#flow.stages, this.#flow.sources, max, kept);
+    return lanesOf({
+      stages: this.#flow.stages,
+      sources: this.#flow.sources,
+      max,
+      keptAt: exact === undefined ? undefined : (label) => exact.keptAt(label),
+      isOpen: this.#state === 'running' || this.#state === 'paused' || this.#state === 'draining',
+    });
   }
 
   snapshot(): PipelineSnapshot {

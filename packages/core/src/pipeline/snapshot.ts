@@ -56,6 +56,8 @@ export interface LaneSnapshot {
   readonly committed: unknown;
   /** Items that were handed out and are not settled. */
   readonly open: number;
+  /** Items that its source knows of and has not handed out, where it can tell. */
+  readonly lag?: number | undefined;
 }
 
 export interface EdgeSnapshot {

@@ -124,22 +124,53 @@ function describeFailure(error: unknown): FailureSnapshot {
   return { code: log.counts[0]?.code as string };
 }
 
-export function lanesOf(
-  stages: Stages,
-  sources: readonly SourceStage<unknown>[],
-  max: number,
-  keptAt: ((label: string) => unknown) | undefined,
-): LaneSnapshot[] {
+export interface LanesView {
+  readonly stages: Stages;
+  readonly sources: readonly SourceStage<unknown>[];
+  /** The most of each source. */
+  readonly max: number;
+  /** Where the sink stands, where it keeps the positions itself. */
+  readonly keptAt: ((label: string) => unknown) | undefined;
+  /** Sources may be asked how far they are behind. */
+  readonly isOpen: boolean;
+}
+
+export function lanesOf({ stages, sources, max, keptAt, isOpen }: LanesView): LaneSnapshot[] {
   const ids = idsOf(stages);
-  return sources.flatMap((source) =>
-    source.lanes.list(max).map((lane) => ({
+  return sources.flatMap((source) => {
+    const lags = isOpen ? lagsOf(source) : new Map<string, number>();
+    const lanes = source.lanes.list(max).map(({ name, label, position, committed, open }) => {
+      const lag = lags.get(name);
+      lags.delete(name);
+      return {
+        source: ids.get(source as Stage<unknown>) as string,
+        lane: label,
+        position,
+        committed: keptAt === undefined ? committed : keptAt(label),
+        open,
+        ...(lag === undefined ? {} : { lag }),
+      };
+    });
+    // Those of which nothing was handed out yet.
+    const unread = [...lags].map(([name, lag]) => ({
       source: ids.get(source as Stage<unknown>) as string,
-      lane: lane.label,
-      position: lane.position,
-      committed: keptAt === undefined ? lane.committed : keptAt(lane.label),
-      open: lane.open,
-    })),
-  );
+      lane: source.lanes.prefix + name,
+      position: undefined,
+      committed: undefined,
+      open: 0,
+      lag,
+    }));
+    return [...lanes, ...unread].slice(0, max);
+  });
+}
+
+function lagsOf({ source }: SourceStage<unknown>): Map<string, number> {
+  try {
+    return new Map((source.lag?.() ?? []).map(({ lane, lag }) => [lane, lag]));
+  } catch {
+    // Whoever watches must not fail the run, nor be failed by a source that cannot tell.
+    return new Map();
+  }
 }
 
 /** What a pipeline consists of before it runs: its flow is built, and thrown away. */

@@ -291,6 +291,73 @@ describe('ConcurrentPipeline.lanes', () => {
   });
 });
 
+describe('ConcurrentPipeline.lanes: lag', () => {
+  it('is what the source tells while it is open, of lanes too of which nothing came yet', async () => {
+    const source = new ControlledSource<number>();
+    let asked = 0;
+    const pipeline = new ConcurrentPipeline(
+      Object.assign(source, {
+        lag: () => {
+          asked += 1;
+          return [
+            { lane: 'a', lag: 7 },
+            { lane: 'b', lag: 3 },
+          ];
+        },
+      }),
+      () => {},
+    );
+    const run = started(pipeline);
+    await time().settle();
+    source.lastPull.answer({ items: [1], position: 1, lane: 'a' });
+    await time().settle();
+    expect(asked).toBe(0);
+    const id = 'controlled source#0';
+    expect(pipeline.lanes()).toEqual([
+      { source: id, lane: 'a', position: 1, committed: undefined, open: 0, lag: 7 },
+      { source: id, lane: 'b', position: undefined, committed: undefined, open: 0, lag: 3 },
+    ]);
+    expect(pipeline.lanes(1)).toHaveLength(1);
+    source.lastPull.answer(undefined);
+    await time().run(run as Promise<unknown>);
+    asked = 0;
+    expect(pipeline.lanes()).toEqual([{ source: id, lane: 'a', position: 1, committed: 1, open: 0 }]);
+    expect(asked).toBe(0);
+  });
+
+  it('is unknown where the source throws when it is asked', async () => {
+    const source = Object.assign(new ControlledSource<number>(), {
+      lag: () => {
+        throw new Error('no');
+      },
+    });
+    const pipeline = new ConcurrentPipeline(source, () => {});
+    const run = started(pipeline);
+    await time().settle();
+    expect(pipeline.lanes()).toEqual([]);
+    source.lastPull.answer(undefined);
+    await time().run(run as Promise<unknown>);
+  });
+
+  it('has the name of its lane among those of several sources', async () => {
+    const behind = (lag: number) => {
+      const source = new ControlledSource<number>();
+      return Object.assign(source, { lag: () => [{ lane: '0', lag }] });
+    };
+    const [one, two] = [behind(1), behind(2)];
+    const pipeline = new ConcurrentPipeline(from(one).merge(from(two)), () => {});
+    const run = started(pipeline);
+    await time().settle();
+    expect(pipeline.lanes().map(({ lane, lag }) => [lane, lag])).toEqual([
+      ['controlled source#0/0', 1],
+      ['controlled source#1/0', 2],
+    ]);
+    one.lastPull.answer(undefined);
+    two.lastPull.answer(undefined);
+    await time().run(run as Promise<unknown>);
+  });
+});
+
 describe('ConcurrentPipeline.observe', () => {
   it('tells each pull and each write as it begins and ends, until it is told to stop', async () => {
     const source = new ControlledSource<number>();
