@@ -9,6 +9,8 @@ export interface Operation {
   readonly items: number;
   /** Which time these items are written: 1 is the first. Of a pull: 1. */
   readonly attempt: number;
+  /** Of a write: the items themselves, to be looked at while it begins; neither changed nor kept. */
+  readonly batch?: readonly unknown[] | undefined;
 }
 
 /** What a call came to. */
@@ -17,6 +19,8 @@ export interface OperationEnd {
   readonly items: number;
   /** What it failed with; nothing, if it did not. */
   readonly error?: unknown;
+  /** Of a pull that answered: the items themselves, as of a write. */
+  readonly batch?: readonly unknown[] | undefined;
 }
 
 /**

@@ -123,12 +123,12 @@ export class SourceStage<T> extends Stage<T> {
     });
   }
 
-  #pulled(items: number, error?: unknown): void {
+  #pulled(items: number, error?: unknown, batch?: readonly T[]): void {
     this.#isPulling = false;
     if (this.#observed === undefined) return;
     const ended = this.#observed;
     this.#observed = undefined;
-    ended(error === undefined ? { items } : { items, error });
+    ended(error === undefined ? { items, batch } : { items, error });
   }
 
   /** No more pulls reach the source: the next one answers the end. */
@@ -171,7 +171,7 @@ export class SourceStage<T> extends Stage<T> {
 
   #check(items: readonly T[], isPositioned: boolean): void {
     const count = Array.isArray(items) ? items.length : -1;
-    this.#pulled(Math.max(0, count));
+    this.#pulled(Math.max(0, count), undefined, count < 0 ? undefined : items);
     if (count > this.#demand) {
       throw new StreamWeldError(
         'SW_SOURCE_OVERANSWERED',

@@ -336,6 +336,7 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
       id: this.#options.id ?? this.#options.name,
       items: parcel.items.length,
       attempt,
+      batch: parcel.items,
     });
   }
 
