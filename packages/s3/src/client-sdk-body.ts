@@ -31,7 +31,7 @@ export class SdkBody implements AsyncIterableIterator<Uint8Array, void> {
   readonly #stream: Readable;
   readonly #options: BodyOptions;
   readonly #stall: StallWatch;
-  readonly #forget: () => void;
+  readonly #forget: (() => void) | undefined;
   readonly #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #received = 0;
@@ -51,9 +51,11 @@ export class SdkBody implements AsyncIterableIterator<Uint8Array, void> {
       this.#ended(this.#isWhole ? {} : { error: makeS3Error(CONNECTION_LOST, options) }),
     );
     stream.once('close', () => {
-      this.#forget();
+      this.#forget?.();
       this.#ended({ error: makeS3Error(CONNECTION_LOST, options) });
     });
+    // Whoever thought over the answer may have taken longer than its connection lasted: nothing more is told of it.
+    if (stream.closed) this.#ended({ error: stream.errored ?? makeS3Error(CONNECTION_LOST, options) });
     this.#forget = onAbort(options.signal, () => this.destroy());
   }
 
@@ -82,7 +84,7 @@ export class SdkBody implements AsyncIterableIterator<Uint8Array, void> {
   }
 
   destroy(): void {
-    this.#forget();
+    this.#forget?.();
     this.#stall.end();
     this.#stream.destroy();
   }
