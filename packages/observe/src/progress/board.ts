@@ -61,7 +61,8 @@ export class Board {
     }
     const { sample, elapsedMs, toldMs, everyMs, total } = entry;
     if (sample === undefined || sample.state === 'idle' || elapsedMs - toldMs < everyMs) return;
-    entry.toldMs = elapsedMs;
+    // On the beat, however late the sample came.
+    entry.toldMs = everyMs === 0 ? elapsedMs : elapsedMs - (elapsedMs % everyMs);
     const line =
       entry.mode === 'json'
         ? jsonLine(sample, total, elapsedMs, undefined)

@@ -11,7 +11,7 @@ export function jsonLine(
 ): string {
   const { name, state, read, written, dropped, deadLettered, retried, timedOut } = sample;
   const { rate, bottleneck, failure, stages, edges } = sample;
-  const { leftMs } = outlookOf(sample, total);
+  const { leftMs, lag } = outlookOf(sample, total);
   const buffers = new Map(edges.map(({ to, buffer }) => [to, buffer]));
   return JSON.stringify({
     type: outcome === undefined ? 'progress' : 'end',
@@ -23,6 +23,7 @@ export function jsonLine(
     written,
     total,
     leftMs: leftMs === undefined ? undefined : rounded(leftMs),
+    lag,
     rate: { now: rounded(rate.now), average: rounded(rate.average) },
     dropped,
     deadLettered,

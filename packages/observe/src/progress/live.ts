@@ -50,6 +50,7 @@ function withoutOperators({ sample, ...rest }: LiveView): LiveView {
 function blockOf({ sample, total, elapsedMs }: LiveView, width: number, frame: number): Line[] {
   const { name, state, rate, bottleneck } = sample;
   const isPaused = state === 'paused';
+  const { lag } = outlookOf(sample, total);
   const spinner = isPaused ? '⏸' : (SPINNER[frame % SPINNER.length] as string);
   const head: Piece[] = [
     { text: `${spinner} `, style: isPaused ? 'yellow' : 'cyan' },
@@ -57,6 +58,7 @@ function blockOf({ sample, total, elapsedMs }: LiveView, width: number, frame: n
     { text: ` ${state}`, style: isPaused || state === 'aborting' ? 'yellow' : undefined },
     { text: `  ${asDuration(elapsedMs)}  ${asRate(rate.now)}` },
     { text: ` (${asRate(rate.average)} on average)`, style: 'dim' },
+    ...(lag === undefined ? [] : [{ text: `  ${asCount(lag)} behind` }]),
     ...warnings(troublesOf(sample)),
   ];
   return [

@@ -16,6 +16,7 @@ export function plainLine(sample: Sample, total: number | undefined, elapsedMs: 
     `${asRate(rate.average)} on average`,
     `${asDuration(elapsedMs)} so far`,
     ...(outlook.leftMs === undefined ? [] : [`${asClock(outlook.leftMs)} left`]),
+    ...(outlook.lag === undefined ? [] : [`${asCount(outlook.lag)} behind`]),
     ...(bottleneck === undefined ? [] : [bottleneck.text]),
     ...troublesOf(sample),
   ];

@@ -206,6 +206,31 @@ describe("progress: 'tty'", () => {
     expect(terminal.raw).not.toContain('hunter2');
   });
 
+  it('tells how far the sources are behind, where they can tell', async () => {
+    let waiting = 400;
+    const source = {
+      name: 'topic',
+      pull: async () => {
+        await time().sleep(4);
+        waiting -= 1;
+        return waiting < 0 ? undefined : { items: [waiting], position: waiting, lane: 't/0' };
+      },
+      lag: () => [
+        { lane: 't/0', lag: Math.max(0, waiting) },
+        { lane: 't/1', lag: 10_000 },
+      ],
+    };
+    const [pipeline, pipe] = [new ConcurrentPipeline(source, () => {}), new Terminal(80, 24, false)];
+    const { terminal } = shown(pipeline);
+    shown(pipeline, { everyMs: 500 }, pipe);
+    const run = pipeline.run();
+    await time().advance(1000);
+    expect(terminal.lines[0]).toMatch(/on average\) {2}10,[1-3]\d\d behind$/u);
+    await time().run(run);
+    expect(pipe.lines[0]).toMatch(/ so far, 10,\d\d\d behind/u);
+    expect(terminal.text).not.toContain('behind');
+  });
+
   it('obeys nothing that stands in a name', async () => {
     const evil = 'a\u001b[2Jb\nc\u202e';
     const pipeline = new ConcurrentPipeline(ticking(100), slow(evil, 20)).name(evil);
@@ -295,8 +320,8 @@ describe("progress: 'plain'", () => {
 describe("progress: 'json' and 'none'", () => {
   it('writes an object a line, every second, and one at the end', async () => {
     const pipe = new Terminal(80, 24, false);
-    const pipeline = orders(300);
-    shown(pipeline, { mode: 'json', total: 30_000 }, pipe);
+    const pipeline = orders(280);
+    shown(pipeline, { mode: 'json', total: 28_000 }, pipe);
     await time().run(pipeline.run());
     const objects = pipe.raw
       .trimEnd()
@@ -306,7 +331,7 @@ describe("progress: 'json' and 'none'", () => {
     expect(objects[2]).toMatchObject({
       name: 'orders',
       state: 'running',
-      total: 30_000,
+      total: 28_000,
       bottleneck: { text: expect.stringMatching(/^waiting for postgres/u) },
       stages: [
         { name: 'kafka', kind: 'source' },
@@ -316,8 +341,8 @@ describe("progress: 'json' and 'none'", () => {
     });
     expect(objects.at(-1)).toMatchObject({
       outcome: 'completed',
-      read: 30_000,
-      written: 29_700,
+      read: 28_000,
+      written: 27_720,
       state: 'done',
     });
   });
