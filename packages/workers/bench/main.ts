@@ -8,7 +8,8 @@
  *
  * Medians of the rounds by the clock on the wall; a ratio is the median of the ratios of each round, above 1 where it is
  * faster than one thread. The last column is what the wall cannot say on a busy machine: the ratio where each thread has a
- * processor to itself, by what the work took of the processors (Linux alone). `--check` exits with 1 where the whole task is
+ * processor to itself, by what the work took of the processors; `others` is the share of all processors that other programs
+ * had meanwhile (both on Linux alone): where it is not small, the clock on the wall tells of them. `--check` exits with 1 where the whole task is
  * less than 1.7 times as fast on two threads as on one. `ROUNDS=1 FILES=8 ONLY=whole` shortens it.
  */
 
@@ -82,6 +83,8 @@ interface Run {
   readonly wallMs: number;
   /** What its work took of a processor. */
   readonly cpuMs: number;
+  /** What other programs had of all processors meanwhile, from 0 to 1. */
+  readonly others: number;
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'streamweld-bench-'));
@@ -116,15 +119,16 @@ async function measure(name: string, shape: Shape, paths: readonly string[]): Pr
   }
   const one = runs[1] as Run[];
   console.log(
-    `${name}\n${'way'.padEnd(14)}${'wall, s'.padStart(10)}${'of 1 thread'.padStart(14)}${'by processor'.padStart(14)}`,
+    `${name}\n${'way'.padEnd(14)}${'wall, s'.padStart(10)}${'of 1 thread'.padStart(14)}${'by processor'.padStart(14)}${'others'.padStart(9)}`,
   );
   const ratios = runs.map((all, at) => {
     const { label, threads } = ways[at] as (typeof ways)[number];
     const wall = median(all.map((run, round) => (one[round] as Run).wallMs / run.wallMs));
     const cpu = median(all.map((run, round) => ((one[round] as Run).cpuMs * threads) / run.cpuMs));
     const seconds = (median(all.map(({ wallMs }) => wallMs)) / 1000).toFixed(2);
+    const others = percent(median(all.map((run) => run.others)));
     console.log(
-      `${label.padEnd(14)}${seconds.padStart(10)}${times(wall).padStart(14)}${times(cpu).padStart(14)}`,
+      `${label.padEnd(14)}${seconds.padStart(10)}${times(wall).padStart(14)}${times(cpu).padStart(14)}${others.padStart(9)}`,
     );
     return wall;
   });
@@ -135,6 +139,7 @@ async function measure(name: string, shape: Shape, paths: readonly string[]): Pr
 async function once(flow: Flow<Done>): Promise<Run> {
   const sink = collect<Done>();
   const began = performance.now();
+  const busyBefore = busyElsewhereMs();
   let written = 0;
   await new ConcurrentPipeline(
     flow.tap(async ({ bytes }) => {
@@ -143,10 +148,27 @@ async function once(flow: Flow<Done>): Promise<Run> {
     sink,
   ).run();
   const wallMs = performance.now() - began;
+  const others = (busyElsewhereMs() - busyBefore) / (wallMs * availableParallelism());
   const rows = sink.items.reduce((sum, done) => sum + done.rows, 0);
   if (rows !== FILES * ROWS) throw new Error(`${rows} rows came of ${FILES * ROWS}.`);
   for (const file of readdirSync(folder)) if (!file.endsWith('.ndjson')) rmSync(join(folder, file));
-  return { wallMs, cpuMs: sink.items.reduce((sum, done) => sum + done.cpuMs, 0) };
+  return { wallMs, others, cpuMs: sink.items.reduce((sum, done) => sum + done.cpuMs, 0) };
+}
+
+/** What all programs but this one have had of the processors, in milliseconds. */
+function busyElsewhereMs(): number {
+  try {
+    // cpu  user nice system idle iowait irq softirq steal …
+    const [, ...ticks] = (/^cpu .*$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[0] ?? '')
+      .split(/\s+/)
+      .map(Number);
+    const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = ticks;
+    const own = process.cpuUsage();
+    // The system counts in hundredths of a second.
+    return (user + nice + system + irq + softirq + steal) * 10 - (own.user + own.system) / 1000;
+  } catch {
+    return Number.NaN;
+  }
 }
 
 function makeFiles(): string[] {
@@ -169,6 +191,10 @@ function makeFiles(): string[] {
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] as number;
+}
+
+function percent(share: number): string {
+  return Number.isNaN(share) ? '' : `${Math.round(Math.max(0, share) * 100)} %`;
 }
 
 function times(ratio: number): string {
