@@ -46,16 +46,14 @@ export class SdkBody implements AsyncIterableIterator<Uint8Array, void> {
     this.#stream = stream;
     this.#options = options;
     this.#stall = new StallWatch(options.stallMs, () => stream.destroy(makeS3Error(SILENT, options)));
-    stream.on('error', (error) => this.#ended({ error }));
-    stream.once('end', () =>
-      this.#ended(this.#isWhole ? {} : { error: makeS3Error(CONNECTION_LOST, options) }),
-    );
+    stream.on('error', (error) => this.#lost(error));
+    stream.once('end', () => (this.#isWhole ? this.#ended({}) : this.#lost()));
     stream.once('close', () => {
       this.#forget?.();
-      this.#ended({ error: makeS3Error(CONNECTION_LOST, options) });
+      if (this.#end === undefined) this.#lost();
     });
     // Whoever thought over the answer may have taken longer than its connection lasted: nothing more is told of it.
-    if (stream.closed) this.#ended({ error: stream.errored ?? makeS3Error(CONNECTION_LOST, options) });
+    if (stream.closed) this.#lost(stream.errored);
     this.#forget = onAbort(options.signal, () => this.destroy());
   }
 
@@ -113,6 +111,10 @@ export class SdkBody implements AsyncIterableIterator<Uint8Array, void> {
     this.#reader = undefined;
     this.#stall.arrived();
     reader.resolve({ done: false, value: chunk });
+  }
+
+  #lost(error?: Error | null): void {
+    this.#ended({ error: error ?? makeS3Error(CONNECTION_LOST, this.#options) });
   }
 
   #ended(end: { readonly error?: unknown }): void {
