@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { type Flow, from } from '../../src/flow/flow.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { DeferredReceipt, Sink } from '../../src/sink.ts';
-import type { Processor } from '../../src/source.ts';
+import type { ProcessContext, Processor } from '../../src/source.ts';
 import { withVirtualClock } from '@streamweld/testing';
 import { chance, iterate, ListSource, upTo } from './instruments.ts';
 
@@ -82,12 +82,15 @@ function unite(items: readonly Item[]): Item {
 const plus = (item: Item): Item => ({ ...item, value: item.value + 1 });
 
 /** A function that answers at once, or later, or now so and now so. */
-function sometimes<A, B>(mode: number, call: (argument: A) => B): (argument: A) => B | Promise<B> {
+function sometimes<A extends unknown[], B>(
+  mode: number,
+  call: (...all: A) => B,
+): (...all: A) => B | Promise<B> {
   let n = 0;
-  return (argument) => {
+  return (...all) => {
     n += 1;
     const isLater = mode === 1 || (mode === 2 && n % 3 === 0);
-    return isLater ? Promise.resolve().then(() => call(argument)) : call(argument);
+    return isLater ? Promise.resolve().then(() => call(...all)) : call(...all);
   };
 }
 
@@ -119,6 +122,29 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       flow: (flow) => flow.flatMap(sometimes(m, many)),
     };
   }),
+  fc
+    .tuple(mode, concurrency, fc.integer({ min: 1, max: 5 }), fc.integer({ min: 2, max: 5 }))
+    .map(([m, c, most, by]): Step => {
+      const isBad = ({ value }: Item): boolean => value % by === 0;
+      const good = (batch: readonly Item[]): readonly Item[] =>
+        batch.filter((item) => !isBad(item)).map(plus);
+      return {
+        name: `through ${m}/${c} <=${most} %${by}`,
+        plain: good,
+        flow: (flow) =>
+          flow.through(
+            () => ({
+              concurrency: c,
+              maxItems: most,
+              process: sometimes(m, (batch: readonly Item[], { refuse }: ProcessContext) => {
+                for (const [at, item] of batch.entries()) if (isBad(item)) refuse(at, new Error('a bad one'));
+                return good(batch);
+              }),
+            }),
+            { onError: 'drop' },
+          ),
+      };
+    }),
   fc.tuple(mode, concurrency).map(
     ([m, c]): Step => ({
       name: `tap ${m}/${c}`,
