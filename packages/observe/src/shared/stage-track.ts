@@ -101,11 +101,11 @@ export class StageTrack {
     this.#periods.push({ spent, at: now, items });
     add(this.#total, spent, 1);
     add(this.#lately, spent, 1);
-    // One from before the window stays: its count is where the window begins.
-    while ((this.#periods[1]?.at ?? now) < now - SHARES_MS) {
-      const left = this.#periods.shift() as Period;
-      add(this.#lately, left.spent, -1);
+    for (let first = this.#periods[0]; first !== undefined && first.at < now - SHARES_MS; ) {
+      add(this.#lately, first.spent, -1);
+      this.#periods.shift();
       this.#rateFrom -= 1;
+      first = this.#periods[0];
     }
     this.#rateFrom = Math.max(0, this.#rateFrom);
     while ((this.#periods[this.#rateFrom + 1]?.at ?? now) <= now - RATE_MS) this.#rateFrom += 1;
