@@ -28,6 +28,8 @@ export class Legs {
   readonly #begun: Set<string> = new Set();
   /** Where earlier runs stood. */
   readonly #positions: Positions;
+  /** The ends that this run handed out, of objects that a queue may tell of again. */
+  readonly #ends: Map<string, S3Position> = new Map();
   readonly #options: CheckedSourceOptions;
   readonly #store: S3Store;
   readonly #signal: AbortSignal;
@@ -83,10 +85,15 @@ export class Legs {
     return true;
   }
 
-  /** Where an earlier run ended an object that is not to be begun, if anybody is to be told. */
+  /** Where an object ended that is not to be begun, if anybody is to be told. */
   ended({ key }: Leg, etag: string): S3Position | undefined {
-    const lane = this.laneOf({ key, etag });
-    return this.#isEnded(lane) ? this.#positions.get(lane) : undefined;
+    return this.#endOf(this.laneOf({ key, etag }));
+  }
+
+  /** The end of an object was handed out. */
+  handedOut(lane: string, end: S3Position): void {
+    const { keys, after } = this.#options;
+    if (this.#lane === undefined && keys !== undefined && after !== undefined) this.#ends.set(lane, end);
   }
 
   /** Ends whoever gives the keys, and does not wait for it: a queue may have nothing to say for long. */
@@ -136,7 +143,7 @@ export class Legs {
       // What is listed is read as it is then; what is given with an etag, that version alone.
       if (lane === undefined || !this.#begun.has(lane))
         yield { key, ifMatch: this.#options.keys === undefined ? undefined : etag };
-      else if (this.#isEnded(lane)) yield { key, from: this.#positions.get(lane) };
+      else if (this.#endOf(lane) !== undefined) yield { key, from: this.#endOf(lane) };
     }
   }
 
@@ -145,8 +152,10 @@ export class Legs {
     return from !== undefined && (from.done !== true || this.#options.after !== undefined);
   }
 
-  #isEnded(lane: string): boolean {
-    return this.#options.after !== undefined && this.#positions.get(lane)?.done === true;
+  #endOf(lane: string): S3Position | undefined {
+    if (this.#options.after === undefined) return undefined;
+    const stood = this.#ends.get(lane) ?? this.#positions.get(lane);
+    return stood?.done === true ? stood : undefined;
   }
 
   #listed(startAfter?: string): ReturnType<typeof listObjects> {

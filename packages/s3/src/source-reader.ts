@@ -241,7 +241,10 @@ export class ObjectReader<T> {
     position: S3Position,
   ): Positioned<T, S3Position> & { readonly lane: string } {
     const lane = this.#legs.laneOf(position);
-    if (position.done === true) this.#onEnd(lane, position);
+    if (position.done === true) {
+      this.#legs.handedOut(lane, position);
+      this.#onEnd(lane, position);
+    }
     return { items, position, lane };
   }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DeleteObjectCommand, GetObjectTaggingCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, GetObjectTaggingCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { ConcurrentPipeline, from, MemoryCheckpointStore } from '@streamweld/core';
 import { FileSink } from '@streamweld/file';
 import { expect, it, vi } from 'vitest';
@@ -161,6 +161,32 @@ describeWithS3('What becomes of objects that are read', (buckets) => {
     expect(readFileSync(join(folder, 'out'), 'utf8').trimEnd().split('\n')).toHaveLength(2000);
     rmSync(folder, { recursive: true });
   });
+
+  it.each([undefined, 'given'])(
+    'tells again of a key that comes again in the same run, when its object is done (etag %s)',
+    async (etag) => {
+      const prefix = await seed(1);
+      const { bare, bucket, reach } = buckets();
+      const key = `${prefix}0`;
+      const { ETag } = await bare.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
+      const told: string[] = [];
+      async function* notices(): AsyncGenerator<{ readonly key: string; readonly etag: string | undefined }> {
+        for (let time = 0; time < 2; time += 1) {
+          yield { key, etag: etag && ETag };
+          await vi.waitUntil(() => told.length > time, 10_000);
+        }
+      }
+      const after = (object: DoneObject): void => void told.push(object.key);
+      const read: string[] = [];
+      await new ConcurrentPipeline(new S3Source({ ...reach, bucket, keys: notices(), after }), (lines) => {
+        read.push(...lines);
+      })
+        .commitEvery({ items: 1 })
+        .run();
+      expect(read).toEqual(['a0', 'b0']);
+      expect(told).toEqual([key, key]);
+    },
+  );
 
   it('tells again of a key that comes again with nothing new in it', async () => {
     const prefix = await seed(1);
