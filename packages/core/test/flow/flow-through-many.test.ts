@@ -8,6 +8,7 @@ import { type FlowRun, Stage } from '../../src/flow/stage.ts';
 import { ThroughManyStage } from '../../src/flow/through-many.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { DeadLetter } from '../../src/policy/dead-letter.ts';
+import type { DeferredReceipt, WriteContext } from '../../src/sink.ts';
 import type { ConcurrentProcessor, ProcessContext } from '../../src/source.ts';
 import { useVirtualClock } from '../clock.ts';
 import { rejection } from '../controlled.ts';
@@ -163,6 +164,31 @@ describe('Flow.through with a concurrency', () => {
     await report;
     expect(source.commits.at(-1)).toBe(6);
     expect(written.toSorted((a, b) => a - b)).toEqual(upTo(6));
+  });
+
+  it('keeps positions before what is written, and not yet durable', async () => {
+    const source = new ListSource(upTo(6), { size: () => 2 });
+    const receipts: DeferredReceipt[] = [];
+    const all = new Deferred();
+    const process = async (batch: Batch): Promise<Batch> => batch;
+    const run = new ConcurrentPipeline(from(source).through({ concurrency: 2, maxItems: 1, process }), {
+      batching: { maxItems: 1 },
+      write: (_batch: Batch, context: WriteContext) => void receipts.push(context.defer()),
+      flush: () => all.promise,
+    })
+      .commitEvery({ items: 1 })
+      .run();
+    await settle();
+    expect([receipts.length, source.commits]).toEqual([6, []]);
+    receipts[0]?.settle();
+    receipts[2]?.settle();
+    receipts[1]?.settle();
+    await settle();
+    expect(source.commits).toEqual([2]);
+    for (const receipt of receipts.slice(3)) receipt.settle();
+    all.resolve();
+    await run;
+    expect(source.commits.at(-1)).toBe(6);
   });
 
   it('holds what there is room for downstream, though nobody comes for it', async () => {
