@@ -157,8 +157,10 @@ function stateOf({ shares, state, kind, failures }: StageSample, inWords: boolea
   const most = Math.max(busy, waitingForInput, waitingForRoom);
   if (most === 0) return [];
   if (most === busy) return [{ text: `  busy ${asPercent(busy)}`, style: busy > FULL ? 'bold' : undefined }];
-  const what = most === waitingForInput ? 'items' : kind === 'dispatcher' ? 'its sinks' : 'room';
-  return [{ text: `  ${inWords ? 'waits for' : 'no'} ${what} ${asPercent(most)}`, style: 'dim' }];
+  const what = most === waitingForInput ? 'items' : 'room';
+  // What a dispatcher has in hand waits for room in the buffers of its sinks.
+  const words = kind === 'dispatcher' && what === 'room' ? 'waits for its sinks' : `waits for ${what}`;
+  return [{ text: `  ${inWords ? words : `no ${what}`} ${asPercent(most)}`, style: 'dim' }];
 }
 
 function codeOf(failures: StageSample['failures']): string {

@@ -117,5 +117,9 @@ describe('StageTrack', () => {
     sink.repeat(40, 'busy', { items: 50 });
     expect(sink.track.rate(sink.now).now).toBeCloseTo(1000, -2);
     expect(sink.track.rate(sink.now).average).toBeCloseTo(156.25);
+    // Nobody watched for a minute.
+    sink.now += 60_000;
+    sink.repeat(20, 'busy', { items: 5 });
+    expect(sink.track.rate(sink.now).now).toBeCloseTo(100);
   });
 });
