@@ -301,11 +301,13 @@ describe('Any flow', () => {
           const { source, flow } = build(items, steps, seed);
           const wanted = expected(items, steps);
           const sink = outOfOrder(chance(seed + 1));
+          // Not thrown: a commit that fails is tried again, and may do well then.
+          const early: number[] = [];
           source.commit = (positions) => {
             const position = positions.get('') ?? Number.NaN;
             const before = (all: readonly Item[]): number =>
               all.filter((item) => item.from.some((place) => place < position)).length;
-            expect(before(sink.durable)).toBe(before(wanted));
+            if (before(sink.durable) !== before(wanted)) early.push(position);
             source.commits.push(position);
           };
           const run = new ConcurrentPipeline(flow, sink)
@@ -314,6 +316,7 @@ describe('Any flow', () => {
             .commitEvery({ items: 1 })
             .run();
           const report = await time.run(run);
+          expect(early).toEqual([]);
           expect(source.commits).toEqual([...source.commits].sort((a, b) => a - b));
           if (source.handedOut > 0) expect([...report.positions.values()][0]).toBe(source.handedOut);
           if (!steps.some(({ name }) => name.startsWith('take'))) expect(source.handedOut).toBe(items);
