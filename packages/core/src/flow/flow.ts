@@ -140,6 +140,8 @@ export class Flow<T> implements AsyncIterable<T> {
     if (checked.ordered !== undefined) checkBoolean('through.ordered', checked.ordered);
     checkOneOf('through.onError', checked.onError ?? 'fail', ON_REFUSED);
     return this.#then((input, run) => {
+      if (run.isSketch === true && typeof processor === 'function')
+        return new ThroughStage<T, U>(input, run, { name: processor.name || 'through', process: () => [] });
       const made = typeof processor === 'function' ? processor() : processor;
       checkProcessor(made);
       if ('concurrency' in made) return new ThroughManyStage(input, run, made, checked);

@@ -22,6 +22,8 @@ export interface FlowRun {
   readonly sources: SourceStage<unknown>[];
   /** Every stage, sources first. */
   readonly stages: Stage<unknown>[];
+  /** It is only looked at, and never run: nothing is made that would have to be closed. */
+  readonly isSketch?: boolean | undefined;
   /** Whether items of different source batches are to be kept apart for now. */
   readonly isCautious?: (() => boolean) | undefined;
   /** Items were dropped on purpose, by a policy. */

@@ -181,6 +181,7 @@ export function idleSnapshot<T>(
   capacity: number,
 ): PipelineSnapshot {
   const run: FlowRun = {
+    isSketch: true,
     concurrency: 1,
     sources: [],
     stages: [],

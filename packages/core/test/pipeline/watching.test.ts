@@ -187,6 +187,18 @@ describe('ConcurrentPipeline.snapshot before it runs', () => {
     );
   });
 
+  it('makes no processor for it: who knows what that would start', async () => {
+    let made = 0;
+    const flow = from([1]).through(function resize() {
+      made += 1;
+      return { name: 'resizer', process: (batch: readonly number[]) => batch };
+    });
+    const pipeline = new ConcurrentPipeline(flow, () => {});
+    expect([pipeline.snapshot().stages[1]?.name, made]).toEqual(['resize', 0]);
+    await time().run(pipeline.run());
+    expect([pipeline.snapshot().stages[1]?.name, made]).toEqual(['resizer', 1]);
+  });
+
   it('can show a flow that sends items to a dead letter', () => {
     const flow = from([1]).map((n) => n, { onError: 'deadLetter' });
     expect(new ConcurrentPipeline(flow, () => {}).snapshot().stages[1]?.name).toBe('map');
