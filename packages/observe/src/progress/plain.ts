@@ -25,16 +25,17 @@ export function plainLine(sample: Sample, total: number | undefined, elapsedMs: 
 
 /** How it came out, without what went wrong on the way. @param outcome `'completed'` or `'drained'`, of a run that ended well. */
 export function closingLine(sample: Sample, outcome: string, elapsedMs: number): string {
-  const { name, read, written, rate, failure, isOver } = sample;
+  const { name, read, written, failure, isOver } = sample;
   const stage = failure?.stage === undefined ? '' : ` in ${harmless(failure.stage)}`;
   const how = !isOver
     ? 'not finished after'
     : failure === undefined
       ? `${outcome} in`
       : `failed (${harmless(failure.code)}${stage}) after`;
+  const average = elapsedMs === 0 ? 0 : (written * 1000) / elapsedMs;
   const items =
     read === undefined || read === written
       ? `${asCount(written)} items`
       : `${asCount(read)} items read, ${asCount(written)} written`;
-  return `${harmless(name)} ${how} ${asDuration(elapsedMs)}: ${items}, ${asRate(rate.average)}`;
+  return `${harmless(name)} ${how} ${asDuration(elapsedMs)}: ${items}, ${asRate(average)}`;
 }

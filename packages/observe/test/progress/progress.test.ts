@@ -379,6 +379,20 @@ describe('progress: never in the way', () => {
     expect(closed.write).not.toHaveBeenCalled();
   });
 
+  it('tells of what has ended already, and takes it that nothing ever runs', async () => {
+    const ended = orders(10);
+    await time().run(ended.run());
+    const pipe = new Terminal(80, 24, false);
+    shown(ended, {}, pipe);
+    expect(pipe.lines).toEqual([
+      expect.stringMatching(/^✓ orders completed in 0\.2 s: 1,000 items read, 990 written, 4\.\dk\/s$/u),
+    ]);
+    const { terminal, handle } = shown(orders(10));
+    await time().advance(5000);
+    handle.stop();
+    expect(terminal.raw).toBe('');
+  });
+
   it('says what it wants', () => {
     const pipeline = orders(1);
     const wrong: [unknown, unknown][] = [
