@@ -17,6 +17,7 @@ const invalid = (words: string): Verdict => ({ code: 'SW_S3_FAILED', isTransient
 
 const SLOWER = busy('the store asks for fewer requests at a time');
 const INTERNAL = busy('something went wrong inside the store');
+const FULL = busy('the store is full, or the quota of the bucket is used up. Make room there');
 const CHANGED: Verdict = {
   code: 'SW_S3_OBJECT_CHANGED',
   isTransient: false,
@@ -77,12 +78,19 @@ export const BY_NAME: Readonly<Record<string, Verdict>> = {
   ServiceUnavailable: busy('the store is not available'),
   InternalError: INTERNAL,
   InternalFailure: INTERNAL,
+  InsufficientStorage: FULL,
+  XMinioStorageFull: FULL,
+  QuotaExceeded: FULL,
+  XMinioAdminBucketQuotaExceeded: FULL,
   OperationAborted: CONFLICT,
   ConditionalRequestConflict: CONFLICT,
   RequestTimeout: lost('the store waited in vain for what was being sent'),
   IncompleteBody: lost('less arrived than was sent'),
   NoSuchBucket: BUCKET,
-  InvalidBucketName: { ...BUCKET, words: 'no bucket can have such a name. Check it' },
+  InvalidBucketName: {
+    ...BUCKET,
+    words: 'no bucket can have such a name. Check it, and that the endpoint has no path',
+  },
   PermanentRedirect: ELSEWHERE,
   TemporaryRedirect: ELSEWHERE,
   Redirect: ELSEWHERE,
@@ -160,6 +168,7 @@ export const BY_STATUS: Readonly<Record<number, Verdict>> = {
   },
   429: SLOWER,
   501: UNSUPPORTED,
+  507: FULL,
 };
 
 export const FAILED_INSIDE: Verdict = INTERNAL;

@@ -53,6 +53,20 @@ describeWithS3('The answers of a store', (buckets) => {
   });
 
   it.each([
+    [507, 'InsufficientStorage'],
+    [507, 'XMinioStorageFull'],
+    [403, 'QuotaExceeded'],
+  ])('%i %s says that the store is full, and may pass', async (status, code) => {
+    const { bucket, faults, throughFaults } = buckets();
+    faults.plan({ on: 'PutObject', times: 2, fault: { kind: 'error', status, code } });
+    await expect(open(throughFaults).put({ bucket, key: 'k', body }, signal)).rejects.toMatchObject({
+      code: 'SW_S3_BUSY',
+      isTransient: true,
+      message: expect.stringContaining('the store is full'),
+    });
+  });
+
+  it.each([
     [403, 'SW_S3_DENIED', false],
     [412, 'SW_S3_OBJECT_CHANGED', false],
     [301, 'SW_S3_BUCKET_UNKNOWN', false],
