@@ -12,6 +12,7 @@ export const WORKERS_ERROR_CODES = {
   SW_WORKERS_THREAD_EXITED: 'A thread was left by process.exit.',
   SW_WORKERS_THREAD_CRASHED: 'A thread died of an error that nobody caught.',
   SW_WORKERS_OUT_OF_MEMORY: 'A thread had no memory left.',
+  SW_WORKERS_TIMEOUT: 'A thread took longer than it was given, and was ended.',
   SW_WORKERS_ITEMS_LOST: 'A thread died with items in it that had been transferred.',
   SW_WORKERS_ITEM_UNCLONEABLE: 'An item cannot be sent to a thread.',
   SW_WORKERS_RESULT_UNCLONEABLE: 'What a function answered cannot be sent back.',

@@ -55,7 +55,7 @@ export function diedLoading({ module, name: stage }: Settings, death: WorkersErr
   return new WorkersError(
     'SW_WORKERS_MODULE_FAILED',
     `A thread ended while it loaded ${fileURLToPath(module)}; what it ended with is the cause.`,
-    { stage, cause: death.cause },
+    { stage, cause: death.cause ?? death },
   );
 }
 

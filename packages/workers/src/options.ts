@@ -48,6 +48,11 @@ export interface WorkersOptions<I = unknown> {
   readonly resourceLimits?: ResourceLimits | undefined;
   /** Node's options for the threads: `['--import', './setup.js']`. Default: those of the process. */
   readonly execArgv?: readonly string[] | undefined;
+  /**
+   * How long a thread may take for what was sent at once, its start included, in milliseconds: then it is ended, also in the
+   * midst of a loop without end. Default: as long as it takes.
+   */
+  readonly timeoutMs?: number | undefined;
   /** How long calls may go on after an abort before their thread is ended, in milliseconds. Default 200. */
   readonly graceMs?: number | undefined;
   /** Shown in snapshots and errors. Default `'workers'`. */
@@ -65,6 +70,7 @@ export interface Settings {
   readonly data: unknown;
   readonly resourceLimits: ResourceLimits | undefined;
   readonly execArgv: readonly string[] | undefined;
+  readonly timeoutMs: number | undefined;
   readonly graceMs: number;
   readonly name: string;
 }
@@ -78,6 +84,7 @@ const KNOWN = [
   'data',
   'resourceLimits',
   'execArgv',
+  'timeoutMs',
   'graceMs',
   'name',
 ] as const;
@@ -95,8 +102,19 @@ export function checkWorkersOptions(
   options: WorkersOptions<never> | undefined,
 ): Settings {
   const given = checkOptions<WorkersOptions<never>>('inWorkers', options, KNOWN);
-  const { threads, batchSize, takes, attempts, transfer, data, resourceLimits, execArgv, graceMs, name } =
-    given;
+  const {
+    threads,
+    batchSize,
+    takes,
+    attempts,
+    transfer,
+    data,
+    resourceLimits,
+    execArgv,
+    timeoutMs,
+    graceMs,
+    name,
+  } = given;
   const checked: Settings = {
     module: checkModule(module),
     threads: threads === undefined ? availableParallelism() : checkCount('inWorkers.threads', threads),
@@ -107,6 +125,7 @@ export function checkWorkersOptions(
     data: checkData(data),
     resourceLimits: checkLimits(resourceLimits),
     execArgv: checkExecArgv(execArgv),
+    timeoutMs: timeoutMs === undefined ? undefined : checkTimeout(timeoutMs),
     graceMs: checkDuration('inWorkers.graceMs', graceMs ?? 200),
     name: checkText('inWorkers.name', name ?? 'workers'),
   };
@@ -162,6 +181,11 @@ function checkLimits(limits: ResourceLimits | undefined): ResourceLimits | undef
     throw new OptionError(`inWorkers.resourceLimits.${name}`, `a number of MB of at least ${least}`, value);
   }
   return checked;
+}
+
+function checkTimeout(ms: number): number {
+  if (checkDuration('inWorkers.timeoutMs', ms) > 0) return ms;
+  throw new OptionError('inWorkers.timeoutMs', 'a duration above 0 milliseconds', ms);
 }
 
 function checkExecArgv(execArgv: readonly string[] | undefined): readonly string[] | undefined {

@@ -12,7 +12,8 @@
 import { fileURLToPath } from 'node:url';
 import { Deferred, runtime } from '@streamweld/core/connector';
 import { Piscina } from 'piscina';
-import { WorkersError } from './errors.ts';
+import { deathOf, idleDeath, startFailure, TIMED_OUT } from './deaths.ts';
+import type { WorkersError } from './errors.ts';
 import { type Answer, IS_ABORTED, MODULES_LOADED, type Task, type ThreadData } from './messages.ts';
 import type { Settings, Transferable } from './options.ts';
 
@@ -144,15 +145,23 @@ export class ThreadPool {
     const { id } = task;
     const answer = new Deferred<Answer>();
     this.#answers.set(id, answer);
+    const { controller, timer } = this.#limit();
+    const run = {
+      transferList: [...transferList],
+      ...(controller === undefined ? {} : { signal: controller.signal }),
+    };
     try {
-      this.#pool.run(task, { transferList: [...transferList] }).then(undefined, (cause: unknown) => {
+      this.#pool.run(task, run).then(undefined, (cause: unknown) => {
         // Where it answered before it died, nothing is lost.
         if (this.#isClosed) answer.reject(closed());
         else
-          answer.reject(isOfSending(cause) ? new SendFailure(cause) : new ThreadDeath(this.#deathOf(cause)));
+          answer.reject(
+            isOfSending(cause) ? new SendFailure(cause) : new ThreadDeath(deathOf(this.#settings, cause)),
+          );
       });
     } catch (cause) {
-      throw this.fail(this.#startFailure(cause));
+      runtime.clearTimer(timer);
+      throw this.fail(startFailure(this.#settings, cause));
     }
     try {
       return await answer.promise;
@@ -160,71 +169,35 @@ export class ThreadPool {
       if (error instanceof SendFailure || error instanceof ThreadDeath) return error;
       throw error;
     } finally {
+      runtime.clearTimer(timer);
       this.#answers.delete(id);
     }
   }
 
-  #deathOf(cause: unknown): WorkersError {
-    const { name: stage } = this.#settings;
-    const { code, message } = cause as { code?: unknown; message?: unknown };
-    if (code === 'ERR_WORKER_OUT_OF_MEMORY') {
-      return new WorkersError(
-        'SW_WORKERS_OUT_OF_MEMORY',
-        `A thread of '${stage}' had no memory left while it worked on this item alone. Give it more by resourceLimits.maxOldGenerationSizeMb, or make the item smaller.`,
-        { stage, cause },
-      );
-    }
-    const exit = /^worker exited with code: (\d+)$/.exec(String(message));
-    if (exit !== null) {
-      return new WorkersError(
-        'SW_WORKERS_THREAD_EXITED',
-        `A thread of '${stage}' was left with exit code ${exit[1]} while it worked on this item alone. Throw an error instead of process.exit: it ends the item, and not the thread.`,
-        { stage, cause, details: { exitCode: Number(exit[1]) } },
-      );
-    }
-    return new WorkersError(
-      'SW_WORKERS_THREAD_CRASHED',
-      `A thread of '${stage}' died of an error that nobody caught, which is the cause, while it worked on this item alone. Await what the function starts, or catch what it rejects with.`,
-      { stage, cause },
-    );
+  /** What ends a thread that takes too long, where there is such a limit. */
+  #limit(): { controller: AbortController | undefined; timer: unknown } {
+    const { timeoutMs } = this.#settings;
+    if (timeoutMs === undefined) return { controller: undefined, timer: undefined };
+    const controller = new AbortController();
+    return { controller, timer: runtime.setTimer(() => controller.abort(TIMED_OUT), timeoutMs) };
   }
 
   /** A thread died that had nothing to do. */
   #diedIdle(cause: unknown): void {
-    const { name: stage } = this.#settings;
-    if (!this.hasLoaded) {
-      this.fail(this.#startFailure(cause));
-      return;
-    }
-    this.fail(
-      new WorkersError(
-        'SW_WORKERS_THREAD_CRASHED',
-        `A thread of '${stage}' died after it had answered, of an error that nobody caught, which is the cause. Await what the function starts, or catch what it rejects with: what it left undone for items that went on is not known.`,
-        { stage, cause },
-      ),
-    );
+    this.fail(this.hasLoaded ? idleDeath(this.#settings, cause) : startFailure(this.#settings, cause));
   }
 
   /** Where the last thread is gone and something still waits for one, none ever came so far. */
   #checkStarted(): void {
     if (this.#isClosed || this.#pool.threads.length > 0 || this.#pool.queueSize === 0) return;
-    this.fail(this.#startFailure(undefined));
-  }
-
-  #startFailure(cause: unknown): WorkersError {
-    const { name: stage } = this.#settings;
-    return new WorkersError(
-      'SW_WORKERS_START_FAILED',
-      `A thread of '${stage}' ended before it could begin. Look at execArgv, at what --import and --require name, and at the memory and threads that the system allows.`,
-      cause === undefined ? { stage } : { stage, cause },
-    );
+    this.fail(startFailure(this.#settings, undefined));
   }
 }
 
 /** What the library throws for what cannot be cloned or transferred; of an error in a thread only a copy comes here. */
 function isOfSending(cause: unknown): boolean {
   if (cause instanceof DOMException) return cause.name === 'DataCloneError';
-  const { code } = cause as { code?: unknown };
+  const { code } = (cause ?? {}) as { code?: unknown };
   return code === 'ERR_INVALID_TRANSFER_OBJECT' || code === 'ERR_MISSING_TRANSFERABLE_IN_TRANSFER_LIST';
 }
 

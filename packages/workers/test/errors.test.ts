@@ -88,11 +88,21 @@ describe('a thread that dies', () => {
   it.each([
     ['exit', 'SW_WORKERS_THREAD_EXITED'],
     ['uncaught', 'SW_WORKERS_THREAD_CRASHED'],
+    ['uncaught null', 'SW_WORKERS_THREAD_CRASHED'],
     ['memory', 'SW_WORKERS_OUT_OF_MEMORY'],
   ] as const)('costs the one item that it died of: %s', async (act, code) => {
     const { items, letters, source } = await without(act, { resourceLimits: { maxOldGenerationSizeMb: 16 } });
     expect(items.map(({ n }) => n)).toEqual(upTo(20).filter((n) => n !== 13));
     expect(letters.map(({ item, error }) => [item, error.code])).toEqual([[{ n: 13, act }, code]]);
+    expect(source.commits.at(-1)).toBe(20);
+  });
+
+  it('is one that took longer than it was given', async () => {
+    const { items, letters, source } = await without('loop', { timeoutMs: 1000 });
+    expect(items.map(({ n }) => n)).toEqual(upTo(20).filter((n) => n !== 13));
+    expect(letters.map(({ item, error }) => [(item as { n: number }).n, error.code])).toEqual([
+      [13, 'SW_WORKERS_TIMEOUT'],
+    ]);
     expect(source.commits.at(-1)).toBe(20);
   });
 

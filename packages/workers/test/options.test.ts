@@ -29,6 +29,7 @@ describe('inWorkers', () => {
       'inWorkers.resourceLimits.heap must be one of its known options',
     ],
     ['execArgv', { execArgv: '--import tsx' }, 'inWorkers.execArgv must be an array of strings'],
+    ['timeoutMs', { timeoutMs: 0 }, 'inWorkers.timeoutMs must be a duration above 0 milliseconds, got 0.'],
     ['graceMs', { graceMs: -1 }, 'inWorkers.graceMs must be a duration'],
     ['name', { name: '' }, 'inWorkers.name must be a string that is not empty'],
     ['misspelt', { thread: 2 }, 'inWorkers.thread must be one of its known options'],

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /**
  * @typedef {{
  *   readonly n: number,
- *   readonly act?: 'throw' | 'reject' | 'throw text' | 'ours' | 'refuse' | 'final' | 'exit' | 'late throw' | 'uncaught' | 'memory' | 'function',
+ *   readonly act?: 'throw' | 'reject' | 'throw text' | 'ours' | 'refuse' | 'final' | 'exit' | 'late throw' | 'uncaught' | 'uncaught null' | 'loop' | 'memory' | 'function',
  * }} Item
  * @typedef {{ readonly n: number, readonly thread: number }} Result
  */
@@ -38,6 +38,11 @@ export default function work({ n, act }) {
         throw new Error('nobody caught it');
       }, 0);
       return sleep(1e6).then(() => ({ n, thread: threadId }));
+    case 'uncaught null':
+      void Promise.reject(null);
+      return sleep(1e6).then(() => ({ n, thread: threadId }));
+    case 'loop':
+      for (;;);
     case 'late throw':
       setTimeout(() => {
         throw new Error('after its answer');
