@@ -19,7 +19,10 @@ export interface ThreadContext<D = unknown> {
    * part of a buffer it answers a copy of that part. What lies deeper is named: `transfer({ name, bytes }, [bytes])`.
    */
   readonly transfer: <V>(value: V, list?: readonly (Transferable | ArrayBufferView)[]) => V;
-  /** With `takes: 'batch'`: gives up the item at this index, and the others go on. Its answer is what became of them. */
+  /**
+   * Gives up the item at this index of the batch, with `takes: 'batch'`, and the others go on: the answer is what became of
+   * them. For a function of single items it is as if it threw: `refuse(0, error)`.
+   */
   readonly refuse: (index: number, error: unknown) => void;
 }
 

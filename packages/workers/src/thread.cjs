@@ -95,9 +95,11 @@ function isPart(value) {
   return ArrayBuffer.isView(value) && value.byteLength !== value.buffer.byteLength;
 }
 
-/** @param {Uint8Array} view of whatever kind, also one of Node, whose `slice` copies nothing. */
+/** @param {Uint8Array} view of whatever kind; what Node calls a Buffer arrives as a Uint8Array in any case. */
 function copyOf(view) {
-  return view instanceof Uint8Array ? Uint8Array.prototype.slice.call(view) : structuredClone(view);
+  const bytes = view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength);
+  const View = /** @type {typeof Uint8Array} */ (Buffer.isBuffer(view) ? Uint8Array : view.constructor);
+  return new View(bytes);
 }
 
 /** @type {Promise<{ run: UserFunction } | { error?: ThrownInThread, found?: string }> | undefined} */
@@ -159,11 +161,9 @@ async function runItems(id, items, run) {
     const context = new Context(1);
     try {
       const answer = run(item, context);
-      results.push({
-        index,
-        value: isThenable(answer) ? await answer : answer,
-        transfers: context.transfers,
-      });
+      const value = isThenable(answer) ? await answer : answer;
+      if (context.refused.has(0)) throw context.refused.get(0);
+      results.push({ index, value, transfers: context.transfers });
       for (const each of context.transfers) transfers.add(each);
     } catch (error) {
       refused.push({ index, error: describe(error) });

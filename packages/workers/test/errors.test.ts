@@ -38,6 +38,7 @@ describe('an error that the function throws', () => {
     ['throw', 'TypeError', 'no 13'],
     ['reject', 'RangeError', 'not 13'],
     ['throw text', 'string', 'a text'],
+    ['refuse', 'Error', 'refused 13'],
   ] as const)('is that of its item alone: %s', async (act, name, message) => {
     const { items, letters, source, report } = await without(act);
     expect(items.map(({ n }) => n)).toEqual(upTo(20).filter((n) => n !== 13));

@@ -6,7 +6,7 @@
 let last;
 
 /**
- * @param {{ readonly bytes: Uint8Array<ArrayBuffer>, readonly how: 'copy' | 'move' | 'named' | 'part' | 'twice' }} item
+ * @param {{ readonly bytes: Uint8Array<ArrayBuffer>, readonly how: 'copy' | 'move' | 'named' | 'part' | 'floats' | 'buffer' | 'twice' }} item
  * @param {ThreadContext} context
  */
 export default function double({ bytes, how }, { transfer }) {
@@ -22,6 +22,11 @@ export default function double({ bytes, how }, { transfer }) {
       return transfer({ bytes: doubled, before }, [doubled]);
     case 'part':
       return { bytes: transfer(doubled.subarray(1, 3)), before };
+    case 'floats':
+      return { bytes: transfer(Float64Array.of(1, 2, 3, 4).subarray(1, 3)), before };
+    case 'buffer':
+      // Node cuts small ones from a common piece of memory.
+      return { bytes: transfer(Buffer.from('ab')), before };
     case 'twice':
       structuredClone(doubled, { transfer: [doubled.buffer] });
       return { bytes: transfer(doubled, [doubled.buffer]), before };

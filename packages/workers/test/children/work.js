@@ -2,6 +2,7 @@
 import { threadId } from 'node:worker_threads';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** @import { ThreadContext } from '@streamweld/workers' */
 /**
  * @typedef {{
  *   readonly n: number,
@@ -12,9 +13,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
  * @param {Item} item
+ * @param {ThreadContext} context
  * @returns {Promise<Result> | Result}
  */
-export default function work({ n, act }) {
+export default function work({ n, act }, { refuse }) {
   switch (act) {
     case 'throw':
       throw Object.assign(new TypeError(`no ${n}`, { cause: new Error('the reason') }), { code: 'E_ODD' });
@@ -22,6 +24,9 @@ export default function work({ n, act }) {
       return Promise.reject(new RangeError(`not ${n}`));
     case 'throw text':
       throw 'a text';
+    case 'refuse':
+      refuse(0, new Error(`refused ${n}`));
+      return { n, thread: threadId };
     case 'ours':
       throw Object.assign(new Error('one of ours'), {
         code: 'SW_FORMAT_INVALID_JSON',
