@@ -90,6 +90,14 @@ export class Legs {
     return this.#endOf(this.laneOf({ key, etag }));
   }
 
+  /** Where one ended that was read under this key, where a queue tells of it again and not of which version. */
+  endedUnder({ key, ifMatch }: Leg): S3Position | undefined {
+    if (this.#lane !== undefined || this.#options.keys === undefined || ifMatch !== undefined)
+      return undefined;
+    const stood = [...this.#positions.values(), ...this.#ends.values()];
+    return stood.findLast((position) => position.key === key && position.done === true);
+  }
+
   /** The end of an object was handed out. */
   handedOut(lane: string, end: S3Position): void {
     const { keys, after } = this.#options;

@@ -26,6 +26,8 @@ export interface Surroundings<T> {
   open(leg: Leg, from: number): Promise<ObjectBytes>;
   /** Whether this version is to be read at all. */
   begin(leg: Leg, etag: string): boolean;
+  /** Where one ended that was read under this key, where a queue tells of it again and not of which version. */
+  ended(leg: Leg): S3Position | undefined;
   /** Something has come, or went wrong. */
   onMore(): void;
 }
@@ -149,7 +151,7 @@ export class OpenObject<T> {
     }
   }
 
-  /** Nothing, where an earlier run deleted it. */
+  /** Nothing, where we had deleted it. */
   async #open(): Promise<ObjectBytes | undefined> {
     const { leg } = this;
     const offset = leg.from?.gzip === true ? 0 : (leg.from?.offset ?? 0);
@@ -157,9 +159,13 @@ export class OpenObject<T> {
     try {
       bytes = await this.#around.open(leg, offset);
     } catch (error) {
-      // Whoever keeps positions with items has none of an end that was left out on the way. We delete what is done alone.
-      this.#isDeleted = leg.from !== undefined && this.#around.options.after === 'delete' && isNoKey(error);
-      if (!this.#isDeleted) throw error;
+      // We delete what is done alone.
+      const read = leg.from ?? this.#around.ended(leg);
+      if (read === undefined || this.#around.options.after !== 'delete' || !isNoKey(error)) throw error;
+      // Whoever keeps positions with items has none of an end that was left out on the way.
+      this.#isDeleted = leg.from !== undefined;
+      this.#isSkipped = !this.#isDeleted;
+      this.#etag = read.etag;
       return undefined;
     }
     this.#etag = bytes.etag;

@@ -81,6 +81,7 @@ export class ObjectReader<T> {
       open: ({ key, ifMatch }, from) =>
         openBytes(store, { bucket, key, from, ifMatch, smallBytes }, retryMs, signal),
       begin: (leg, etag) => legs.begin(leg, etag),
+      ended: (leg) => legs.endedUnder(leg),
       onMore: () => this.#serveSoon(),
     };
     this.#feeding = this.#feed();

@@ -188,6 +188,34 @@ describeWithS3('What becomes of objects that are read', (buckets) => {
     },
   );
 
+  it('takes a notice that comes again for one of an object that is read, where it is gone because we deleted it', async () => {
+    const prefix = await seed(1);
+    const { bucket, reach } = buckets();
+    const key = `${prefix}0`;
+    const store = new MemoryCheckpointStore();
+    const read: string[] = [];
+    const run = (notices: AsyncIterable<string>): Promise<unknown> =>
+      new ConcurrentPipeline(
+        new S3Source({ ...reach, bucket, keys: notices, after: 'delete' }),
+        (lines) => void read.push(...lines),
+      )
+        .commitEvery({ items: 1 })
+        .checkpoint(store, 'queue')
+        .run();
+    async function* twice(): AsyncGenerator<string> {
+      yield key;
+      await vi.waitUntil(async () => (await buckets().keys(prefix)).length === 0, 10_000);
+      yield key;
+    }
+    async function* once(name: string): AsyncGenerator<string> {
+      yield name;
+    }
+    await run(twice());
+    await run(once(key));
+    expect(read).toEqual(['a0', 'b0']);
+    await expect(run(once(`${prefix}1`))).rejects.toMatchObject({ code: 'SW_S3_OBJECT_MISSING' });
+  });
+
   it('tells again of a key that comes again with nothing new in it', async () => {
     const prefix = await seed(1);
     const told: string[] = [];
