@@ -4,6 +4,7 @@ import { ERROR_CODES } from '@streamweld/core';
 import { FILE_ERROR_CODES } from '@streamweld/file';
 import { FORMAT_ERROR_CODES } from '@streamweld/formats';
 import { KAFKA_ERROR_CODES } from '@streamweld/kafka';
+import { INSPECTOR_ERROR_CODES } from '@streamweld/observe/inspector';
 import { POSTGRES_ERROR_CODES } from '@streamweld/postgres';
 import { S3_ERROR_CODES } from '@streamweld/s3';
 import { WORKERS_ERROR_CODES } from '@streamweld/workers';
@@ -28,6 +29,7 @@ describe('docs/errors.md', () => {
     ['@streamweld/postgres', Object.keys(POSTGRES_ERROR_CODES)],
     ['@streamweld/s3', Object.keys(S3_ERROR_CODES)],
     ['@streamweld/workers', Object.keys(WORKERS_ERROR_CODES)],
+    ['@streamweld/observe', Object.keys(INSPECTOR_ERROR_CODES)],
   ])('has a heading for every code of %s, and no other', (packageName, codes) => {
     expect([...headings(packageName).keys()].sort()).toEqual([...codes].sort());
   });

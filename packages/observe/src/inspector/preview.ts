@@ -65,10 +65,11 @@ class Preview {
       case 'function':
         return '[function]';
       case 'number':
-      case 'boolean':
-      case 'undefined':
-      case 'object':
         return Object.is(value, -0) ? '-0' : String(value);
+      case 'boolean':
+        return String(value);
+      default:
+        return value === null ? 'null' : 'undefined';
     }
   }
 
@@ -103,7 +104,7 @@ class Preview {
     const bytes = new Uint8Array(view.buffer, view.byteOffset, Math.min(view.byteLength, this.#text));
     const text = new TextDecoder().decode(bytes.subarray(0, Math.max(0, this.#left)));
     const size = `${view.byteLength.toLocaleString('en')} bytes`;
-    const isText = view instanceof Uint8Array && !/[\0-\u0008\u000e-\u001f\ufffd]/u.test(text.slice(0, -4));
+    const isText = view instanceof Uint8Array && !/(?![\t\n\r])[\p{Cc}\ufffd]/u.test(text.slice(0, -4));
     if (isText) return `[${size}] ${JSON.stringify(text)}${view.byteLength > bytes.length ? '…' : ''}`;
     const digits = Array.from(bytes.subarray(0, 32), (byte) => byte.toString(16).padStart(2, '0'));
     return `[${size}] ${digits.join(' ')}${view.byteLength > 32 ? '…' : ''}`;

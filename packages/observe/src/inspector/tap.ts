@@ -30,7 +30,7 @@ export function nextItems(target: Watchable, id: string, redact: Redact | undefi
       if (batch === undefined || batch.length === 0) return;
       end({ of: batch.length, items: batch.slice(0, SHOWN).map((item) => textOf(item, redact)) });
     };
-    const place = placeOf(target, id);
+    const place = placeOf(target, withoutOwnName(target, id));
     unobserve = place.target.observe((operation) => {
       if (operation.id !== place.id) return undefined;
       if (operation.kind === 'pull') return (ended) => show(ended.batch);
@@ -54,6 +54,14 @@ interface Place {
   readonly target: Watchable;
   /** As that target itself calls it. */
   readonly id: string;
+}
+
+/** Ids of the sinks of a dispatcher that is watched by itself begin with its name, which it does not know them by. */
+function withoutOwnName(target: Watchable, id: string): string {
+  const snapshot = target.snapshot() as { readonly stages?: unknown; readonly name: string };
+  return snapshot.stages === undefined && id.startsWith(`${snapshot.name}/`)
+    ? id.slice(snapshot.name.length + 1)
+    : id;
 }
 
 /** Ids of what is behind a stage begin with the stage's own: the longest that leads on is taken. */

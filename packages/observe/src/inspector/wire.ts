@@ -46,7 +46,7 @@ export interface WireRate {
   readonly average: number;
 }
 
-export interface WireFailure {
+interface WireFailure {
   readonly code: string;
   readonly stage?: string | undefined;
   readonly message?: string | undefined;
@@ -73,7 +73,12 @@ export interface WireStage {
   readonly lost: number;
   readonly breaker?: string | undefined;
   readonly failures: readonly { readonly code: string; readonly count: number; readonly agoMs: number }[];
-  readonly latency?: { readonly p50: number; readonly p95: number; readonly p99: number; readonly max: number };
+  readonly latency?: {
+    readonly p50: number;
+    readonly p95: number;
+    readonly p99: number;
+    readonly max: number;
+  };
 }
 
 export interface WireEdge {
@@ -112,11 +117,6 @@ export interface WireItems {
 }
 
 export type ControlAction = 'pause' | 'resume' | 'drain';
-
-/** What came of pressing a button. */
-export interface WireDone {
-  readonly state: string;
-}
 
 export interface WireRefused {
   readonly message: string;

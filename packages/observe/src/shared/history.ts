@@ -31,18 +31,20 @@ export class History {
     if (at === 0) this.#forget();
   }
 
-  /** The points after `time`; all that are kept, unless it is given. */
-  since(time: number = Number.NEGATIVE_INFINITY): HistoryPoints {
+  /** The points after `time`; all that are kept, unless it is given. @param names of the values; all, unless given */
+  since(time: number = Number.NEGATIVE_INFINITY, names: Iterable<string> = this.#series.keys()): HistoryPoints {
     const places: number[] = [];
     for (let n = Math.max(0, this.#added - this.#points); n < this.#added; n++) {
       const at = n % this.#points;
       if ((this.#times[at] as number) > time) places.push(at);
     }
     const pick = (ring: Float32Array | Float64Array): number[] => places.map((at) => ring[at] as number);
-    return {
-      times: pick(this.#times),
-      series: new Map([...this.#series].map(([name, ring]) => [name, pick(ring)])),
-    };
+    const series = new Map<string, number[]>();
+    for (const name of names) {
+      const ring = this.#series.get(name);
+      if (ring !== undefined) series.set(name, pick(ring));
+    }
+    return { times: pick(this.#times), series };
   }
 
   #forget(): void {
