@@ -1,0 +1,43 @@
+/** The table: one mode after the other, with the same items and the same speeds. */
+
+import { progress } from '@streamweld/observe/progress';
+import { type Arguments, TABLE_ITEMS } from './arguments.ts';
+import { MODES } from './modes.ts';
+import { build } from './pipeline.ts';
+import { perform, type Result } from './run.ts';
+import { Stop } from './stop.ts';
+import { explanationLines, headline, proofLines, tableLines } from './table.ts';
+import { columns } from './terminal.ts';
+
+export interface Outcome {
+  /** Every proof. */
+  readonly holds: boolean;
+  /** By a Ctrl-C, before everything was shown. */
+  readonly isStopped: boolean;
+}
+
+/** @throws Interrupted after a second Ctrl-C; StreamWeldError where a run fails */
+export async function compare(given: Arguments): Promise<Outcome> {
+  const { modes = MODES, items = TABLE_ITEMS } = given;
+  const settings = { ...given.settings, items };
+  using stop = new Stop((line) => process.stderr.write(`${line}\n`));
+  print(headline(settings, columns()));
+  const results: Result[] = [];
+  for (const mode of modes) {
+    if (stop.isWanted) break;
+    const experiment = await build(mode, settings);
+    using _ = progress(experiment.pipeline, { mode: given.progress, total: items, report: false });
+    results.push(await perform(experiment, stop));
+  }
+  if (results.length > 0) {
+    print(tableLines(results));
+    print(['What one sees', ...explanationLines(results, columns())]);
+    print(['Proofs', ...proofLines(results, columns())]);
+  }
+  if (stop.isWanted) print(['Stopped before the end: of what was read until then nothing is missing above.']);
+  return { holds: results.every(({ proof }) => proof.holds), isStopped: stop.isWanted };
+}
+
+function print(lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n\n`);
+}

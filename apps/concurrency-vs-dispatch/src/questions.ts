@@ -1,0 +1,60 @@
+/** What is asked where nothing was said: which mode, and with which speeds. */
+
+import { isCancel, select, text } from '@clack/prompts';
+import { readSinks, readTime } from './arguments.ts';
+import { MODES, type Mode, RULES } from './modes.ts';
+import { listed } from './numbers.ts';
+import type { Settings } from './pipeline.ts';
+import { Interrupted } from './stop.ts';
+
+export type Choice = Mode | 'all' | 'speeds' | 'end';
+
+/** @throws Interrupted where the question is called off */
+export async function askMode({ sourceMs, sinksMs }: Settings): Promise<Choice> {
+  const answer = await select<Choice>({
+    message: 'What do you want to see?',
+    options: [
+      ...MODES.map((mode) => option(mode, mode, RULES[mode])),
+      option('all', 'all of them', 'one after the other, in a table'),
+      option(
+        'speeds',
+        'other speeds',
+        `now source ${sourceMs} ms, sinks ${listed(sinksMs.map(String))} ms an item`,
+      ),
+      option('end', 'nothing more', ''),
+    ],
+  });
+  if (isCancel(answer)) throw new Interrupted('Called off.');
+  return answer;
+}
+
+/** What it is stands beside each, and not only beside the one that the cursor is on, as a hint would. */
+function option(value: Choice, name: string, what: string): { value: Choice; label: string } {
+  return { value, label: `${name.padEnd(14)}${what}`.trimEnd() };
+}
+
+/** @returns the settings with the speeds that were given; the same where the questions were called off */
+export async function askSpeeds(settings: Settings): Promise<Settings> {
+  const source = await text({
+    message: 'How long does an item take the source?',
+    initialValue: `${settings.sourceMs}ms`,
+    validate: (given) => complaint(() => readTime('--source', given ?? '')),
+  });
+  if (isCancel(source)) return settings;
+  const sinks = await text({
+    message: 'And each sink? With commas between them.',
+    initialValue: settings.sinksMs.map((ms) => `${ms}ms`).join(','),
+    validate: (given) => complaint(() => readSinks(given ?? '')),
+  });
+  if (isCancel(sinks)) return settings;
+  return { ...settings, sourceMs: readTime('--source', source), sinksMs: readSinks(sinks) };
+}
+
+function complaint(check: () => unknown): string | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
