@@ -46,17 +46,18 @@ export class Observers {
   #observers: readonly OperationObserver[] = [];
 
   /** Asked before each operation: as long as it is `false`, nothing else is. */
-  get isWatched(): boolean {
-    return this.#observers.length > 0;
-  }
+  isWatched = false;
 
   add(observer: OperationObserver): () => void {
     // Under a name of its own: the same function may be given twice, and taken back once.
     const own: OperationObserver = (operation) => observer(operation);
-    this.#observers = [...this.#observers, own];
-    return () => {
-      this.#observers = this.#observers.filter((other) => other !== own);
-    };
+    this.#set([...this.#observers, own]);
+    return () => this.#set(this.#observers.filter((other) => other !== own));
+  }
+
+  #set(observers: readonly OperationObserver[]): void {
+    this.#observers = observers;
+    this.isWatched = observers.length > 0;
   }
 
   /** @returns what is to be told of its end. */

@@ -63,6 +63,7 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
   /** Where it has policies. */
   readonly #jobs: JobBoard<T> | undefined;
   readonly #deadlines: WriteDeadlines | undefined;
+  readonly #observers: Observers | undefined;
   #mode: 'running' | 'paused' | 'halted' = 'running';
   /** Batches that were taken and are not over, and the items in them. */
   #inFlight = 0;
@@ -96,6 +97,7 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
 
   constructor(options: SinkTaskOptions<T>) {
     this.#options = options;
+    this.#observers = options.observers;
     this.#quietSince = runtime.now();
     this.track = options.consentsToLoss === true ? this.#track : undefined;
     const { sink, concurrency, policies } = options;
@@ -309,8 +311,7 @@ export class SinkTask<T> implements WriteOwner, BoardHost<T> {
 
   #call(write: Write<T>, job: WriteJob<T> | undefined): void {
     this.#outstanding += 1;
-    const { observers } = this.#options;
-    if (observers?.isWatched === true) this.#watch(write, observers);
+    if (this.#observers?.isWatched === true) this.#watch(write, this.#observers);
     let answer: Awaitable<void | Accepted>;
     try {
       answer = this.#options.sink.write(write.parcel.items, write);
