@@ -25,6 +25,8 @@ export interface BytesRequest {
 
 /** Pulled chunk by chunk: a generator for each thing that is done to a chunk would cost more than all of them. */
 export interface ObjectBytes {
+  /** All bytes from the place on. */
+  readonly size: number;
   readonly etag: string;
   readonly contentEncoding: string | undefined;
   /** Chunks are handed on before it is known whether they are what was stored. */
@@ -108,6 +110,10 @@ class Reading implements ObjectBytes {
     this.#body = body;
     this.#at = request.from;
     this.#unwanted = before;
+  }
+
+  get size(): number {
+    return this.#size - this.#request.from;
   }
 
   get isUnchecked(): boolean {

@@ -16,6 +16,8 @@ export interface Leg {
   /** Where to go on in it. Where that is its end, there is nothing to read, and whoever sees to ended objects is told of it. */
   readonly from?: S3Position | undefined;
   readonly index?: number | undefined;
+  /** Bytes, as it was listed. */
+  readonly size?: number | undefined;
   readonly list?: string | undefined;
 }
 
@@ -117,7 +119,7 @@ export class Legs {
       return;
     }
     if (this.#isToResume(from)) yield { key: from.key, ifMatch: from.etag, from };
-    for await (const { key } of this.#listed(from?.key)) yield { key };
+    for await (const { key, size } of this.#listed(from?.key)) yield { key, size };
   }
 
   async *#inList(from: S3Position | undefined): AsyncGenerator<Leg, void, undefined> {
@@ -146,11 +148,11 @@ export class Legs {
     for (const from of this.#positions.values())
       if (from.done !== true) yield { key: from.key, ifMatch: from.etag, from };
     const objects = this.#options.keys === undefined ? this.#listed() : this.#keys();
-    for await (const { key, etag } of objects) {
+    for await (const { key, etag, size } of objects) {
       const lane = etag === undefined ? undefined : this.laneOf({ key, etag });
       // What is listed is read as it is then; what is given with an etag, that version alone.
       if (lane === undefined || !this.#begun.has(lane))
-        yield { key, ifMatch: this.#options.keys === undefined ? undefined : etag };
+        yield { key, ifMatch: this.#options.keys === undefined ? undefined : etag, size };
       else if (this.#endOf(lane) !== undefined) yield { key, from: this.#endOf(lane) };
     }
   }
@@ -171,7 +173,7 @@ export class Legs {
     return listObjects(this.#store, options, startAfter, this.#signal);
   }
 
-  async *#keys(): AsyncGenerator<{ readonly key: string; readonly etag?: string | undefined }> {
+  async *#keys(): AsyncGenerator<Pick<Leg, 'key' | 'size'> & { readonly etag?: string | undefined }> {
     const { keys, name } = this.#options;
     if (keys === undefined) return;
     const given = isAsync(keys) ? keys[Symbol.asyncIterator]() : keys[Symbol.iterator]();

@@ -30,6 +30,8 @@ export interface Surroundings<T> {
   ended(leg: Leg): S3Position | undefined;
   /** Something has come, or went wrong. */
   onMore(): void;
+  /** Nothing more is fetched: its connection is free. */
+  onFetched(): void;
 }
 
 export class OpenObject<T> {
@@ -48,10 +50,14 @@ export class OpenObject<T> {
   #failure: { readonly error: unknown } | undefined;
   #isDamaged = false;
   #isClosed = false;
+  #isFetching = true;
+  /** How many bytes of it there may be, as far as that is known. */
+  #size: number;
   readonly #fetching: Promise<void>;
 
   constructor(leg: Leg, around: Surroundings<T>) {
     this.leg = leg;
+    this.#size = leg.size === undefined || isNamedGzip(leg.key) ? around.share : leg.size;
     this.#around = around;
     this.#waiting = new WaitingChunks(() => {
       // Not for each chunk: to stop and start a connection costs more than to read from it.
@@ -77,6 +83,16 @@ export class OpenObject<T> {
   /** Items of it that were handed out may be wrong. */
   get isDamaged(): boolean {
     return this.#isDamaged;
+  }
+
+  get isFetching(): boolean {
+    return this.#isFetching;
+  }
+
+  /** How many bytes of it wait, or may come to wait. */
+  get reservedBytes(): number {
+    const { bytes } = this.#waiting;
+    return this.#isFetching ? Math.max(bytes, Math.min(this.#size, this.#around.share)) : bytes;
   }
 
   /**
@@ -147,6 +163,8 @@ export class OpenObject<T> {
     } finally {
       bytes?.close();
       if (this.#last !== undefined && !this.#isClosed) this.#waiting.push(this.#last);
+      this.#isFetching = false;
+      this.#around.onFetched();
       this.#around.onMore();
     }
   }
@@ -183,6 +201,7 @@ export class OpenObject<T> {
       from === undefined || from.offset === 0
         ? isCompressed(key, bytes.contentEncoding, first, options.compression)
         : from.gzip === true;
+    this.#size = this.#isGzip ? this.#around.share : bytes.size;
     const decoder = format.decoder({
       offset: from?.offset,
       record: from?.record,
@@ -239,6 +258,10 @@ async function* all(
   for (let chunk = first; chunk !== undefined; chunk = await bytes.next()) yield chunk;
 }
 
+function isNamedGzip(key: string): boolean {
+  return key.toLowerCase().endsWith('.gz');
+}
+
 function isCompressed(
   key: string,
   contentEncoding: string | undefined,
@@ -247,8 +270,6 @@ function isCompressed(
 ): boolean {
   if (compression !== 'auto') return compression === 'gzip';
   return (
-    key.toLowerCase().endsWith('.gz') ||
-    /\bgzip\b/i.test(contentEncoding ?? '') ||
-    (first !== undefined && isGzip(first))
+    isNamedGzip(key) || /\bgzip\b/i.test(contentEncoding ?? '') || (first !== undefined && isGzip(first))
   );
 }

@@ -17,6 +17,9 @@ import { untilAborted, untilSettled } from './until-aborted.ts';
 /** What is no larger is handed on when all of it has come. */
 const SMALL_BYTES = 1 << 20;
 
+/** How many objects, for each that is fetched, may wait until those before them are read. */
+const WAITING_EACH = 4;
+
 type Answer<T> = Positioned<T, S3Position> | undefined;
 
 interface Damage {
@@ -83,6 +86,7 @@ export class ObjectReader<T> {
       begin: (leg, etag) => legs.begin(leg, etag),
       ended: (leg) => legs.endedUnder(leg),
       onMore: () => this.#serveSoon(),
+      onFetched: () => this.#room?.resolve(),
     };
     this.#feeding = this.#feed();
   }
@@ -121,8 +125,22 @@ export class ObjectReader<T> {
     return this.#areAllBegun && this.#open.length === 0 && this.#passed.length === 0;
   }
 
-  async #feed(): Promise<void> {
+  /** For another object: a connection, and the bytes that may wait of it. What came whole keeps no other from being fetched. */
+  get #hasRoom(): boolean {
     const { maxObjects } = this.#options;
+    const { share } = this.#around;
+    const open = this.#open;
+    if (open.length + this.#passed.length >= WAITING_EACH * maxObjects) return false;
+    let fetching = 0;
+    let bytes = share;
+    for (const object of open) {
+      if (object.isFetching) fetching += 1;
+      bytes += object.reservedBytes;
+    }
+    return fetching < maxObjects && bytes <= share * maxObjects;
+  }
+
+  async #feed(): Promise<void> {
     try {
       while (!this.#signal.aborted) {
         const next = this.#legs.next();
@@ -132,7 +150,7 @@ export class ObjectReader<T> {
         this.#first.resolve();
         if (leg.from?.done === true) this.#pass(leg.from);
         else this.#open.push(new OpenObject(leg, this.#around));
-        while (this.#open.length + this.#passed.length >= maxObjects && !this.#signal.aborted) {
+        while (!this.#hasRoom && !this.#signal.aborted) {
           this.#room = new Deferred();
           await this.#room.promise;
         }

@@ -4,6 +4,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import { S3Client } from '@aws-sdk/client-s3';
 import { ConcurrentPipeline } from '@streamweld/core';
+import { Deferred } from '@streamweld/core/connector';
 import { expect, it, vi } from 'vitest';
 import type { S3Store } from '../src/client.ts';
 import { S3Source } from '../src/source.ts';
@@ -79,6 +80,36 @@ describeWithS3('What S3Source holds', (buckets) => {
       expect(taken).toEqual({ bytes: 24 * MIB, open: 0, most: 3 });
     },
   );
+
+  it('is of more objects than are fetched at once, where those behind one that takes long have come whole', async () => {
+    const prefix = await seed(20, 100_000);
+    const { store, taken } = counted();
+    const first = new Deferred();
+    let got = 0;
+    const get: S3Store['get'] = async (request, signal) => {
+      got += 1;
+      if (got === 1) await first.promise;
+      return store.get(request, signal);
+    };
+    const run = await reading(
+      new S3Source({
+        client: Object.assign(Object.create(store) as S3Store, { get }),
+        bucket: buckets().bucket,
+        prefix,
+        format: 'bytes',
+        readAhead: { maxObjects: 3, maxBytes: 3 * MIB },
+      }),
+    );
+    // Three connections, of which the first has nothing for now: four times as many objects may wait, and not one more.
+    await vi.waitFor(() => expect(got).toBe(12));
+    for (let turns = 0; turns < 50; turns += 1) await turn();
+    expect(got).toBe(12);
+    first.resolve();
+    await run.readAll();
+    expect(sizeOf(run.items)).toBe(20 * 100_000);
+    expect(taken).toMatchObject({ open: 0 });
+    expect(taken.most).toBeLessThanOrEqual(3);
+  });
 
   it.each(['listed', 'ready'] as const)(
     '77: takes no more connections than there are: 60 objects that wait do not hang (%s)',
