@@ -59,9 +59,12 @@ export interface S3SourceOptions extends ReachOptions {
 }
 
 export interface ReadAheadOptions {
-  /** The most objects that are fetched at once. A connection each. Default 8; at most 40. */
+  /**
+   * The most objects that are fetched at once. A connection each. Default 8; at most 40. Four times as many may be begun before
+   * the first of them is read to its end, where those behind it have come whole.
+   */
   readonly maxObjects?: number | undefined;
-  /** The most bytes that wait for being decoded, all objects together. A chunk of each may come on top. Default 32 MiB. */
+  /** The most bytes that wait for being decoded, all objects together. A few chunks of each may come on top. Default 32 MiB. */
   readonly maxBytes?: number | undefined;
 }
 
