@@ -32,7 +32,10 @@ export class History {
   }
 
   /** The points after `time`; all that are kept, unless it is given. @param names of the values; all, unless given */
-  since(time: number = Number.NEGATIVE_INFINITY, names: Iterable<string> = this.#series.keys()): HistoryPoints {
+  since(
+    time: number = Number.NEGATIVE_INFINITY,
+    names: Iterable<string> = this.#series.keys(),
+  ): HistoryPoints {
     const places: number[] = [];
     for (let n = Math.max(0, this.#added - this.#points); n < this.#added; n++) {
       const at = n % this.#points;
