@@ -1,0 +1,235 @@
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type PostgresService, startPostgres } from '../../../tools/services/postgres.ts';
+import { App, ask, type Ended, newDatabase, untilPaid } from './app-process.ts';
+
+/** A net for what hangs: machines that run this are busy. */
+const TIMEOUT = 120_000;
+
+let folder: string;
+let app: App | undefined;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'orders-'));
+  // The server that is brought along may run as another user.
+  await chmod(folder, 0o755);
+});
+
+afterEach(async () => {
+  app?.child.kill('SIGKILL');
+  await app?.ended;
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** @returns the app, which is ended after the test if it has not. */
+function start(args: readonly string[], env?: NodeJS.ProcessEnv): App {
+  return (app = new App(['--out', folder, '--progress', 'plain', ...args], env));
+}
+
+const deadLetters = () => join(folder, 'dead-letters.ndjson');
+
+function expectProved({ code, stdout, stderr }: Ended, checks: number): void {
+  expect(code, stdout + stderr).toBe(0);
+  expect(stdout).not.toContain('WRONG');
+  expect(stdout.match(/✓/g)).toHaveLength(checks);
+}
+
+describe('order-processing with the server that it brings along', () => {
+  it(
+    'processes orders, proves what came of them, and pays those in the dead letter by a replay',
+    async () => {
+      const ran = await start(['--orders', '300']).ended;
+      expectProved(ran, 12);
+      const [, dead = ''] =
+        /300 orders: \d+ paid once, (\d+) in the dead letter, 0 in neither/.exec(ran.stdout) ?? [];
+      expect(Number(dead)).toBeGreaterThan(0);
+      expect(ran.stdout).toMatch(/Postgres \d+\.\d+, brought along: started in [\d.]+ s/);
+      expect(ran.stdout).toMatch(/payment +\d+ +\d+ of 200 +\d+ % +[1-9]\d* +[1-9]/);
+      expect(ran.stdout).toContain('300 of 300 orders have their mail');
+      expect(ran.stdout).toContain('0 came twice');
+      expect(ran.stdout).toContain(`replay ${deadLetters()} --mended`);
+      expect(ran.stderr).toMatch(/orders completed in .*300 items/);
+      // Nothing but text: escape sequences are for terminals.
+      expect(ran.stdout + ran.stderr).not.toContain('\u001B');
+      expect(existsSync(join(folder, 'postgres', 'data', 'postmaster.pid'))).toBe(false);
+
+      const inVain = await start(['replay', deadLetters()]).ended;
+      expectProved(inVain, 3);
+      expect(inVain.stdout).toContain(`0 paid now, 0 had been before, ${dead} left`);
+      expect(inVain.stdout).toContain(`${dead} orders are in ${join(folder, 'dead-letters.2.ndjson')}`);
+
+      const mended = await start(['replay', join(folder, 'dead-letters.2.ndjson'), '--mended']).ended;
+      expectProved(mended, 3);
+      expect(mended.stdout).toContain(`${dead} paid now, 0 had been before, 0 left`);
+      expect(mended.stdout).toContain('300 of 300 orders of the run are paid, 0 have a blocked card');
+
+      const again = await start(['replay', deadLetters(), '--mended']).ended;
+      expectProved(again, 3);
+      expect(again.stdout).toContain(`0 paid now, ${dead} had been before, 0 left`);
+      expect(again.stdout).toContain('€0.00 taken now');
+
+      const strange = join(folder, 'strange.ndjson');
+      await writeFile(strange, '{"stage":"billing","item":{"id":1}}\n');
+      const refused = await start(['replay', strange]).ended;
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toMatch(/^ORDERS_LETTER_UNKNOWN: .*no dead letter of a payment/m);
+    },
+    TIMEOUT,
+  );
+
+  it(
+    'leaves no server behind when it is killed, and goes on with its data',
+    async () => {
+      const running = start(['--orders', '100000']);
+      await running.says(/Mails go by SMTP/);
+      const pid = Number(
+        (await readFile(join(folder, 'postgres', 'data', 'postmaster.pid'), 'utf8')).split('\n')[0],
+      );
+      running.child.kill('SIGKILL');
+      await running.ended;
+      expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+
+      const next = start(['--orders', '100000']);
+      await next.says(/it is start 2 of this run/);
+      next.interrupt();
+      expectProved(await next.ended, 12);
+    },
+    TIMEOUT,
+  );
+});
+
+describe('order-processing with a Postgres of yours', () => {
+  let service: PostgresService;
+  let url: string;
+  let yours: { STREAMWELD_POSTGRES_URL: string };
+
+  beforeAll(async () => {
+    service = await startPostgres();
+  });
+  afterAll(() => service?.stop());
+  beforeEach(async () => {
+    url = await newDatabase(service.url);
+    yours = { STREAMWELD_POSTGRES_URL: url };
+  });
+
+  it(
+    'is killed with kill -9 again and again, and goes on until each order is paid, reserved and counted once',
+    async () => {
+      const args = ['--orders', '600', '--seed', '7'];
+      for (const paid of [60, 250]) {
+        const running = start(args, yours);
+        await untilPaid(url, paid);
+        running.child.kill('SIGKILL');
+        await running.ended;
+      }
+      const last = await start(args, yours).ended;
+      expectProved(last, 12);
+      expect(last.stdout).toMatch(/Goes on behind order \d+: it is start 3 of this run/);
+      expect(last.stdout).toMatch(/came again after 2 new starts, each the same with the same Message-ID/);
+      expect(last.stdout).toContain('600 of 600 orders have their mail');
+      const [stock] = await ask<{ least: number; wrong: number }>(
+        url,
+        `select min(available) as least, count(*) filter (where available <> initial - reserved)::int as wrong
+           from stock join (select sku, sum(quantity) filter (where is_reserved) as reserved
+                              from reservations group by sku) as taken using (sku)`,
+      );
+      expect(stock).toEqual({ least: 0, wrong: 0 });
+    },
+    TIMEOUT,
+  );
+
+  it(
+    'finishes what is on its way at Ctrl-C and proves it; goes on from there, and says what is wrong by then',
+    async () => {
+      const args = ['--orders', '1200'];
+      const running = start(args, yours);
+      await untilPaid(url, 20);
+      running.interrupt();
+      const stopped = await running.ended;
+      expectProved(stopped, 12);
+      expect(stopped.stderr).toContain('Stopping');
+      expect(stopped.stdout).toContain('stopped before the end');
+      const [, behind = ''] = /goes on behind order ([\d,]+)/.exec(stopped.stdout) ?? [];
+      expect(behind).not.toBe('');
+
+      const other = await start(['--orders', '50'], yours).ended;
+      expect(other.code).toBe(1);
+      expect(other.stderr).toMatch(/^ORDERS_RUN_UNFINISHED: [\s\S]*--orders 1200 --seed 1 --out/m);
+      await writeFile(deadLetters(), '', { flag: 'a' });
+      const early = await start(['replay', deadLetters()], yours).ended;
+      expect(early.code).toBe(1);
+      expect(early.stderr).toMatch(/^ORDERS_RUN_MISSING: .*did not come to its end/m);
+
+      await ask(url, 'delete from payments where order_id = (select min(order_id) from payments)');
+      await ask(url, "update stock set available = available + 1 where sku = 'COF-102'");
+      await ask(url, "update sales_by_country set cents = cents + 1 where country = 'PL'");
+      const mails = join(folder, 'mails.ndjson');
+      await writeFile(mails, (await readFile(mails, 'utf8')).replace(/^.*\n/, ''));
+      const { code, stdout } = await start(args, yours).ended;
+      expect(code, stdout).toBe(1);
+      expect(stdout).toContain(`Goes on behind order ${behind}: it is start 2 of this run`);
+      expect(stdout).toMatch(/✗ payment +WRONG: 1,200 orders: .* 1 in neither, 0 in both/);
+      expect(stdout).toMatch(/✗ payment +WRONG: €[\d,.]+ taken, of €[\d,.]+ that can be/);
+      expect(stdout).toMatch(/✗ inventory +WRONG: stock is what there was .* for 23 of 24 products/);
+      expect(stdout).toMatch(/✗ e-mail +WRONG: 1,199 of 1,200 orders have their mail/);
+      expect(stdout).toMatch(/✗ e-mail +WRONG: subject, name and text are intact in 1,199 of 1,200/);
+      expect(stdout).toMatch(/✗ analytics +WRONG: … and the orders .* 11 of 12 countries/);
+    },
+    TIMEOUT,
+  );
+
+  it(
+    'aborts at a second Ctrl-C, also where the database answers nothing',
+    async () => {
+      const running = start(['--orders', '100000'], yours);
+      await untilPaid(url, 1);
+      const lock = new pg.Client(url);
+      await lock.connect();
+      await lock.query('begin; lock table streamweld_orders.payments in access exclusive mode');
+      running.interrupt();
+      await running.says(/Stopping/);
+      running.interrupt();
+      const { code, stdout, stderr } = await running.ended;
+      await lock.end();
+      expect(code, stderr).toBe(130);
+      expect(stderr).toContain('Aborted by a second Ctrl-C');
+      expect(stdout).not.toContain('Proof');
+    },
+    TIMEOUT,
+  );
+});
+
+describe('what order-processing cannot do', () => {
+  it(
+    'is said where a Postgres of yours does not answer; no password is told',
+    async () => {
+      const { code, stderr } = await start([], {
+        STREAMWELD_POSTGRES_URL: 'postgres://me:planted@127.0.0.1:1/mine',
+      }).ended;
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^ORDERS_POSTGRES_UNAVAILABLE: .* cannot be used: .*ECONNREFUSED/m);
+      expect(stderr).toContain('--postgres URL');
+      expect(stderr).not.toContain('planted');
+    },
+    TIMEOUT,
+  );
+
+  it(
+    'is answered with what is expected, as is --help',
+    async () => {
+      const { code, stdout, stderr } = await start(['--orders', '0']).ended;
+      expect(code).toBe(2);
+      expect(stderr).toContain("--orders: expected a whole number from 1 to 100000, got '0'.");
+      expect(stderr).toContain('--orders N');
+      expect(stdout).toBe('');
+      const help = await start(['--help']).ended;
+      expect(help.code).toBe(0);
+      expect(help.stdout).toContain('--orders N');
+    },
+    TIMEOUT,
+  );
+});
