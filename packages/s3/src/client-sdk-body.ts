@@ -6,6 +6,7 @@
  */
 
 import type { Readable } from 'node:stream';
+import type { GetObjectCommand } from '@aws-sdk/client-s3';
 import { onAbort, runtime } from '@streamweld/core/connector';
 import { makeS3Error, type Translation, toS3Error } from './error-translation.ts';
 import { CONNECTION_LOST, SILENT } from './error-verdicts.ts';
@@ -24,6 +25,20 @@ interface BodyOptions extends Translation {
 interface Reader {
   readonly resolve: (chunk: IteratorResult<Uint8Array, void>) => void;
   readonly reject: (reason: unknown) => void;
+}
+
+/** Listens to the body of its answer as soon as there is one: a client of the user may think over the answer for a while. */
+export function listensToBody(command: GetObjectCommand): GetObjectCommand {
+  command.middlewareStack.add(
+    (next) => async (given) => {
+      const answer = await next(given);
+      // What comes of it is told by SdkBody.
+      (answer.output?.Body as Readable | undefined)?.on('error', () => {});
+      return answer;
+    },
+    { step: 'deserialize', priority: 'high' },
+  );
+  return command;
 }
 
 /** The chunks are handed on as the stream emits them, which is paused where more wait than somebody takes. */

@@ -26,7 +26,7 @@ import type {
   Upload,
   UploadedPart,
 } from './client.ts';
-import { SdkBody } from './client-sdk-body.ts';
+import { listensToBody, SdkBody } from './client-sdk-body.ts';
 import { Requests } from './client-sdk-requests.ts';
 import {
   attributesOf,
@@ -120,7 +120,7 @@ export class SdkStore implements S3Store {
       IfMatch: ifMatch,
       Range: from === 0 && to === undefined ? undefined : `bytes=${from}-${to === undefined ? '' : to - 1}`,
     });
-    const answer = await this.#requests.send(translation, signal, command, {
+    const answer = await this.#requests.send(translation, signal, listensToBody(command), {
       late: ({ Body }) => (Body as Readable | undefined)?.destroy(),
     });
     const { ContentLength, ContentRange, Body } = answer;

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { S3Client } from '@aws-sdk/client-s3';
+import { type GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import { expect, it } from 'vitest';
 import { openS3Faults } from '../../../tools/services/s3-faults.ts';
 import { contentOf, outcomeOf, useStores } from './opened.ts';
@@ -70,6 +71,32 @@ describeWithS3('The body of an object', (buckets) => {
       await Promise.all([once(socket as Socket, 'close'), faults.close()]);
       await turn();
       await expect(contentOf(body)).rejects.toMatchObject({ code: 'SW_S3_CONNECTION_LOST' });
+    },
+  );
+
+  it.each([
+    ['all of it', {}],
+    ['a range', { from: 1 }],
+  ])(
+    '67: is lost while a client of the user thinks over the answer (%s): the process goes on, and the reader hears of it',
+    async (_, range) => {
+      const { bucket, faults, service } = buckets();
+      const { region, credentials } = service;
+      await buckets().put('thought over', randomBytes(5000));
+      const cut = faults.plan({ on: 'GetObject', fault: { kind: 'cutBody', at: 1000 } });
+      const client = new S3Client({ region, credentials, endpoint: faults.endpoint, forcePathStyle: true });
+      client.middlewareStack.add(
+        (next) => async (given) => {
+          const answer = await next(given);
+          const body = (answer.output as GetObjectCommandOutput).Body as Readable;
+          await new Promise((resolve) => body.once('close', resolve));
+          return answer;
+        },
+        { step: 'initialize' },
+      );
+      const body = await open({ client }).get({ bucket, key: 'thought over', ...range }, signal);
+      await expect(contentOf(body)).rejects.toMatchObject({ code: 'SW_S3_CONNECTION_LOST' });
+      expect(cut.met).toBe(1);
     },
   );
 
