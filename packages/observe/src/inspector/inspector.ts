@@ -63,7 +63,8 @@ export function inspector(
   targets: Watchable | readonly Watchable[],
   options?: InspectorOptions,
 ): Promise<Inspector> {
-  return openInspector(targets, options, sampler);
+  const [place, rest] = checkServerOptions(options);
+  return serve(makeHandler(targets, rest, sampler), place, rest.path ?? '/');
 }
 
 /**
@@ -75,16 +76,6 @@ export function inspectorHandler(
   options?: InspectorHandlerOptions,
 ): InspectorHandler {
   return makeHandler(targets, options, sampler);
-}
-
-/** @internal */
-export function openInspector(
-  targets: Watchable | readonly Watchable[],
-  options: InspectorOptions | undefined,
-  watching: Sampler,
-): Promise<Inspector> {
-  const [place, rest] = checkServerOptions(options);
-  return serve(makeHandler(targets, rest, watching), place, rest.path ?? '/');
 }
 
 async function serve(handler: InspectorHandler, { port, host }: Place, path: string): Promise<Inspector> {
@@ -112,7 +103,8 @@ async function serve(handler: InspectorHandler, { port, host }: Place, path: str
   };
 }
 
-function makeHandler(
+/** @internal */
+export function makeHandler(
   targets: Watchable | readonly Watchable[],
   options: InspectorHandlerOptions | undefined,
   watching: Sampler,

@@ -102,9 +102,10 @@ class Preview {
   /** Bytes as text where they are some, else as hexadecimal digits. */
   #bytes(view: ArrayBufferView): string {
     const bytes = new Uint8Array(view.buffer, view.byteOffset, Math.min(view.byteLength, this.#text));
-    const text = new TextDecoder().decode(bytes.subarray(0, Math.max(0, this.#left)));
+    // Of a character that is cut nothing is decoded.
+    const text = new TextDecoder().decode(bytes.subarray(0, Math.max(0, this.#left)), { stream: true });
     const size = `${view.byteLength.toLocaleString('en')} bytes`;
-    const isText = view instanceof Uint8Array && !/(?![\t\n\r])[\p{Cc}\ufffd]/u.test(text.slice(0, -4));
+    const isText = view instanceof Uint8Array && !/(?![\t\n\r])[\p{Cc}\ufffd]/u.test(text);
     if (isText) return `[${size}] ${JSON.stringify(text)}${view.byteLength > bytes.length ? '…' : ''}`;
     const digits = Array.from(bytes.subarray(0, 32), (byte) => byte.toString(16).padStart(2, '0'));
     return `[${size}] ${digits.join(' ')}${view.byteLength > 32 ? '…' : ''}`;

@@ -89,7 +89,9 @@ export class Tracker {
   measure(): void {
     if (this.#unobserve.length > 0) return;
     this.#latencies = new Map();
-    this.#observe(this.target, '');
+    // A dispatcher does not know its sinks by its own name, and their ids begin with it.
+    const { kind, name } = lookAt(this.target);
+    this.#observe(this.target, kind === 'dispatcher' ? `${name}/` : '');
   }
 
   stopMeasuring(): void {

@@ -108,6 +108,7 @@ describe('the inspector', () => {
     const upgrade = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
     const headers = {
       host,
+      ...token,
       origin: 'https://evil.example',
       'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
       ...upgrade,

@@ -48,7 +48,14 @@ export async function open(
   { method = 'GET', path = '/', headers = {} }: Asking,
 ): Promise<IncomingMessage> {
   const { hostname, port } = new URL(url);
-  const request = startRequest({ host: hostname, port, method, path, headers: headers as never });
+  const request = startRequest({
+    host: hostname,
+    port,
+    method,
+    path,
+    headers: headers as never,
+    agent: false,
+  });
   request.end();
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   return response;
