@@ -1,6 +1,7 @@
 /** The keys of the objects of a sink: `out/{by}/{sequence}.ndjson.gz`, or a function of the part. */
 
 import { OptionError } from '@streamweld/core/connector';
+import { AS_URL } from './endpoint.ts';
 import { S3Error } from './errors.ts';
 
 /** What is known of an object when it is begun: what its key may be made of. */
@@ -31,6 +32,14 @@ export function makeKeyRule(key: S3Key, hasBy: boolean, stage: string): (part: S
 }
 
 function parseTemplate(template: string, hasBy: boolean): (part: S3Part) => string {
+  if (AS_URL.test(template)) {
+    throw new OptionError(
+      'key',
+      'a key, without the bucket',
+      template,
+      "Instead of s3://logs/2026/{sequence} write bucket: 'logs', key: '2026/{sequence}'.",
+    );
+  }
   const pieces = [...template.matchAll(/\{\{|\}\}|\{[^{}]*\}|[^{}]+|[{}]/g)].map(([token]) => token);
   const names = pieces.filter((token) => /^\{[^{]|^[{}]$/.test(token));
   if (names.some((name) => name !== '{sequence}' && name !== '{by}')) {

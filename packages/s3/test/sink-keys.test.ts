@@ -15,6 +15,12 @@ describe('S3Sink', () => {
     );
     new S3Sink({ bucket: 'some', key: '{by}/{sequence}', by });
   });
+
+  it('refuses a key that is a URL: the bucket would be a part of it', () => {
+    expect(() => new S3Sink({ bucket: 'some', key: 's3://some/out/{sequence}' })).toThrow(
+      /^key must be a key, without the bucket, got/,
+    );
+  });
 });
 
 describeWithS3('The keys of S3Sink', (buckets) => {
