@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { OptionError } from '@streamweld/core/connector';
 
 /** How Hadoop and the tools of AWS write an object: as a URL, of which a bucket and a prefix are parts. */
-export const AS_URL = /^s3[an]?:\/\//i;
+export const AS_URL: RegExp = /^s3[an]?:\/\//i;
 
 interface Place {
   readonly bucket?: unknown;
