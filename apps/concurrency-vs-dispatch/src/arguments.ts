@@ -13,6 +13,8 @@ export interface Arguments {
   /** The table, also where somebody could watch. */
   readonly table: boolean;
   readonly progress: ProgressChoice;
+  /** Whether a page shows it too. */
+  readonly inspect: boolean;
   readonly help: boolean;
 }
 
@@ -43,6 +45,7 @@ ${MODES.map((mode) => `                      ${mode.padEnd(12)}${RULES[mode]}`).
   --seed N          which keys come in which order, for partition. Default: 1
   --table           the table also in a terminal
   --progress HOW    beside the table, on stderr: ${PROGRESS.join(', ')}. Default: auto
+  --inspect         a page on this machine shows it too: its address is told
   --help            this text
 
 The work of source and sinks is timed waiting; pipelines and dispatchers are real. Every run is proved from what
@@ -62,6 +65,7 @@ export function readArguments(args: readonly string[]): Arguments {
     },
     items: given.items === undefined ? undefined : readCount('--items', given.items, 1, MOST_ITEMS),
     table: given.table,
+    inspect: given.inspect,
     progress: oneOf('--progress', given.progress, PROGRESS),
     help: given.help,
   };
@@ -80,6 +84,7 @@ function parse(args: readonly string[]) {
         seed: { type: 'string', default: '1' },
         table: { type: 'boolean', default: false },
         progress: { type: 'string', default: 'auto' },
+        inspect: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }).values;

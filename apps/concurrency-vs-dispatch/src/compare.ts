@@ -3,6 +3,7 @@
 import { progress } from '@streamweld/observe/progress';
 import { type Arguments, TABLE_ITEMS } from './arguments.ts';
 import { MODES } from './modes.ts';
+import type { Page } from './page.ts';
 import { build } from './pipeline.ts';
 import { perform, type Result } from './run.ts';
 import { Stop } from './stop.ts';
@@ -17,7 +18,7 @@ export interface Outcome {
 }
 
 /** @throws Interrupted after a second Ctrl-C; StreamWeldError where a run fails */
-export async function compare(given: Arguments): Promise<Outcome> {
+export async function compare(given: Arguments, page: Page): Promise<Outcome> {
   const { modes = MODES, items = TABLE_ITEMS } = given;
   const settings = { ...given.settings, items };
   using stop = new Stop((line) => process.stderr.write(`${line}\n`));
@@ -26,6 +27,7 @@ export async function compare(given: Arguments): Promise<Outcome> {
   for (const mode of modes) {
     if (stop.isWanted) break;
     const experiment = await build(mode, settings);
+    page.show(experiment.pipeline);
     using _ = progress(experiment.pipeline, { mode: given.progress, total: items, report: false });
     results.push(await perform(experiment, stop));
   }

@@ -4,6 +4,7 @@ import { type Action, Keys, stepFrom } from './keys.ts';
 import { viewLines } from './live-view.ts';
 import type { Mode } from './modes.ts';
 import { whole } from './numbers.ts';
+import type { Page } from './page.ts';
 import { build, type Experiment, type Settings } from './pipeline.ts';
 import { type Reading, read } from './reading.ts';
 import { perform, type Result } from './run.ts';
@@ -16,6 +17,7 @@ const WINDOW_MS = 2000;
 
 export class Live {
   readonly #stop: Stop;
+  readonly #page: Page;
   readonly #screen = new Screen();
   readonly #keys = new Keys((action) => this.#obey(action));
   readonly #hasColors = (process.env['NO_COLOR'] ?? '') === '' && process.stdout.hasColors();
@@ -27,9 +29,11 @@ export class Live {
   #chosen = 0;
   #notice = '';
 
-  constructor(settings: Settings, stop: Stop) {
+  constructor(settings: Settings, stop: Stop, page: Page) {
     this.#settings = settings;
     this.#stop = stop;
+    this.#page = page;
+    if (page.url !== undefined) this.#notice = page.url;
   }
 
   /** The speeds as they were left. */
@@ -72,6 +76,7 @@ export class Live {
     this.#next = undefined;
     this.#readings = [];
     const experiment = await build(mode, this.#settings);
+    this.#page.show(experiment.pipeline);
     this.#chosen = Math.min(this.#chosen, experiment.sinks.length);
     this.#experiment = experiment;
     try {

@@ -3,6 +3,7 @@
 import { isStreamWeldError } from '@streamweld/core';
 import { ArgumentError, readArguments, USAGE } from './arguments.ts';
 import { compare } from './compare.ts';
+import { Page } from './page.ts';
 import { Interrupted } from './stop.ts';
 import { isInteractive } from './terminal.ts';
 
@@ -17,7 +18,10 @@ async function main(args: readonly string[]): Promise<number> {
   const isWatched = !given.table && isInteractive() && (given.modes?.length ?? 1) === 1;
   // Only a terminal needs what draws and asks.
   const show = isWatched ? (await import('./watch.ts')).watch : compare;
-  return (await show(given)).holds ? 0 : EXIT.wrong;
+  await using page = await Page.open(given.inspect);
+  if (page.url !== undefined) process.stderr.write(`Look at ${page.url}\n`);
+  const { holds } = await show(given, page);
+  return holds ? 0 : EXIT.wrong;
 }
 
 function failed(error: unknown): number {

@@ -72,7 +72,11 @@ function hanging(label: string, text: string, columns: number): string[] {
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(/ (?!%|ms\b)/)) {
+  // An address is broken too where it has to be.
+  const words = text
+    .split(/ (?!%|ms\b)/)
+    .flatMap((word) => word.match(new RegExp(`.{1,${width}}`, 'gu')) ?? []);
+  for (const word of words) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line);
       line = word;

@@ -5,6 +5,7 @@ import { compare, type Outcome } from './compare.ts';
 import { Live } from './live.ts';
 import type { Mode } from './modes.ts';
 import { seconds, whole } from './numbers.ts';
+import type { Page } from './page.ts';
 import type { Settings } from './pipeline.ts';
 import { askMode, askSpeeds } from './questions.ts';
 import type { Result } from './run.ts';
@@ -16,10 +17,10 @@ import { columns } from './terminal.ts';
 const WITHOUT_END = 1_000_000;
 
 /** @throws Interrupted after a second Ctrl-C, or where the question is called off; StreamWeldError where a run fails */
-export async function watch(given: Arguments): Promise<Outcome> {
+export async function watch(given: Arguments, page: Page): Promise<Outcome> {
   let settings: Settings = { ...given.settings, items: given.items ?? WITHOUT_END };
   const [asked] = given.modes ?? [];
-  if (asked !== undefined) return show(settings, asked);
+  if (asked !== undefined) return show(settings, asked, page);
   let holds = true;
   for (;;) {
     const choice = await askMode(settings);
@@ -30,8 +31,8 @@ export async function watch(given: Arguments): Promise<Outcome> {
     }
     const shown: Shown =
       choice === 'all'
-        ? { ...(await compare({ ...given, settings })), settings }
-        : await show(settings, choice);
+        ? { ...(await compare({ ...given, settings }, page)), settings }
+        : await show(settings, choice, page);
     settings = shown.settings;
     holds &&= shown.holds;
     if (shown.isStopped) return { holds, isStopped: true };
@@ -43,9 +44,9 @@ interface Shown extends Outcome {
   readonly settings: Settings;
 }
 
-async function show(settings: Settings, mode: Mode): Promise<Shown> {
+async function show(settings: Settings, mode: Mode, page: Page): Promise<Shown> {
   using stop = new Stop((line) => live.say(line));
-  const live = new Live(settings, stop);
+  const live = new Live(settings, stop, page);
   let results: Result[];
   try {
     results = await live.watch(mode);

@@ -111,6 +111,18 @@ describe('without a terminal', () => {
     expect([code, stdout]).toEqual([0, expect.stringContaining('--sinks TIMES')]);
   });
 
+  it('shows it on a page too, where that is asked for', async () => {
+    program = Program.withoutTerminal('--inspect --sinks 5ms --items 100000 --mode concurrent'.split(' '));
+    const running = program;
+    await running.until('an address', () => /#\S+\n/u.test(running.stderr));
+    const [, origin, token] = /Look at (http:\/\/127\.0\.0\.1:\d+\/)#(\S+)/u.exec(running.stderr) ?? [];
+    const page = await fetch(origin as string);
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('<html')]);
+    expect(token?.length).toBeGreaterThan(15);
+    running.child.kill('SIGINT');
+    expect(await running.code()).toBe(0);
+  });
+
   it('delivers what is on its way at Ctrl-C, and proves it; what has not begun is left out', async () => {
     program = Program.withoutTerminal(
       '--sinks 5ms,20ms --items 100000 --mode demand,partition --progress plain'.split(' '),

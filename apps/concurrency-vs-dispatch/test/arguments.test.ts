@@ -11,6 +11,7 @@ describe('readArguments', () => {
       items: undefined,
       table: false,
       progress: 'auto',
+      inspect: false,
       help: false,
     });
   });
@@ -51,7 +52,18 @@ describe('readArguments', () => {
   });
 
   it('tells of every option in its help', () => {
-    for (const option of ['mode', 'source', 'sinks', 'items', 'buffer', 'seed', 'table', 'progress', 'help'])
+    for (const option of [
+      'mode',
+      'source',
+      'sinks',
+      'items',
+      'buffer',
+      'seed',
+      'table',
+      'progress',
+      'inspect',
+      'help',
+    ])
       expect(USAGE).toMatch(new RegExp(`^ {2}--${option} `, 'mu'));
   });
 });
