@@ -8,6 +8,11 @@ export function whole(value: number): string {
   return WHOLE.format(value);
 }
 
+/** `1 order`, `39 orders` */
+export function ordersOf(count: number): string {
+  return `${whole(count)} ${count === 1 ? 'order' : 'orders'}`;
+}
+
 /** `€1,864.20` */
 export function money(cents: number): string {
   return MONEY.format(cents / 100);

@@ -83,5 +83,5 @@ export function replaying(file: string, payments: Payments, left: string): Concu
 
 /** As a dead letter, a file is added to. */
 function lettersInto(path: string): FileSink<DeadLetter> {
-  return new FileSink<DeadLetter>(path, { format: 'ndjson', name: 'dead letters' });
+  return new FileSink<DeadLetter>(path, { format: 'ndjson', name: 'dead letters', mode: 0o600 });
 }

@@ -1,6 +1,6 @@
 /** One run: from the first order, or from where an earlier start of it was killed, to the proof. */
 
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { progress } from '@streamweld/observe/progress';
 import type { RunArguments } from './arguments.ts';
@@ -11,7 +11,7 @@ import { expect } from './expected.ts';
 import { findMails, findPaid, findReserved, findSold } from './found.ts';
 import { MailServer } from './mail-server.ts';
 import { readMailbox } from './mailbox.ts';
-import { seconds, whole } from './numbers.ts';
+import { ordersOf, seconds, whole } from './numbers.ts';
 import { OrdersSource } from './orders.ts';
 import { broadcasting } from './pipeline.ts';
 import { Refusal } from './refusals.ts';
@@ -49,7 +49,7 @@ export async function processOrders(given: RunArguments, stage: Stage): Promise<
   const result = await stop.run(pipeline);
   const isFinished = source.last === given.orders;
   if (isFinished) await database.finish();
-  print(report.broadcastLines(result, dispatcher.sinks()));
+  print(['', ...report.broadcastLines(result, dispatcher.sinks()), '']);
   const checks = await prove(given, stage, { done: source.last, starts, mailbox, deadLetters });
   print([
     ...(isFinished ? [] : [`The same command goes on behind order ${whole(source.last)}.`]),
@@ -72,7 +72,6 @@ async function begin(given: RunArguments, database: Database, mailbox: string): 
   await database.begin(given);
   await rm(mailbox, { force: true });
   await rm(join(given.folder, DEAD_LETTERS), { force: true });
-  await mkdir(given.folder, { recursive: true });
   return 1;
 }
 
@@ -109,8 +108,7 @@ async function prove(
     ...checkMails(mails, starts, expected),
     ...checkAnalytics(sold, expected),
   ];
-  print(report.checkLines(checks));
-  print(report.answerLines(reserved.stock, sold.byProduct));
+  print([...report.checkLines(checks), '', ...report.answerLines(reserved.stock, sold.byProduct), '']);
   return checks;
 }
 
@@ -118,8 +116,8 @@ async function deadLetterLines(file: string): Promise<string[]> {
   const { size } = await ordersIn(file);
   if (size === 0) return [];
   return [
-    `${whole(size)} orders are in ${file}`,
-    `Once the issuers have lifted their blocks: replay ${file} --mended`,
+    `Dead letters       ${ordersOf(size)}, in ${file}`,
+    `  Once the issuers have lifted their blocks: replay ${file} --mended`,
     '',
   ];
 }

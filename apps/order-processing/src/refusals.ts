@@ -1,6 +1,7 @@
 /** What the app refuses, or cannot do: each with a code, and a message that says what can be done. */
 
 type Code =
+  | 'ORDERS_FOLDER_UNUSABLE'
   | 'ORDERS_POSTGRES_UNAVAILABLE'
   | 'ORDERS_RUN_UNFINISHED'
   | 'ORDERS_RUN_MISSING'

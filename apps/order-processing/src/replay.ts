@@ -8,7 +8,7 @@ import type { Check } from './checks.ts';
 import { nextFile, ordersIn } from './dead-letters.ts';
 import { expect } from './expected.ts';
 import { findPaid, type Paid } from './found.ts';
-import { money, seconds, whole } from './numbers.ts';
+import { money, ordersOf, seconds, whole } from './numbers.ts';
 import { orderAt } from './orders.ts';
 import { Payments } from './payments.ts';
 import { replaying } from './pipeline.ts';
@@ -40,16 +40,19 @@ export async function replay(given: ReplayArguments, { database, stop, print }: 
   const still = await ordersIn(left);
 
   print([
-    `${outcome === 'drained' ? 'Stopped: ' : ''}${whole(ids.size)} orders in ${given.file}`,
+    '',
+    `${outcome === 'drained' ? 'Stopped: ' : ''}${ordersOf(ids.size)} in ${given.file}`,
     `  ${whole(payments.paid)} paid now, ${whole([...ids].filter((id) => before.ids.has(id)).length)} had been before, ${whole(still.size)} left`,
+    '',
   ]);
   const checks = prove(run, ids, before, after, still, outcome === 'drained');
-  print(report.checkLines(checks));
   print([
+    ...report.checkLines(checks),
+    '',
     ...(still.size > 0
       ? [
-          `${whole(still.size)} orders are in ${left}`,
-          `Once the cause is mended: replay ${left} --mended`,
+          `Dead letters       ${ordersOf(still.size)}, in ${left}`,
+          `  Once the issuers have lifted their blocks: replay ${left} --mended`,
           '',
         ]
       : []),
@@ -78,17 +81,17 @@ function prove(
     {
       of,
       holds: isStopped || neither === 0,
-      text: `${whole(ids.size)} orders in the file: ${whole(neither)} neither paid nor in the next file`,
+      text: `${ordersOf(ids.size)} in the file: ${whole(neither)} neither paid nor in the next file`,
     },
     {
       of,
       holds: now.every((id) => ids.has(id)) && after.cents - before.cents === cents,
-      text: `${money(after.cents - before.cents)} taken now, of ${money(cents)} that ${whole(now.length)} orders cost: nothing twice`,
+      text: `${money(after.cents - before.cents)} taken now, of ${money(cents)} for ${ordersOf(now.length)}: nothing twice`,
     },
     {
       of,
       holds: unpaidUnblocked === 0,
-      text: `${whole(after.ids.size)} of ${whole(orders)} orders of the run are paid, ${whole(unpaid)} have a blocked card`,
+      text: `${whole(after.ids.size)} of ${ordersOf(orders)} of the run are paid, ${whole(unpaid)} not yet, with a blocked card`,
     },
   ];
 }

@@ -1,10 +1,12 @@
 /** A run or a replay, with what it needs. */
 
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ReplayArguments, RunArguments } from './arguments.ts';
 import { Database } from './database.ts';
 import { seconds, whole } from './numbers.ts';
 import { processOrders } from './process-orders.ts';
+import { Refusal } from './refusals.ts';
 import { replay } from './replay.ts';
 import { OwnServer } from './server.ts';
 import type { Stage } from './stage.ts';
@@ -16,6 +18,7 @@ export async function work(given: RunArguments | ReplayArguments, stop: Stop): P
   if (given.command === 'run') {
     print([`StreamWeld · ${whole(given.orders)} orders from seed ${given.seed}, files in ${folder}`]);
   }
+  await makeFolder(folder);
   const begunAt = performance.now();
   await using server =
     postgres === 'own' ? await OwnServer.start(join(folder, 'postgres'), stop.signal) : undefined;
@@ -31,6 +34,19 @@ export async function work(given: RunArguments | ReplayArguments, stop: Stop): P
   print([`Postgres ${database.version}, ${whose}`]);
   const stage: Stage = { database, stop, print };
   return given.command === 'run' ? await processOrders(given, stage) : await replay(given, stage);
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Refusal(
+      'ORDERS_FOLDER_UNUSABLE',
+      `${folder} cannot be made, or is no folder (${code}). Give another one by --out.`,
+      { cause: error },
+    );
+  }
 }
 
 function print(lines: readonly string[]): void {

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { expect } from 'vitest';
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
@@ -65,6 +66,13 @@ export class App {
   interrupt(): void {
     if (this.child.pid !== undefined) process.kill(-this.child.pid, 'SIGINT');
   }
+}
+
+/** It ended well, and said of so many things that they hold. */
+export function expectProved({ code, stdout, stderr }: Ended, checks: number): void {
+  expect(code, stdout + stderr).toBe(0);
+  expect(stdout).not.toContain('WRONG');
+  expect(stdout.match(/✓/g)).toHaveLength(checks);
 }
 
 let databases = 0;
