@@ -53,7 +53,7 @@ function demand(now: Reading, change: Change): string {
   const isEven = most.share - least.share < 0.05;
   const shares = isEven
     ? 'Each sink takes about as many items'
-    : `${most.name} takes ${percent(most.share)} of the items, ${least.name} ${percent(least.share)}`;
+    : `${most.name} takes ${percent(most.share)} of the items, ${least.name} only ${percent(least.share)}`;
   if (isSourceSlowest(change))
     return `${shares}. The source is the slowest here: whoever is free is given the next item.`;
   return `${shares}: demand follows speed, and every sink is busy.`;

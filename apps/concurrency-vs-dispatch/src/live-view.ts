@@ -62,7 +62,9 @@ const WIDEST = 120;
 const FULL = 0.85;
 
 export function viewLines({ now, before, chosen, notice, columns, rows, hasColors }: View): string[] {
-  const paint: Paint = (format, text) => (hasColors && text !== '' ? styleText(format, text) : text);
+  // Whether there are colours is decided already, for the stream that is drawn to.
+  const paint: Paint = (format, text) =>
+    hasColors && text !== '' ? styleText(format, text, { validateStream: false }) : text;
   const change = changeOf(now, before);
   const width = Math.min(WIDEST, Math.max(20, columns - 1));
   const stages = [sourceRow(now, change), bufferRow(now), ...sinkRows(now, change)];

@@ -58,8 +58,11 @@ describe('without a terminal', () => {
     // How much slower, the machine decides: only what is far apart is compared.
     expect(broadcast?.ratio).toBeLessThan(0.7);
     expect(demand?.rate).toBeGreaterThan((broadcast?.rate ?? 0) * 2);
-    for (const { ratio, rate } of rows.values())
-      expect(Math.abs(ratio - rate / (sequential?.rate ?? 0))).toBeLessThan(0.03);
+    for (const { ratio, rate } of rows.values()) {
+      const base = sequential?.rate ?? 0;
+      // All three are rounded.
+      expect(Math.abs(ratio - rate / base)).toBeLessThan(0.01 + (0.6 * (1 + ratio)) / base);
+    }
 
     expect(broadcast?.shares).toEqual([100, 100, 100]);
     expect(countsOf(stdout, 'broadcast')).toEqual([120, 120, 120]);
@@ -125,11 +128,10 @@ describe('without a terminal', () => {
 
   it('delivers what is on its way at Ctrl-C, and proves it; what has not begun is left out', async () => {
     program = Program.withoutTerminal(
-      '--sinks 5ms,20ms --items 100000 --mode demand,partition --progress plain'.split(' '),
+      '--sinks 5ms,20ms --items 100000 --mode demand,partition --progress json'.split(' '),
     );
-    await program.until('a headline', () => (program as Program).stdout.includes('100,000 items'));
-    // Some are to be on their way.
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const running = program;
+    await running.until('items', () => /"written":[1-9]/u.test(running.stderr));
     program.child.kill('SIGINT');
     const code = await program.code();
     const { stdout, stderr } = program;

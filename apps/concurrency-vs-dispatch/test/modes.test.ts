@@ -156,7 +156,7 @@ describe('what one sees', () => {
     [
       'demand',
       {},
-      'sink 1 takes 57 % of the items, sink 3 14 %: demand follows speed, and every sink is busy',
+      'sink 1 takes 57 % of the items, sink 3 only 14 %: demand follows speed, and every sink is busy',
     ],
     ['demand', { sinksMs: [9] }, 'One sink alone takes every item'],
     ['demand', { sinksMs: [9, 9] }, 'Each sink takes about as many items: demand follows speed'],
