@@ -41,8 +41,8 @@ class Objects<T> implements S3Source<T> {
   readonly #options: CheckedSourceOptions;
   readonly #format: Format<T, never>;
   /** Ends whatever is fetched. */
-  readonly #over: AbortController = new AbortController();
-  readonly #isClosed: AbortController = new AbortController();
+  #over: AbortController = new AbortController();
+  #isClosed: AbortController = new AbortController();
   /** Only where objects are seen to: positions are kept by whoever has a checkpoint. */
   readonly commit?: (positions: ReadonlyMap<string, S3Position>) => Promise<void>;
   #after: AfterObjects | undefined;
@@ -63,6 +63,9 @@ class Objects<T> implements S3Source<T> {
 
   async open(context: SourceContext<S3Position>): Promise<void> {
     const { positions, signal } = context;
+    // What ended an earlier run does not end this one.
+    this.#over = new AbortController();
+    this.#isClosed = new AbortController();
     this.#forget = onAbort(signal, (reason) => this.#end(reason));
     signal.throwIfAborted();
     const options = this.#options;

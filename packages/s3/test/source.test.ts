@@ -34,6 +34,15 @@ describeWithS3('S3Source', (buckets) => {
     );
   });
 
+  it('may be run again: it reads all once more, and not nothing without a word', async () => {
+    const own = source(await seed(2, 10));
+    const first = await reading(own);
+    expect(await first.readAll()).toEqual(due(2, 10));
+    await first.close();
+    const second = await reading(own);
+    expect(await second.readAll()).toEqual(due(2, 10));
+  });
+
   it('goes on inside an object', async () => {
     const prefix = await seed(3, 50);
     const first = await reading(source(prefix));
