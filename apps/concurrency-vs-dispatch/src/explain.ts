@@ -10,7 +10,9 @@ const SOME = 0.1;
 export function explain(now: Reading, change: Change): string {
   if (now.state === 'paused')
     return 'Paused: nothing is read. What is in the buffers of sinks is still written.';
-  if (change.ms <= 0 || change.source.items === 0) return 'Nothing has moved yet.';
+  if (change.source.items === 0) return 'Nothing has moved yet.';
+  if (now.source.ms === 0 && now.sinks.every(({ ms }) => ms === 0))
+    return 'Nobody takes time for an item: how fast it goes is up to this machine.';
   switch (now.mode) {
     case 'sequential':
       return `They take turns: an item takes ${cost(now.source.ms)} and ${cost(first(now).ms)}, one after the other, and one of the two always waits.`;

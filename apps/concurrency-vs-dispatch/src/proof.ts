@@ -24,7 +24,7 @@ export function prove(mode: Mode, made: number, sinks: readonly Notes[]): Proof 
     count(sum(sinks.map((sink) => sink.outOfOrder)), 'out of order');
   if (mode === 'partition') {
     count(sum(sinks.map((sink) => sink.outOfKeyOrder)), 'out of the order of their key');
-    count(strayKeys(sinks), 'keys at more than one sink');
+    count(strayKeys(sinks), 'of the keys at more than one sink');
   }
   return {
     holds: faults.length === 0,

@@ -158,6 +158,8 @@ describe('what one sees', () => {
       {},
       'sink 1 takes 57 % of the items, sink 3 only 14 %: demand follows speed, and every sink is busy',
     ],
+    ['demand', { sourceMs: 0, sinksMs: [0, 0] }, 'Nobody takes time for an item'],
+    ['demand', { sourceMs: 0, sinksMs: [0, 9] }, 'sink 1 takes'],
     ['demand', { sinksMs: [9] }, 'One sink alone takes every item'],
     ['demand', { sinksMs: [9, 9] }, 'Each sink takes about as many items: demand follows speed'],
     [

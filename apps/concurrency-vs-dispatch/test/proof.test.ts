@@ -62,7 +62,7 @@ describe('prove', () => {
   it('takes an item that two sinks have for doubled, but in a broadcast', () => {
     const twice = () => [notes([0, 1]), notes([0, 1])];
     expect(prove('demand', 2, twice())).toEqual({ holds: false, says: '2 doubled' });
-    expect(prove('partition', 2, twice()).says).toBe('2 doubled, 2 keys at more than one sink');
+    expect(prove('partition', 2, twice()).says).toBe('2 doubled, 2 of the keys at more than one sink');
     expect(prove('broadcast', 2, twice()).holds).toBe(true);
   });
 
@@ -78,7 +78,7 @@ describe('prove', () => {
     });
     expect(prove('partition', 4, [notes([0, 1, 3]), notes([2])])).toEqual({
       holds: false,
-      says: '1 keys at more than one sink',
+      says: '1 of the keys at more than one sink',
     });
   });
 
