@@ -169,9 +169,10 @@ function checkIdentity(given: unknown): {
 } {
   const { accessKeyId, secretAccessKey, sessionToken, expiration } = (given ?? {}) as Record<string, unknown>;
   for (const [name, value] of Object.entries({ accessKeyId, secretAccessKey })) {
-    // Its type alone is shown.
-    if (typeof value !== 'string' || value === '')
-      throw new OptionError(`credentials.${name}`, 'a string that is not empty', typeof value);
+    if (typeof value === 'string' && value !== '') continue;
+    // Of what is there its type alone is shown.
+    const shown = value === undefined || value === '' ? value : typeof value;
+    throw new OptionError(`credentials.${name}`, 'a string that is not empty', shown);
   }
   if (sessionToken !== undefined && typeof sessionToken !== 'string')
     throw new OptionError('credentials.sessionToken', 'a string', typeof sessionToken);

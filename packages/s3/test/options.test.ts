@@ -72,7 +72,11 @@ describe('checkReach', () => {
     [{ name: '' }, /^name must be/],
     [{ credentials: 'hush' }, /^credentials\.accessKeyId must be/],
     [{ credentials: {} }, /^credentials\.accessKeyId must be/],
-    [{ credentials: { accessKeyId: 'AKIA' } }, /^credentials\.secretAccessKey must be/],
+    [{ credentials: { accessKeyId: 'AKIA' } }, /^credentials\.secretAccessKey must be .*, got undefined/],
+    [
+      { credentials: { ...credentials, secretAccessKey: '' } },
+      /^credentials\.secretAccessKey must be .*, got ""/,
+    ],
     [{ credentials: { ...credentials, sessionToken: 5 } }, /^credentials\.sessionToken must be a string/],
     [{ credentials: { ...credentials, expiration: 'soon' } }, /^credentials\.expiration must be a Date/],
     [{ client: { accessKeyId: 'hush' } }, /^client must be an S3Client/],
