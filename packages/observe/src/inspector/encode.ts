@@ -101,7 +101,9 @@ function encodeRate({ now, average }: Rate): WireRate {
   return { now: rounded(now, 10), average: rounded(average, 10) };
 }
 
+/** Most names are plain, and come again with each sample. */
 function nameOf(text: string): string {
+  if (text.length <= NAME_LETTERS && /^[\x20-\x7e]*$/u.test(text)) return text;
   return shortened(harmless(text), NAME_LETTERS);
 }
 

@@ -1,7 +1,10 @@
-/** How long calls took, of about the last ten seconds: counted in classes, so that a million calls take no more room than ten. */
+/**
+ * How long calls took, of about the last ten seconds: counted in classes, so that a million calls take no more room than ten,
+ * and at most two hundred a second, so that measuring takes no more time than can be spared.
+ */
 
 export interface Latency {
-  /** Calls that ended. */
+  /** Calls that were measured. */
   readonly count: number;
   /** Half of them took no longer than this, in milliseconds; the others likewise. Good to a twelfth. */
   readonly p50Ms: number;
@@ -14,6 +17,9 @@ const CLASSES_PER_OCTAVE = 8;
 /** From a microsecond up to twelve days. */
 const CLASSES = 40 * CLASSES_PER_OCTAVE;
 const HALF_MS = 5000;
+/** So many calls are measured in so many milliseconds, the first that come. */
+const MOST = 50;
+const TURN_MS = 250;
 
 export class LatencyWindow {
   #recent = new Uint32Array(CLASSES);
@@ -21,10 +27,18 @@ export class LatencyWindow {
   #recentMax = 0;
   #beforeMax = 0;
   #since = 0;
+  #left = MOST;
+  #renewedAt = Number.NEGATIVE_INFINITY;
+
+  /** Whether the next call is to be measured; asked as it begins. */
+  get isWanted(): boolean {
+    return this.#left > 0;
+  }
 
   /** @param now on the clock that `summary` is asked by. */
   add(ms: number, now: number): void {
     this.#turn(now);
+    this.#left -= 1;
     const at = classOf(ms);
     this.#recent[at] = (this.#recent[at] ?? 0) + 1;
     if (ms > this.#recentMax) this.#recentMax = ms;
@@ -33,6 +47,10 @@ export class LatencyWindow {
   /** Nothing, where no call ended lately. */
   summary(now: number): Latency | undefined {
     this.#turn(now);
+    if (now - this.#renewedAt >= TURN_MS) {
+      this.#renewedAt = now;
+      this.#left = MOST;
+    }
     let count = 0;
     for (let at = 0; at < CLASSES; at++) count += this.#countAt(at);
     if (count === 0) return undefined;

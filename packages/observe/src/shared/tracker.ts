@@ -102,9 +102,13 @@ export class Tracker {
   }
 
   #observe(target: Watchable, prefix: string): void {
+    // By their own ids: to join two texts for each call would take as long as all the rest.
+    const windows = new Map<string, LatencyWindow>();
     this.#unobserve.push(
       target.observe(({ id }) => {
-        const latency = this.#latencyOf(prefix + id);
+        let latency = windows.get(id);
+        if (latency === undefined) windows.set(id, (latency = this.#latencyOf(prefix + id)));
+        if (!latency.isWanted) return undefined;
         const since = runtime.now();
         return () => {
           const now = runtime.now();

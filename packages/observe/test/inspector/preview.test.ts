@@ -25,7 +25,7 @@ describe('previewOf', () => {
     [Promise.resolve(1), '[promise]'],
     [[], '[]'],
     [{}, '{}'],
-    [[1, , 'x'], '[1, empty, "x"]'],
+    [Object.assign([], { 0: 1, 2: 'x' }), '[1, empty, "x"]'],
     [{ a: 1, 'b-c': [true] }, '{ a: 1, "b-c": [true] }'],
     [new Map([[{ k: 1 }, 'v']]), 'Map { { k: 1 } → "v" }'],
     [new Set([1, 'x']), 'Set [1, "x"]'],

@@ -85,6 +85,11 @@ export async function* eventsOf(body: AsyncIterable<string | Uint8Array>): Async
   }
 }
 
+/** Tells a pipeline from others in what is asked of the server. */
+export function idOf(sample: Record<string, unknown>): string {
+  return sample['id'] as string;
+}
+
 /** The next event of that kind for which it holds. */
 export async function nextEvent(
   events: AsyncGenerator<Event, void>,

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ConcurrentPipeline, DispatchedPipelineBuilder, from } from '@streamweld/core';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { inspector } from '../../src/inspector/inspector.ts';
-import { type Answered, ask, endless, eventsOf, nextEvent, open, tokenOf } from './running.ts';
+import { type Answered, ask, endless, eventsOf, idOf, nextEvent, open, tokenOf } from './running.ts';
 
 const endings: (() => unknown)[] = [];
 afterEach(async () => {
@@ -101,7 +101,7 @@ describe('history', () => {
     void running(pipeline);
     const { events, get } = await opened(pipeline);
     const stream = await events();
-    const { id } = await nextEvent(stream, 'sample');
+    const id = idOf(await nextEvent(stream, 'sample'));
     for (let n = 0; n < 3; n++) await nextEvent(stream, 'sample');
     const { status, body } = await get(`/history?pipeline=${id}&series=numbers%230:rate&series=nothing`);
     expect(status).toBe(200);
@@ -123,7 +123,7 @@ describe('items', () => {
     void running(target);
     const { events, get } = await opened(target, options);
     const stream = await events();
-    const { id } = await nextEvent(stream, 'sample');
+    const id = idOf(await nextEvent(stream, 'sample'));
     const answer = await get(`/items?pipeline=${id}&stage=${encodeURIComponent(stage)}`);
     await stream.return();
     return answer;
@@ -197,7 +197,8 @@ describe('items', () => {
     const { events, get } = await opened([pipeline, inner], { items: true });
     const stream = await events();
     for (const name of ['nested', 'in/ner']) {
-      const { id, stages } = await nextEvent(stream, 'sample', (sample) => sample['name'] === name);
+      const sample = await nextEvent(stream, 'sample', (each) => each['name'] === name);
+      const [id, stages] = [idOf(sample), sample['stages']];
       const { id: leaf } =
         (stages as { name: string; id: string }[]).find((stage) => stage.name === 'leaf') ?? {};
       const { body } = await get(`/items?pipeline=${id}&stage=${encodeURIComponent(leaf ?? '')}`);
@@ -207,7 +208,7 @@ describe('items', () => {
       const measured = await nextEvent(
         stream,
         'sample',
-        (sample) => sample['name'] === name && JSON.stringify(sample).includes('"latency"'),
+        (each) => each['name'] === name && JSON.stringify(each).includes('"latency"'),
       );
       expect(
         (measured['stages'] as { name: string }[]).find((stage) => stage.name === 'leaf'),
@@ -227,7 +228,7 @@ describe('control', () => {
     const pipeline = endless((n) => n);
     const { events, get } = await opened(pipeline, { control: true });
     const stream = await events();
-    const { id } = await nextEvent(stream, 'sample');
+    const id = idOf(await nextEvent(stream, 'sample'));
     const press = (action: string): Promise<Answered> =>
       get(`/control?pipeline=${id}&action=${action}`, 'POST');
     const early = await press('pause');
@@ -256,7 +257,7 @@ describe('control', () => {
     ] as const) {
       const { events, get } = await opened(target, { control });
       const stream = await events();
-      const { id } = await nextEvent(stream, 'sample');
+      const id = idOf(await nextEvent(stream, 'sample'));
       expect((await get(`/control?pipeline=${id}&action=pause`, 'POST')).status).toBe(404);
       await stream.return();
     }

@@ -35,4 +35,18 @@ describe('LatencyWindow', () => {
     window.add(31_536_000_000, 0);
     expect(window.summary(0)).toMatchObject({ count: 2, maxMs: 31_536_000_000 });
   });
+
+  it('wants fifty calls in a quarter of a second, and no more', () => {
+    const window = new LatencyWindow();
+    window.summary(0);
+    for (let n = 0; n < 50; n++) {
+      expect(window.isWanted).toBe(true);
+      window.add(1, n);
+    }
+    expect(window.isWanted).toBe(false);
+    window.summary(249);
+    expect(window.isWanted).toBe(false);
+    window.summary(250);
+    expect(window.isWanted).toBe(true);
+  });
 });
