@@ -14,6 +14,8 @@ interface Common {
   /** A server of the user's, or one of the app's own. */
   readonly postgres: { readonly url: string } | 'own';
   readonly progress: ProgressMode;
+  /** A page shows it too. */
+  readonly inspect: boolean;
 }
 
 export interface RunArguments extends Common {
@@ -44,8 +46,8 @@ const DEFAULT_FOLDER = join(tmpdir(), 'streamweld-orders');
 
 export const USAGE = `Orders, broadcast to payment, inventory, e-mail and analytics; and dead letters that are put right.
 
-  order-processing [options]                 processes orders, or goes on with a run that did not come to its end
-  order-processing replay FILE [options]     pays what is in a file of dead letters
+  npx --yes pnpm@12 example order-processing [options]                processes orders, or goes on with them
+  npx --yes pnpm@12 example order-processing replay FILE [options]    pays what is in a file of dead letters
 
   --orders N       how many, from 1 to ${MOST_ORDERS}. Default: ${DEFAULT_ORDERS}
   --seed N         which ones, from 0 to ${MOST_SEED}: the same seed makes the same orders. Default: 1
@@ -56,6 +58,7 @@ export const USAGE = `Orders, broadcast to payment, inventory, e-mail and analyt
   --postgres URL   a Postgres of yours: the app has the schema ${SCHEMA} there, and leaves it.
                    Default: STREAMWELD_POSTGRES_URL, and if that is not set a server that the app brings along
   --progress HOW   ${PROGRESS_MODES.join(', ')}. Default: auto, which is tty in a terminal, else plain
+  --inspect        a page on this machine shows it too: its address is told
   --help           this text
 
 Ctrl-C finishes what is on its way and still reports; the same command goes on from there. A second one aborts.`;
@@ -68,6 +71,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     folder: fromWhereItWasTyped(checkPath('--out', values.out ?? DEFAULT_FOLDER)),
     postgres: checkPostgres(values.postgres),
     progress: checkOneOf('--progress', values.progress, PROGRESS_MODES),
+    inspect: values.inspect,
   };
   const [command = 'run', ...rest] = positionals;
   if (command === 'replay') return { ...common, ...checkReplay(values, rest) };
@@ -97,6 +101,7 @@ function parse(args: readonly string[]) {
         out: { type: 'string' },
         postgres: { type: 'string' },
         progress: { type: 'string', default: 'auto' },
+        inspect: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     });

@@ -110,6 +110,11 @@ export class Database {
     });
   }
 
+  /** From here on there is no run. */
+  async forget(): Promise<void> {
+    await this.query('drop table if exists run');
+  }
+
   /** It is started once more. */
   async goOn(): Promise<void> {
     await this.query('update run set starts = starts + 1');

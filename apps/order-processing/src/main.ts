@@ -1,4 +1,4 @@
-/** The app: `npx --yes pnpm@12 --filter @streamweld/app-order-processing start`. */
+/** The app: `npx --yes pnpm@12 example order-processing`. */
 
 import { ArgumentError, parseArguments, USAGE } from './arguments.ts';
 import { knownOf } from './refusals.ts';

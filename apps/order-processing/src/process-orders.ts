@@ -2,7 +2,6 @@
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { progress } from '@streamweld/observe/progress';
 import type { RunArguments } from './arguments.ts';
 import { type Check, checkAnalytics, checkInventory, checkMails, checkPayments } from './checks.ts';
 import type { Database, RunRecord } from './database.ts';
@@ -17,9 +16,7 @@ import { broadcasting } from './pipeline.ts';
 import { Refusal } from './refusals.ts';
 import * as report from './report.ts';
 import type { Stage } from './stage.ts';
-
-/** Without a terminal, a line so often. */
-const TELL_EVERY_MS = 2000;
+import { watching } from './watching.ts';
 
 /** @returns whether what must hold does. */
 export async function processOrders(given: RunArguments, stage: Stage): Promise<boolean> {
@@ -40,12 +37,7 @@ export async function processOrders(given: RunArguments, stage: Stage): Promise<
   await using _store = store;
   const first = Number((await store.load('orders')).get('') ?? 0);
   if (starts > 1) print([`Goes on behind order ${whole(first)}: it is start ${starts} of this run`]);
-  progress(pipeline, {
-    mode: given.progress,
-    total: given.orders - first,
-    everyMs: given.progress === 'json' ? undefined : TELL_EVERY_MS,
-    report: false,
-  });
+  await using _page = await watching(pipeline, given, given.orders - first);
   const result = await stop.run(pipeline);
   const isFinished = source.last === given.orders;
   if (isFinished) await database.finish();
@@ -68,10 +60,11 @@ async function begin(given: RunArguments, database: Database, mailbox: string): 
     await database.goOn();
     return found.starts + 1;
   }
-  // Files first: were it killed in between, an earlier run would be gone on with that has lost its mails.
-  await database.begin(given);
+  // In this order: killed in between, it begins anew, and neither takes old files for its own nor misses them.
+  await database.forget();
   await rm(mailbox, { force: true });
   await rm(join(given.folder, DEAD_LETTERS), { force: true });
+  await database.begin(given);
   return 1;
 }
 

@@ -1,7 +1,6 @@
 /** A replay: what is in a file of dead letters is paid, or goes into the next file. */
 
 import { rm } from 'node:fs/promises';
-import { progress } from '@streamweld/observe/progress';
 import type { ReplayArguments } from './arguments.ts';
 import { CardNetwork } from './cards.ts';
 import type { Check } from './checks.ts';
@@ -15,6 +14,7 @@ import { replaying } from './pipeline.ts';
 import { Refusal } from './refusals.ts';
 import * as report from './report.ts';
 import type { Stage } from './stage.ts';
+import { watching } from './watching.ts';
 
 /** @returns whether what must hold does. */
 export async function replay(given: ReplayArguments, { database, stop, print }: Stage): Promise<boolean> {
@@ -34,7 +34,7 @@ export async function replay(given: ReplayArguments, { database, stop, print }: 
   const before = await findPaid(database);
   const payments = new Payments(database, new CardNetwork(given.isMended), 'replay');
   const pipeline = replaying(given.file, payments, left);
-  progress(pipeline, { mode: given.progress, total: ids.size, report: false });
+  await using _page = await watching(pipeline, given, ids.size);
   const { outcome } = await stop.run(pipeline);
   const after = await findPaid(database);
   const still = await ordersIn(left);

@@ -19,7 +19,7 @@ export class App {
   /** Comes when it has ended, and its server too: they share stderr. */
   readonly ended: Promise<Ended>;
   #stdout = '';
-  #stderr = '';
+  stderr = '';
   #waiting: { pattern: RegExp; seen: () => void } | undefined;
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
@@ -40,13 +40,13 @@ export class App {
       this.#look();
     });
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#stderr += text;
+      this.stderr += text;
       this.#look();
     });
     this.ended = once(this.child, 'close').then(() => ({
       code: this.child.exitCode,
       stdout: this.#stdout,
-      stderr: this.#stderr,
+      stderr: this.stderr,
     }));
   }
 
@@ -59,7 +59,7 @@ export class App {
   }
 
   #look(): void {
-    if (this.#waiting?.pattern.test(this.#stdout + this.#stderr) === true) this.#waiting.seen();
+    if (this.#waiting?.pattern.test(this.#stdout + this.stderr) === true) this.#waiting.seen();
   }
 
   /** A Ctrl-C, as a terminal sends it. */
@@ -105,16 +105,29 @@ export async function ask<R extends pg.QueryResultRow>(url: string, text: string
   }
 }
 
-/** Resolves when the run has paid so many orders: asked again and again, over one connection. */
-export async function untilPaid(url: string, orders: number): Promise<void> {
+/** Resolves when the run has paid so many orders. */
+export function untilPaid(url: string, orders: number): Promise<void> {
+  return until(url, orders, 'select count(*)::int as count from streamweld_orders.payments');
+}
+
+/** Resolves when the run would go on behind so many orders, were it killed now. */
+export function untilKept(url: string, orders: number): Promise<void> {
+  return until(
+    url,
+    orders,
+    'select max(position::int) as count from streamweld_orders.streamweld_checkpoints',
+  );
+}
+
+/** Asks again and again, over one connection, until the count is as large as that. */
+async function until(url: string, count: number, question: string): Promise<void> {
   const client = new pg.Client(url);
   await client.connect();
   try {
     for (;;) {
-      const found = await client
-        .query<{ count: number }>('select count(*)::int as count from streamweld_orders.payments')
-        .catch(() => undefined);
-      if ((found?.rows[0]?.count ?? 0) >= orders) return;
+      // The tables may not be there yet.
+      const found = await client.query<{ count: number | null }>(question).catch(() => undefined);
+      if ((found?.rows[0]?.count ?? 0) >= count) return;
     }
   } finally {
     await client.end();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type PostgresService, startPostgres } from '../../../tools/services/postgres.ts';
-import { App, ask, expectProved, newDatabase, untilPaid } from './app-process.ts';
+import { App, ask, expectProved, newDatabase, untilKept, untilPaid } from './app-process.ts';
 
 /** A net for what hangs: machines that run this are busy. */
 const TIMEOUT = 120_000;
@@ -47,15 +47,16 @@ describe('order-processing with a Postgres of yours', () => {
     'is killed with kill -9 again and again, and goes on until each order is paid, reserved and counted once',
     async () => {
       const args = ['--orders', '900', '--seed', '7'];
-      for (const paid of [60, 200]) {
+      // Before anything is kept of where it stands, and in the middle.
+      for (const killAt of [() => untilPaid(url, 20), () => untilKept(url, 150)]) {
         const running = start(args, yours);
-        await untilPaid(url, paid);
+        await killAt();
         running.child.kill('SIGKILL');
         await running.ended;
       }
       const last = await start(args, yours).ended;
       expectProved(last, 12);
-      expect(last.stdout).toMatch(/Goes on behind order \d+: it is start 3 of this run/);
+      expect(last.stdout).toMatch(/Goes on behind order [1-9]\d\d: it is start 3 of this run/);
       expect(last.stdout).toMatch(/came again after 2 new starts, each the same with the same Message-ID/);
       expect(last.stdout).toContain('900 of 900 orders have their mail');
       const [stock] = await ask<{ oversold: number; wrong: number }>(
@@ -110,9 +111,14 @@ describe('order-processing with a Postgres of yours', () => {
   );
 
   it(
-    'aborts at a second Ctrl-C, also where the database answers nothing',
+    'is shown on a page, and aborts at a second Ctrl-C, also where the database answers nothing',
     async () => {
-      const running = start(['--orders', '100000'], yours);
+      const running = start(['--orders', '100000', '--inspect'], yours);
+      await running.says(/Look at \S+\n/);
+      const [, page = '', token = ''] =
+        /Look at (http:\/\/127\.0\.0\.1:\d+\/)#(\S+)/.exec(running.stderr) ?? [];
+      expect(token.length).toBeGreaterThan(15);
+      expect(await (await fetch(page)).text()).toContain('<html');
       await untilPaid(url, 1);
       const lock = new pg.Client(url);
       await lock.connect();
