@@ -146,14 +146,6 @@ async function measurePipeline(): Promise<number> {
   await close();
   const lost = (of: (period: Period) => number): number =>
     median(read.map((each, at) => 1 - of(each) / of(alone[at] as Period)));
-  if (process.env['RAW'])
-    console.log(
-      alone
-        .map(
-          (a, i) => `${(a.aCpuSecond / 1e3).toFixed(0)}/${((read[i] as Period).aCpuSecond / 1e3).toFixed(0)}`,
-        )
-        .join(' '),
-    );
   const [wall, cpu] = [lost(({ aSecond }) => aSecond), lost(({ aCpuSecond }) => aCpuSecond)];
   const perSecond = (periods: readonly Period[]): string =>
     Math.round(median(periods.map(({ aSecond }) => aSecond))).toLocaleString('en');
@@ -207,7 +199,7 @@ async function measurePage(): Promise<number> {
 }
 
 const lost = process.argv.includes('--page') ? 0 : await measurePipeline();
-const work = process.env['NOPAGE'] ? 0 : await measurePage();
+const work = await measurePage();
 if (process.argv.includes('--check') && (lost >= MOST_LOST || work >= MOST_FRAME_MS)) process.exitCode = 1;
 
 function median(values: readonly number[]): number {

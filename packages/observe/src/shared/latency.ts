@@ -24,6 +24,8 @@ const TURN_MS = 250;
 export class LatencyWindow {
   #recent = new Uint32Array(CLASSES);
   #before = new Uint32Array(CLASSES);
+  #recentCount = 0;
+  #beforeCount = 0;
   #recentMax = 0;
   #beforeMax = 0;
   #since = 0;
@@ -41,6 +43,7 @@ export class LatencyWindow {
     this.#left -= 1;
     const at = classOf(ms);
     this.#recent[at] = (this.#recent[at] ?? 0) + 1;
+    this.#recentCount += 1;
     if (ms > this.#recentMax) this.#recentMax = ms;
   }
 
@@ -51,25 +54,29 @@ export class LatencyWindow {
       this.#renewedAt = now;
       this.#left = MOST;
     }
-    let count = 0;
-    for (let at = 0; at < CLASSES; at++) count += this.#countAt(at);
+    const count = this.#recentCount + this.#beforeCount;
     if (count === 0) return undefined;
     const maxMs = Math.max(this.#recentMax, this.#beforeMax);
-    const within = (share: number): number => Math.min(maxMs, this.#quantile(Math.ceil(count * share)));
-    return { count, p50Ms: within(0.5), p95Ms: within(0.95), p99Ms: within(0.99), maxMs };
+    const [p50Ms, p95Ms, p99Ms] = this.#within([0.5, 0.95, 0.99], count).map((ms) => Math.min(maxMs, ms)) as [
+      number,
+      number,
+      number,
+    ];
+    return { count, p50Ms, p95Ms, p99Ms, maxMs };
   }
 
-  #countAt(at: number): number {
-    return (this.#recent[at] ?? 0) + (this.#before[at] ?? 0);
-  }
-
-  #quantile(rank: number): number {
+  /** How long these shares of the calls took at most. One walk for all of them, from the least to the largest. */
+  #within(shares: readonly number[], count: number): number[] {
+    let at = -1;
     let seen = 0;
-    for (let at = 0; at < CLASSES; at++) {
-      seen += this.#countAt(at);
-      if (seen >= rank) return boundOf(at);
-    }
-    return boundOf(CLASSES - 1);
+    return shares.map((share) => {
+      const rank = Math.ceil(count * share);
+      while (seen < rank && at < CLASSES) {
+        at += 1;
+        seen += (this.#recent[at] ?? 0) + (this.#before[at] ?? 0);
+      }
+      return boundOf(at);
+    });
   }
 
   #turn(now: number): void {
@@ -78,6 +85,8 @@ export class LatencyWindow {
     this.#since += halves * HALF_MS;
     const emptied = this.#before.fill(0);
     this.#before = halves === 1 ? this.#recent : emptied;
+    this.#beforeCount = halves === 1 ? this.#recentCount : 0;
+    this.#recentCount = 0;
     this.#beforeMax = halves === 1 ? this.#recentMax : 0;
     this.#recent = halves === 1 ? emptied : this.#recent.fill(0);
     this.#recentMax = 0;

@@ -18,6 +18,7 @@ export class Tracker {
   readonly id: string;
   readonly history: History;
   readonly #stages = new Map<string, StageTrack>();
+  readonly #names = new Map<string, SeriesNames>();
   #latencies = new Map<string, LatencyWindow>();
   readonly #lanes = new Map<string, { position: unknown; at: number }>();
   #lanesSeen: readonly LaneSample[] = [];
@@ -81,7 +82,7 @@ export class Tracker {
       bottleneck: findBottleneck({ ...look, spent, loop }),
     };
     this.latest = sample;
-    this.history.add(now, valuesOf(sample));
+    this.history.add(now, this.#valuesOf(sample));
     return sample;
   }
 
@@ -160,6 +161,25 @@ export class Tracker {
     };
   }
 
+  /** What curves are drawn of: `<stage>:rate` in items a second, `<stage>:busy` from 0 to 1, `<stage>:queued` in items. */
+  #valuesOf({ rate, stages, edges }: Sample): Map<string, number> {
+    const values = new Map<string, number>([['rate', rate.now]]);
+    for (const { id, rate: each, shares } of stages) {
+      const names = this.#namesOf(id);
+      values.set(names.rate, each.now);
+      values.set(names.busy, shares.busy);
+    }
+    for (const { to, buffer } of edges)
+      if (buffer !== undefined) values.set(this.#namesOf(to).queued, buffer.queued);
+    return values;
+  }
+
+  #namesOf(id: string): SeriesNames {
+    let names = this.#names.get(id);
+    if (names === undefined) this.#names.set(id, (names = new SeriesNames(id)));
+    return names;
+  }
+
   #lookAtLanes(look: Look, now: number): void {
     if (look.kind !== 'pipeline' || look.state === 'idle') return;
     if (now - this.#lanesAt < LANES_MS && !this.isOver) return;
@@ -202,13 +222,15 @@ function itemsInto({ stages, edges }: Look): Map<string, number> {
   return itemsIn;
 }
 
-/** What curves are drawn of: `<stage>:rate` in items a second, `<stage>:busy` from 0 to 1, `<stage>:queued` in items. */
-function valuesOf({ rate, stages, edges }: Sample): Map<string, number> {
-  const values = new Map<string, number>([['rate', rate.now]]);
-  for (const { id, rate: each, shares } of stages) {
-    values.set(`${id}:rate`, each.now);
-    values.set(`${id}:busy`, shares.busy);
+/** Names of what curves are drawn of, made once: `<stage>:rate`, and so on. */
+class SeriesNames {
+  readonly rate: string;
+  readonly busy: string;
+  readonly queued: string;
+
+  constructor(id: string) {
+    this.rate = `${id}:rate`;
+    this.busy = `${id}:busy`;
+    this.queued = `${id}:queued`;
   }
-  for (const { to, buffer } of edges) if (buffer !== undefined) values.set(`${to}:queued`, buffer.queued);
-  return values;
 }

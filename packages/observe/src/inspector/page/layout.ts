@@ -33,6 +33,7 @@ const BUFFER_GAP = BUFFER_WIDTH + 92;
 const MARGIN = 12;
 /** More than so many in one layer. */
 const MANY = 6;
+const LOWEST = 240;
 
 export function layOut(ids: readonly string[], edges: readonly Edge[]): Layout {
   const layers = layersOf(ids, edges);
@@ -49,7 +50,8 @@ export function layOut(ids: readonly string[], edges: readonly Edge[]): Layout {
       const isBuffered = edges.some(({ to, buffer }) => buffer !== undefined && layer.includes(to));
       x += STAGE_WIDTH + (isBuffered ? BUFFER_GAP : GAP);
     }
-    const top = MARGIN + (whole - (layer.length * step - gap)) / 2;
+    // In the middle, but where it is seen without scrolling.
+    const top = MARGIN + Math.min((whole - (layer.length * step - gap)) / 2, LOWEST);
     layer.forEach((id, row) => stages.set(id, { x, y: top + row * step, width: STAGE_WIDTH, height }));
   });
   return { width: x + STAGE_WIDTH + MARGIN, height: whole + 2 * MARGIN, stages, isCompact };

@@ -106,6 +106,7 @@ function drawStage(stage: WireStage, layout: Layout, select: (id: string) => voi
   });
   const bars = drawShares(PAD, height - (isCompact ? 12 : 14), width - 2 * PAD);
   const title = s('title');
+  const tag = tagOf(stage);
   const body = s('g', { class: 'stage', transform: `translate(${x} ${y})`, tabindex: 0, role: 'button' });
   body.append(
     title,
@@ -114,8 +115,11 @@ function drawStage(stage: WireStage, layout: Layout, select: (id: string) => voi
     s(
       'text',
       { class: 'name', x: PAD + 24, y: isCompact ? 21 : 27 },
-      cut(labelOf(stage), isCompact ? 13 : 20),
+      cut(stage.name, isCompact ? 13 : 21 - tag.length),
     ),
+    ...(isCompact
+      ? []
+      : [s('text', { class: 'small faint', x: width - PAD, y: 27, 'text-anchor': 'end' }, tag)]),
     rate,
     ...(isCompact ? [] : [count]),
     doing,
@@ -145,6 +149,12 @@ function drawStage(stage: WireStage, layout: Layout, select: (id: string) => voi
       write(title, `${labelOf(now)}: ${countText(now.items)} items, ${rateText(now.rate.now)}`);
     },
   };
+}
+
+/** What tells it from others of its name: its share, or how it shares out. */
+function tagOf({ name, partition, strategy }: WireStage): string {
+  const tag = partition ?? strategy ?? '';
+  return tag === name ? '' : cut(tag, 10);
 }
 
 export function labelOf({ name, partition, strategy }: WireStage): string {
