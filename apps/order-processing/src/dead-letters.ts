@@ -8,12 +8,25 @@ import { Refusal } from './refusals.ts';
 
 export const DEAD_LETTERS = 'dead-letters.ndjson';
 
-/** The order that a letter is about. @throws Refusal */
-export function orderOf(letter: DeadLetter<Order>): Order {
+/** How each line begins. */
+const BEGIN = '{"item":';
+
+/**
+ * The order that a line of such a file is about, alone. There is none in a line that a kill has torn: its order was not done, and
+ * has come again since.
+ * @throws Refusal for what is no dead letter of a payment
+ */
+export function ordersOf(line: string): readonly Order[] {
+  let letter: unknown;
+  try {
+    letter = JSON.parse(line);
+  } catch {
+    if (BEGIN.startsWith(line.slice(0, BEGIN.length))) return [];
+  }
   const { stage, item } = (letter ?? {}) as Partial<DeadLetter<Partial<Order>>>;
   const isOrder =
     Number.isInteger(item?.id) && Number.isInteger(item?.cents) && typeof item?.customer?.card === 'string';
-  if (stage === 'payment' && isOrder) return item as Order;
+  if (stage === 'payment' && isOrder) return [item as Order];
   throw new Refusal(
     'ORDERS_LETTER_UNKNOWN',
     'The file holds a line that is no dead letter of a payment. Give replay the file that a run names at its end.',
@@ -32,6 +45,6 @@ export async function ordersIn(file: string): Promise<Set<number>> {
     if (error.code === 'ENOENT') return '';
     throw error;
   });
-  const lines = text.split('\n').filter((line) => line !== '');
-  return new Set(lines.map((line) => orderOf(JSON.parse(line) as DeadLetter<Order>).id));
+  const orders = text.split('\n').flatMap((line) => (line === '' ? [] : ordersOf(line)));
+  return new Set(orders.map(({ id }) => id));
 }

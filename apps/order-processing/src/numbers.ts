@@ -9,7 +9,7 @@ export function whole(value: number): string {
 }
 
 /** `1 order`, `39 orders` */
-export function ordersOf(count: number): string {
+export function countOf(count: number): string {
   return `${whole(count)} ${count === 1 ? 'order' : 'orders'}`;
 }
 

@@ -13,7 +13,7 @@ import { PostgresCheckpointStore } from '@streamweld/postgres';
 import { Analytics } from './analytics.ts';
 import { CardNetwork, MOST_SILENCES } from './cards.ts';
 import type { Database } from './database.ts';
-import { orderOf } from './dead-letters.ts';
+import { ordersOf } from './dead-letters.ts';
 import { Inventory } from './inventory.ts';
 import { Mailer } from './mailer.ts';
 import type { Order, OrdersSource } from './orders.ts';
@@ -73,8 +73,9 @@ export async function broadcasting({ source, database, port, deadLetters }: Plan
 
 /** Dead letters to where their orders are paid; those that cannot be, to another file. */
 export function replaying(file: string, payments: Payments, left: string): ConcurrentPipeline<Order> {
-  const letters = new FileSource<DeadLetter<Order>>(file, { format: 'ndjson' });
-  return new ConcurrentPipeline(from(letters).map(orderOf), payments)
+  // Line by line, as one that a kill has torn is no JSON.
+  const orders = from(new FileSource(file)).flatMap(ordersOf);
+  return new ConcurrentPipeline(orders, payments)
     .name('replay')
     .bufferSize(BUFFER_SIZE)
     .retry(CARDS)

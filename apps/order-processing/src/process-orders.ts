@@ -10,7 +10,7 @@ import { expect } from './expected.ts';
 import { findMails, findPaid, findReserved, findSold } from './found.ts';
 import { MailServer } from './mail-server.ts';
 import { readMailbox } from './mailbox.ts';
-import { ordersOf, seconds, whole } from './numbers.ts';
+import { countOf, seconds, whole } from './numbers.ts';
 import { OrdersSource } from './orders.ts';
 import { broadcasting } from './pipeline.ts';
 import { Refusal } from './refusals.ts';
@@ -109,7 +109,7 @@ async function deadLetterLines(file: string): Promise<string[]> {
   const { size } = await ordersIn(file);
   if (size === 0) return [];
   return [
-    `Dead letters       ${ordersOf(size)}, in ${file}`,
+    `Dead letters       ${countOf(size)}, in ${file}`,
     `  Once the issuers have lifted their blocks: replay ${file} --mended`,
     '',
   ];

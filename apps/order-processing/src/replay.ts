@@ -7,7 +7,7 @@ import type { Check } from './checks.ts';
 import { nextFile, ordersIn } from './dead-letters.ts';
 import { expect } from './expected.ts';
 import { findPaid, type Paid } from './found.ts';
-import { money, ordersOf, seconds, whole } from './numbers.ts';
+import { money, countOf, seconds, whole } from './numbers.ts';
 import { orderAt } from './orders.ts';
 import { Payments } from './payments.ts';
 import { replaying } from './pipeline.ts';
@@ -41,7 +41,7 @@ export async function replay(given: ReplayArguments, { database, stop, print }: 
 
   print([
     '',
-    `${outcome === 'drained' ? 'Stopped: ' : ''}${ordersOf(ids.size)} in ${given.file}`,
+    `${outcome === 'drained' ? 'Stopped: ' : ''}${countOf(ids.size)} in ${given.file}`,
     `  ${whole(payments.paid)} paid now, ${whole([...ids].filter((id) => before.ids.has(id)).length)} had been before, ${whole(still.size)} left`,
     '',
   ]);
@@ -51,7 +51,7 @@ export async function replay(given: ReplayArguments, { database, stop, print }: 
     '',
     ...(still.size > 0
       ? [
-          `Dead letters       ${ordersOf(still.size)}, in ${left}`,
+          `Dead letters       ${countOf(still.size)}, in ${left}`,
           `  Once the issuers have lifted their blocks: replay ${left} --mended`,
           '',
         ]
@@ -81,17 +81,17 @@ function prove(
     {
       of,
       holds: isStopped || neither === 0,
-      text: `${ordersOf(ids.size)} in the file: ${whole(neither)} neither paid nor in the next file`,
+      text: `${countOf(ids.size)} in the file: ${whole(neither)} neither paid nor in the next file`,
     },
     {
       of,
       holds: now.every((id) => ids.has(id)) && after.cents - before.cents === cents,
-      text: `${money(after.cents - before.cents)} taken now, of ${money(cents)} for ${ordersOf(now.length)}: nothing twice`,
+      text: `${money(after.cents - before.cents)} taken now, of ${money(cents)} for ${countOf(now.length)}: nothing twice`,
     },
     {
       of,
       holds: unpaidUnblocked === 0,
-      text: `${whole(after.ids.size)} of ${ordersOf(orders)} of the run are paid, ${whole(unpaid)} not yet, with a blocked card`,
+      text: `${whole(after.ids.size)} of ${countOf(orders)} of the run are paid, ${whole(unpaid)} not yet, with a blocked card`,
     },
   ];
 }

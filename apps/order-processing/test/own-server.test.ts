@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -59,6 +59,8 @@ describe('order-processing with the server that it brings along', () => {
       expect(mended.stdout).toContain(`${dead} paid now, 0 had been before, 0 left`);
       expect(mended.stdout).toContain('300 of 300 orders of the run are paid, 0 not yet');
 
+      // As a kill leaves it, and the next start ends it.
+      await appendFile(deadLetters(), '{"item":{"id":1,"placed\n');
       const again = await start(['replay', deadLetters(), '--mended']).ended;
       expectProved(again, 3);
       expect(again.stdout).toContain(`0 paid now, ${dead} had been before, 0 left`);
