@@ -14,7 +14,7 @@ const data = () => fileURLToPath(new URL('../data/flights-3m.parquet', import.me
 /**
  * Made without the converter: what it makes of these files is compared with them.
  * @param rows of all files together
- * @param at_once how many files there shall be
+ * @param files how many there shall be
  */
 export async function writeFlights(folder: string, rows: number, files: number): Promise<void> {
   await mkdir(folder, { recursive: true });

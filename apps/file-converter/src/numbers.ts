@@ -12,6 +12,11 @@ export function filesOf(count: number): string {
   return `${whole(count)} ${count === 1 ? 'file' : 'files'}`;
 }
 
+/** `1 row`, `1,003 rows` */
+export function rowsOf(count: number): string {
+  return `${whole(count)} ${count === 1 ? 'row' : 'rows'}`;
+}
+
 /** `1 thread`, `2 threads` */
 export function threadsOf(count: number): string {
   return `${count} ${count === 1 ? 'thread' : 'threads'}`;

@@ -2,7 +2,7 @@
 
 import { type Check, convertedOf, isRefused } from './checks.ts';
 import type { Converted, Job } from './convert.ts';
-import { filesOf, seconds, size, threadsOf, whole } from './numbers.ts';
+import { filesOf, rowsOf, seconds, size, threadsOf, whole } from './numbers.ts';
 import type { Ran } from './run.ts';
 
 /** Lines for files that are as many as one reads; refused ones are all told. */
@@ -31,7 +31,7 @@ function convertedLine(
   [{ input, output }, { rows, bytesIn, bytesOut }]: readonly [Job, Converted],
   width: number,
 ): string {
-  const of = rows === undefined ? '' : `${whole(rows)} rows, `;
+  const of = rows === undefined ? '' : `${rowsOf(rows)}, `;
   return `  ✓ ${input.padEnd(width)}  → ${output}   ${of}${size(bytesIn)} → ${size(bytesOut)}`;
 }
 
@@ -42,7 +42,7 @@ function totalLine(
   ms: number,
 ): string {
   const rows = converted.reduce((sum, [, each]) => sum + (each.rows ?? 0), 0);
-  const tables = rows > 0 ? `, ${whole(rows)} rows` : '';
+  const tables = rows > 0 ? `, ${rowsOf(rows)}` : '';
   return `${filesOf(converted.length)} converted${tables}, ${whole(refused)} refused, in ${seconds(ms)} on ${threadsOf(threads)}`;
 }
 
