@@ -5,13 +5,10 @@ import type { DispatcherSnapshot, Operation, PipelineSnapshot, Watchable } from 
 import { type MessagingOperation, type MessagingStages, messagingOf } from './messaging.ts';
 import { ATTRIBUTES } from './names.ts';
 
-export type Snapshot = PipelineSnapshot | DispatcherSnapshot;
+/** Kinds of operations of stages that are known by heart. */
+const MOST_KNOWN = 1000;
 
-interface Named {
-  readonly id: string;
-  readonly name: string;
-  readonly partition?: string | number | undefined;
-}
+export type Snapshot = PipelineSnapshot | DispatcherSnapshot;
 
 /** What is told of each pull, or each write, of one stage. */
 export interface StageOperation {
@@ -23,9 +20,8 @@ export interface StageOperation {
 export class Subject {
   readonly target: Watchable;
   readonly #messaging: MessagingStages;
-  /** By the ids of its snapshots. */
+  /** By the ids of the last snapshot. */
   readonly #stages = new Map<string, Attributes>();
-  readonly #labels = new Set<string>();
   readonly #operations = new Map<string, StageOperation>();
   #name = '';
 
@@ -38,13 +34,11 @@ export class Subject {
   look(): Snapshot {
     const snapshot = this.target.snapshot() as Snapshot;
     // It can be named until it runs.
-    if (snapshot.name !== this.#name) {
-      this.#name = snapshot.name;
-      this.#stages.clear();
-      this.#labels.clear();
-      this.#operations.clear();
-    }
-    for (const stage of 'stages' in snapshot ? snapshot.stages : snapshot.sinks) this.#note(stage);
+    this.#name = snapshot.name;
+    this.#stages.clear();
+    if ('stages' in snapshot) this.#noteStages(snapshot.stages);
+    // Those of one name are counted together: a sink that left may come again.
+    else for (const { id, name, partition } of snapshot.sinks) this.#note(id, name, partition);
     return snapshot;
   }
 
@@ -67,15 +61,22 @@ export class Subject {
     const given = Object.hasOwn(this.#messaging, stage) ? this.#messaging[stage] : undefined;
     const messaging = given === undefined ? undefined : messagingOf(given, kind);
     const operation = { stage, attributes, messaging };
+    // Of a dispatcher whose sinks come and go there is no end to ids.
+    if (this.#operations.size >= MOST_KNOWN) this.#operations.clear();
     this.#operations.set(key, operation);
     return operation;
   }
 
-  /** The first of its name is called by it, for as long as it is watched; any other by its id, which has a number. */
-  #note({ id, name, partition }: Named): void {
-    if (this.#stages.has(id)) return;
-    const label = this.#labels.has(name) ? id : name;
-    this.#labels.add(label);
+  /** The first of its name is called by it, any other by its id, which has a number. */
+  #noteStages(stages: PipelineSnapshot['stages']): void {
+    const names = new Set<string>();
+    for (const { id, name } of stages) {
+      this.#note(id, names.has(name) ? id : name, undefined);
+      names.add(name);
+    }
+  }
+
+  #note(id: string, label: string, partition: string | number | undefined): void {
     const attributes = { ...this.attributes, [ATTRIBUTES.stage]: label };
     this.#stages.set(
       id,

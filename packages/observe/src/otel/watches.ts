@@ -46,7 +46,7 @@ export class Watches {
     const end = (): void => this.#end(watch);
     watch.detach = this.#attach(new Subject(target, messaging), () => this.#reach(watch), end);
     this.#reach(watch);
-    void target.ended?.().then(end);
+    void target.ended?.().then(end, end);
     return watch;
   }
 

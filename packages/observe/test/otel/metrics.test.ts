@@ -1,6 +1,14 @@
 /** What a meter of the real SDK collects of real pipelines, against what they report themselves. */
 
-import { ConcurrentPipeline, DispatchedPipelineBuilder, from, type Sink, WriteError } from '@streamweld/core';
+import {
+  ConcurrentPipeline,
+  DispatchedPipelineBuilder,
+  from,
+  type Sink,
+  WriteError,
+  type Subscription,
+  type Watchable,
+} from '@streamweld/core';
 import { AggregationTemporality, DataPointType } from '@opentelemetry/sdk-metrics';
 import { useLeakCheck } from '@streamweld/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -33,6 +41,21 @@ function troubled(): Sink<number> {
       if (at >= 0) throw new WriteError('unlucky', { failed: [at], retryable: false });
     },
   });
+}
+
+/** How many watch it now. */
+function openOn(target: Watchable): () => number {
+  const observe = target.observe.bind(target);
+  let open = 0;
+  target.observe = (observer) => {
+    const unobserve = observe(observer);
+    open += 1;
+    return () => {
+      open -= 1;
+      unobserve();
+    };
+  };
+  return () => open;
 }
 
 describe('otel, metrics', () => {
@@ -172,19 +195,29 @@ describe('otel, metrics', () => {
     },
   );
 
+  it('counts what several sources hand to one operator', async () => {
+    const { meter, collect } = metricsInMemory();
+    const pipeline = new ConcurrentPipeline(from(numbers(5)).merge(from(numbers(7))), named('log'));
+    otel(pipeline, { meter });
+    await time().run(pipeline.run());
+    const merge = { 'streamweld.stage': 'merge', 'streamweld.direction': 'in' };
+    expect((await collect()).value('streamweld.stage.items', merge)).toBe(12);
+  });
+
   it('tells stages of one name apart, and pipelines by theirs', async () => {
     const { meter, collect } = metricsInMemory();
-    const make = (name: string, count: number) => {
+    const make = (count: number) => {
       const flow = from(numbers(count))
         .filter((n) => n > 0)
         .filter((n) => n > 1);
       const pipeline = new ConcurrentPipeline(flow, named('log'));
       otel(pipeline, { meter });
-      // It can be named until it runs.
-      return pipeline.name(name);
+      return pipeline;
     };
-    const pipelines = [make('a', 5), make('b', 7)];
+    const pipelines = [make(5), make(7)];
     await collect();
+    // It can be named until it runs.
+    for (const [index, pipeline] of pipelines.entries()) pipeline.name(index === 0 ? 'a' : 'b');
     await time().run(Promise.all(pipelines.map((pipeline) => pipeline.run())));
     const { value } = await collect();
     const out = (stage: string) => ({ 'streamweld.stage': stage, 'streamweld.direction': 'out' });
@@ -237,20 +270,38 @@ describe('otel, metrics', () => {
     expect((value('streamweld.stage.duration', writes, 'halves') as Histogram).count).toBeLessThanOrEqual(2);
   });
 
+  it('counts a sink that left a dispatcher and came again under one name', async () => {
+    const { meter, collect } = metricsInMemory();
+    const dispatcher = new DispatchedPipelineBuilder<number>({ name: 'all' }).broadcast();
+    otel(dispatcher, { meter });
+    const feed = new ConcurrentPipeline(numbers(100), dispatcher.createSink(10)).bufferSize(20);
+    let first: Subscription | undefined;
+    const seen: number[] = [];
+    const leaving = named('log', {
+      write: (batch) => {
+        seen.push(...batch);
+        if (seen.length < 50 || first === undefined) return;
+        void first.unsubscribe();
+        first = undefined;
+      },
+    });
+    first = await dispatcher.subscribeSink(leaving);
+    await dispatcher.subscribeSink(named('log'));
+    await time().run(feed.run());
+    expect(seen.length).toBeLessThan(100);
+    expect(dispatcher.sinks().map(({ name, state }) => `${name} ${state}`)).toEqual([
+      'log closed',
+      'log closed',
+    ]);
+    const items = { 'streamweld.stage': 'log', 'streamweld.direction': 'in' };
+    expect((await collect()).value('streamweld.stage.items', items, 'all')).toBe(100 + seen.length);
+  });
+
   it('reads nothing between two collections, and lets go of what has ended or is not wanted any more', async () => {
     const { meter, collect } = metricsInMemory();
     const watch = (pipeline: ConcurrentPipeline<number>) => {
-      const [observe, snapshot] = [vi.spyOn(pipeline, 'observe'), vi.spyOn(pipeline, 'snapshot')];
-      let open = 0;
-      observe.mockImplementation((observer) => {
-        const unobserve = ConcurrentPipeline.prototype.observe.call(pipeline, observer);
-        open += 1;
-        return () => {
-          open -= 1;
-          unobserve();
-        };
-      });
-      return { handle: otel(pipeline, { meter }), snapshot, open: () => open };
+      const [open, snapshot] = [openOn(pipeline), vi.spyOn(pipeline, 'snapshot')];
+      return { handle: otel(pipeline, { meter }), snapshot, open };
     };
     const pipeline = new ConcurrentPipeline(numbers(1000), named('log', { batching: { maxItems: 1 } }));
     const { open, snapshot } = watch(pipeline);
@@ -275,6 +326,30 @@ describe('otel, metrics', () => {
     // Of one that is over the numbers are told, and not twice.
     otel(stopped, { meter });
     expect((await collect()).value('streamweld.stage.items', items, 'stopped')).toBe(10);
+  });
+
+  it('lets go of a dispatcher with the last that feeds it, and of one alone when it has closed', async () => {
+    const { meter, collect } = metricsInMemory();
+    const make = () => new DispatchedPipelineBuilder<number>({ name: 'all' }).broadcast();
+    const [shared, alone] = [make(), make()];
+    const open = [shared, alone].map(openOn);
+    const feeds = [1, 2].map(() => new ConcurrentPipeline(numbers(10), shared.createSink()));
+    const handles = feeds.map((feed) => otel(feed, { meter }));
+    expect(open.map((each) => each())).toEqual([1, 0]);
+    handles[0]?.stop();
+    expect(open.map((each) => each())).toEqual([1, 0]);
+    handles[1]?.stop();
+    expect(open.map((each) => each())).toEqual([0, 0]);
+
+    otel(alone, { meter });
+    await alone.subscribeSink(named('log'));
+    await collect();
+    expect(open.map((each) => each())).toEqual([0, 1]);
+    await time().run(new ConcurrentPipeline(numbers(10), alone.createSink()).run());
+    await collect();
+    expect(open.map((each) => each())).toEqual([0, 0]);
+    const items = { 'streamweld.stage': 'log', 'streamweld.direction': 'in' };
+    expect((await collect()).value('streamweld.stage.items', items, 'all')).toBe(10);
   });
 
   it('tells of messages by the conventions, where it is said which stages have them', async () => {

@@ -105,7 +105,8 @@ describe('otel, spans', () => {
     const records = [
       record(1, bytes(parentOf(1))),
       record(2, parentOf(2)),
-      record(3, [bytes(parentOf(2))]),
+      record(3, [bytes(parentOf(3))]),
+      record(3, parentOf(2)),
       record(4, bytes('not one at all')),
       { value: 'item 5' },
       null,
@@ -133,6 +134,7 @@ describe('otel, spans', () => {
       expect(span?.links.map(({ context: { traceId, spanId } }) => [traceId, Number(spanId)])).toEqual([
         [TRACE, 1],
         [TRACE, 2],
+        [TRACE, 3],
       ]);
     expect(poll).toMatchObject({
       kind: SpanKind.CLIENT,
@@ -142,12 +144,12 @@ describe('otel, spans', () => {
         'messaging.operation.type': 'receive',
         'messaging.destination.name': 'orders',
         'messaging.consumer.group.name': 'billing',
-        'messaging.batch.message_count': 7,
+        'messaging.batch.message_count': 8,
       },
     });
     expect(send).toMatchObject({
       kind: SpanKind.CLIENT,
-      attributes: { 'messaging.operation.type': 'send', 'messaging.batch.message_count': 7 },
+      attributes: { 'messaging.operation.type': 'send', 'messaging.batch.message_count': 8 },
     });
     expect(send?.attributes).not.toHaveProperty('messaging.consumer.group.name');
     expect(textOf(spans())).not.toMatch(/item \d|not one/);
