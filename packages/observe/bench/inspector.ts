@@ -6,11 +6,13 @@
  *                    none does, by turns, so that a busy machine slows both alike
  *     the page       a real Chromium draws the samples of a pipeline that rests between its pulls
  *
- * The two are apart, because on two processors a browser takes from a pipeline what is not the inspector's. Told is what
- * the pipeline loses, of items a second by the clock on the wall, and of items for a second of the processor; and of the
- * page, how long from frame to frame, and how long its thread works for a frame: script, styles, layout, painting.
- * `--check` exits with 1 where the pipeline loses 3 % or more by the processor, or the page works 30 ms or more for a frame.
- * `ROUNDS=5 SECONDS=1` shortens it.
+ * The pipeline is measured once more with the four samples a second that a page gets in truth. It and the page are apart,
+ * because on two processors a browser takes from a pipeline what is not the inspector's. Told is what the pipeline loses, of
+ * items a second by the clock on the wall, and of items for a second of the processor; and of the page, how long from frame
+ * to frame, and how long its thread works for a frame: script, styles, layout, painting. It wants a machine that does
+ * nothing else: caches that other programs empty are filled again by each sample.
+ * `--check` exits with 1 where the pipeline loses 3 % or more by the processor at a hundred samples, or
+ * the page works 30 ms or more for a frame. `ROUNDS=5` shortens it.
  */
 
 import { spawn } from 'node:child_process';
@@ -23,8 +25,8 @@ import { makeHandler } from '../src/inspector/inspector.ts';
 import { Sampler } from '../src/shared/sampler.ts';
 import { launch } from '../test/inspector/browser.ts';
 
-const ROUNDS = Number(process.env['ROUNDS'] ?? 20);
-const SECONDS = Number(process.env['SECONDS'] ?? 1);
+const ROUNDS = Number(process.env['ROUNDS'] ?? 30);
+const SECONDS = Number(process.env['SECONDS'] ?? 0.5);
 const PAGE_SECONDS = 10;
 const MOST_LOST = 0.03;
 const MOST_FRAME_MS = 30;
@@ -65,8 +67,8 @@ interface Served {
   readonly close: () => Promise<void>;
 }
 
-async function served(pipeline: ConcurrentPipeline<Item>): Promise<Served> {
-  const handler = makeHandler(pipeline, {}, new Sampler({ lookMs: 1000 / SAMPLES_A_SECOND, looks: 1 }));
+async function served(pipeline: ConcurrentPipeline<Item>, sampler: Sampler): Promise<Served> {
+  const handler = makeHandler(pipeline, {}, sampler);
   let sent = 0;
   const server = createServer((req, res) => {
     const write = res.write.bind(res) as (text: string) => boolean;
@@ -119,8 +121,8 @@ async function period(): Promise<Period> {
   return { aSecond: (items * 1000) / ms, aCpuSecond: (items * 1e6) / (user + system) };
 }
 
-async function measurePipeline(): Promise<number> {
-  const { url, sent, close } = await served(await fiftyStages(0));
+async function measurePipeline(sampler: Sampler): Promise<number> {
+  const { url, sent, close } = await served(await fiftyStages(0), sampler);
   const { origin, hash } = new URL(url);
   const reader = spawn(process.execPath, ['--input-type=module', '--eval', READER], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -132,7 +134,7 @@ async function measurePipeline(): Promise<number> {
     const first = await period();
     reader.send({ url: `${origin}/stream`, token: hash.slice(1) });
     // Until it comes.
-    for (const before = sent(); sent() < before + 3; ) await sleep(5);
+    for (const before = sent(); sent() < before + 3; ) await sleep(20);
     const before = sent();
     const second = await period();
     reader.send({});
@@ -166,7 +168,7 @@ const NOTE_FRAMES = `
 `;
 
 async function measurePage(): Promise<number> {
-  const { url, sent, close } = await served(await fiftyStages(5));
+  const { url, sent, close } = await served(await fiftyStages(5), quick());
   const browser = await launch();
   const page = await browser.newPage({ viewport: { width: 1400, height: 1000 } });
   await page.addInitScript(NOTE_FRAMES);
@@ -198,9 +200,14 @@ async function measurePage(): Promise<number> {
   return work;
 }
 
-const lost = process.argv.includes('--page') ? 0 : await measurePipeline();
+const lost = await measurePipeline(quick());
+await measurePipeline(new Sampler());
 const work = await measurePage();
 if (process.argv.includes('--check') && (lost >= MOST_LOST || work >= MOST_FRAME_MS)) process.exitCode = 1;
+
+function quick(): Sampler {
+  return new Sampler({ lookMs: 1000 / SAMPLES_A_SECOND, looks: 1 });
+}
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

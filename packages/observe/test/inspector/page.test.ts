@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ConcurrentPipeline } from '@streamweld/core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { inspector, type Inspector } from '../../src/inspector/inspector.ts';
 import { complaintsOf, launch, whyNoBrowser } from './browser.ts';
 import { endless, tokenOf } from './running.ts';
@@ -49,12 +49,9 @@ describe.skipIf(whyNoBrowser !== undefined)('the page of the inspector', () => {
   const textOf = async (selector: string): Promise<string> => (await page.textContent(selector)) ?? '';
   const countOf = async (tile: string): Promise<number> =>
     Number((await textOf(`[data-tile="${tile}"] strong`)).replaceAll(',', ''));
-  // What runs in the page is given as text: the names of the DOM are not known here.
-  const shown = (tile: string): string =>
-    `document.querySelector('[data-tile="${tile}"] strong').textContent.replaceAll(',', '')`;
   /** Waits until the tile shows something else. */
-  const changed = (tile: string, from: number): Promise<unknown> =>
-    page.waitForFunction(`${shown(tile)} !== '${from}'`);
+  const changed = (tile: string, from: number): Promise<void> =>
+    vi.waitFor(async () => expect(await countOf(tile)).not.toBe(from), { timeout: 20_000, interval: 50 });
 
   it('draws each stage, the buffer between them, and names as they are', async () => {
     expect(await page.locator('g.stage').count()).toBe(2);
@@ -81,7 +78,10 @@ describe.skipIf(whyNoBrowser !== undefined)('the page of the inspector', () => {
     await page.waitForSelector('.state.paused');
     expect(pipeline.state).toBe('paused');
     const held = pipeline.report.written;
-    await page.waitForFunction(`${shown('written')} === '${held}'`);
+    await vi.waitFor(async () => expect(await countOf('written')).toBe(held), {
+      timeout: 20_000,
+      interval: 50,
+    });
     expect(pipeline.report.written).toBe(held);
     await page.click('text=Resume');
     await changed('written', held);
@@ -120,14 +120,33 @@ describe.skipIf(whyNoBrowser !== undefined)('the page of the inspector', () => {
   it('comes back when the server does', async () => {
     const { port, hash } = new URL(at.url);
     await at.close();
-    await page.waitForSelector('.status.lost');
-    expect(await textOf('.status')).toContain('Trying again');
+    await page.waitForSelector('.status.lost:has-text("Trying again")');
     at = await inspector(pipeline, { port: Number(port), token: hash.slice(1) });
     await page.waitForSelector('.status.live');
     expect(await page.locator('button', { hasText: 'Pause' }).isVisible()).toBe(false);
     // What it could not reach, the browser says.
     expect(complaints.every((complaint) => complaint.includes('Failed to load resource'))).toBe(true);
     complaints.length = 0;
+  });
+
+  it('rests while it is hidden, and goes on when it is shown', async () => {
+    // A browser without windows shows all its pages: what it would say of a hidden one is said for it.
+    const hide = (isHidden: boolean): Promise<unknown> =>
+      page.evaluate(`Object.defineProperty(document, 'hidden', { value: ${isHidden}, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));`);
+    await hide(true);
+    await page.waitForSelector('.status.resting');
+    const { written } = pipeline.report;
+    const goneOn = (by: number): Promise<void> =>
+      vi.waitFor(() => expect(pipeline.report.written).toBeGreaterThan(written + by), { timeout: 20_000 });
+    // What was on its way is drawn by then.
+    await goneOn(1000);
+    const held = await countOf('written');
+    await goneOn(3000);
+    expect(await countOf('written')).toBe(held);
+    await hide(false);
+    await page.waitForSelector('.status.live');
+    await changed('written', held);
   });
 
   it('gives nothing to a page of another site, which knows the token too', async () => {

@@ -5,7 +5,7 @@
 
 import type { WireGone, WireHello, WireRefused, WireSample } from '../wire.ts';
 
-export type Status = 'connecting' | 'live' | 'silent' | 'lost' | 'hidden' | 'refused';
+export type Status = 'connecting' | 'live' | 'silent' | 'lost' | 'resting' | 'refused';
 
 export interface Listener {
   hello(hello: WireHello): void;
@@ -34,7 +34,7 @@ export class Connection {
     document.addEventListener('visibilitychange', () => this.#follow());
     // A page that goes into the browser's store for pages, and comes back from it.
     addEventListener('pageshow', () => this.#follow());
-    addEventListener('pagehide', () => this.#close('hidden'));
+    addEventListener('pagehide', () => this.#close('resting'));
     setInterval(() => this.#listen(), 1000);
     this.#follow();
   }
@@ -56,7 +56,7 @@ export class Connection {
   }
 
   #follow(): void {
-    if (document.hidden) this.#close('hidden');
+    if (document.hidden) this.#close('resting');
     else if (this.#abort === undefined) void this.#open();
   }
 

@@ -18,7 +18,7 @@ const STATUS: Readonly<Record<Status, string>> = {
   live: 'live',
   silent: 'connected, and nothing comes: the process is stopped, or something blocks it',
   lost: 'no connection: the process has ended, or cannot be reached. Trying again …',
-  hidden: 'resting',
+  resting: 'resting',
   refused: 'refused: open the link that the program printed, all of it',
 };
 
