@@ -3,7 +3,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { ConcurrentPipeline } from '@streamweld/core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConcurrentPipeline, from } from '@streamweld/core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { inspector, type Inspector } from '../../src/inspector/inspector.ts';
@@ -59,6 +60,8 @@ describe.skipIf(whyNoBrowser !== undefined)('the page of the inspector', () => {
     expect(await page.locator('g.stage text.name').allTextContents()).toEqual(['numbers', 'nowhere']);
     expect(await textOf('h1')).toBe('<b>orders</b>');
     expect(await page.locator('h1 b').count()).toBe(0);
+    // Of a source that cannot tell.
+    expect(await page.locator('[data-tile="behind"]').isVisible()).toBe(false);
   });
 
   it('shows numbers that move, and curves of them', async () => {
@@ -71,6 +74,23 @@ describe.skipIf(whyNoBrowser !== undefined)('the page of the inspector', () => {
       return data.some((value) => value !== 0);
     })()`);
     expect(isPainted).toBe(true);
+  });
+
+  it('tells of a source that is behind how many items, and how long they would take', async () => {
+    const source = {
+      name: 'log',
+      pull: () => sleep(10, { items: [1], position: 'a<b', lane: 'lane 1' }),
+      lag: () => [{ lane: 'lane 1', lag: 6000 }],
+    };
+    const late = new ConcurrentPipeline(from(source), () => {}).name('late');
+    at.add(late);
+    const ended = late.run().catch((error: unknown) => error);
+    await page.click('.tabs button:has-text("late")');
+    await page.waitForSelector('[data-tile="behind"]:has-text("6,000"):has-text("at this rate")');
+    await page.waitForSelector('[data-table="Positions"] td:has-text(\'"a<b"\')');
+    expect(await textOf('[data-table="Positions"] tbody')).toContain('6,000 items');
+    await late.abort();
+    await ended;
   });
 
   it('pauses the pipeline, and lets it go on, drain and end', async () => {

@@ -23,6 +23,12 @@ const TILES: readonly Tile[] = [
   { title: 'written', value: ({ written }) => countText(written) },
   { title: 'in buffers', value: (sample) => countText(buffered(sample)) },
   {
+    title: 'behind',
+    value: (sample) => countText(behind(sample)),
+    note: (sample) => catchingUp(sample),
+    isShown: ({ lanes, isOver }) => !isOver && lanes.some(({ lag }) => lag !== undefined),
+  },
+  {
     title: 'event loop',
     value: ({ loop }) => percentText(loop ?? 0),
     note: () => 'busy',
@@ -54,6 +60,19 @@ function buffered({ edges }: WireSample): number {
     (sum, { buffer }) => sum + (buffer === undefined ? 0 : buffer.queued + buffer.inFlight),
     0,
   );
+}
+
+/** Items that sources know of and have not handed out. */
+function behind({ lanes }: WireSample): number {
+  return lanes.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
+}
+
+/** How long these would take at the rate of now, if no other came. */
+function catchingUp(sample: WireSample): string {
+  const rate = sample.stages.reduce((sum, stage) => sum + (stage.kind === 'source' ? stage.rate.now : 0), 0);
+  const items = behind(sample);
+  if (items === 0) return '';
+  return rate === 0 ? 'standing still' : `${durationText((items / rate) * 1000)} at this rate`;
 }
 
 export type Control = (pipeline: string, action: ControlAction) => Promise<void>;
