@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   SW_OPTION_INVALID: 'An option or argument has a value that cannot work.',
   SW_SOURCE_INVALID: 'What was given as a source is none.',
   SW_SINK_INVALID: 'What was given as a sink is none.',
+  SW_SOURCE_IN_USE: 'A source was given to a run while another one read it.',
   SW_SOURCE_FAILED: 'A source threw or rejected.',
   SW_SOURCE_OVERANSWERED: 'A source answered more items than it was asked for.',
   SW_SOURCE_UNDERANSWERED: 'A source answered a batch without items and without a position.',

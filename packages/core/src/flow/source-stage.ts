@@ -9,6 +9,9 @@ import type { Observers, OperationEnd } from '../observe.ts';
 import type { Awaitable, Positioned, Source } from '../source.ts';
 import { type FlowRun, never, Stage } from './stage.ts';
 
+/** Sources that a run has opened, and not closed. */
+const inUse = new WeakSet<object>();
+
 /** What an answer of `null` holds. */
 const NO_ANSWER = {};
 
@@ -29,6 +32,7 @@ export class SourceStage<T> extends Stage<T> {
   #ended = false;
   #isAbandoned = false;
   #isClosed = false;
+  #isRefused = false;
   /** Settles when its run is resumed. */
   #resumed: Deferred | undefined;
 
@@ -47,6 +51,7 @@ export class SourceStage<T> extends Stage<T> {
     fail: (error: unknown) => void,
     checkpoint?: string,
   ): Promise<void> {
+    this.#take();
     try {
       await this.source.open?.({
         positions,
@@ -84,11 +89,27 @@ export class SourceStage<T> extends Stage<T> {
   override async close(reason: unknown): Promise<void> {
     this.abandon();
     this.#isClosed = true;
+    if (this.#isRefused) return;
     try {
       await this.source.close?.(reason);
     } catch (error) {
       throw this.failure(error);
+    } finally {
+      inUse.delete(this.source);
     }
+  }
+
+  /** One that another run reads is not touched. */
+  #take(): void {
+    this.#isRefused = inUse.has(this.source);
+    if (this.#isRefused) {
+      throw new StreamWeldError(
+        'SW_SOURCE_IN_USE',
+        `'${this.name}' is read by another run, which has not ended. Make a source of its own for each pipeline, or let a dispatcher share out what one reads.`,
+        { stage: this.name },
+      );
+    }
+    inUse.add(this.source);
   }
 
   override get calls(): number {

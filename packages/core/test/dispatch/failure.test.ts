@@ -8,7 +8,7 @@ import { isStreamWeldError } from '../../src/errors.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import type { DeadLetter } from '../../src/policy/dead-letter.ts';
 import type { Sink } from '../../src/sink.ts';
-import type { Positioned } from '../../src/source.ts';
+import type { Positioned, Source } from '../../src/source.ts';
 import { listenersOf, useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock } from '../clock.ts';
 import { GatedSink, HandFeed, numbers, Recorder, rejection, tick } from './instruments.ts';
@@ -94,14 +94,14 @@ describe('Dispatcher, when a sink fails', () => {
       await time().sleep(10);
       throw error;
     });
-    const endless = {
+    const endless = (): Source<number> => ({
       pull: () =>
         time()
           .sleep(1)
           .then(() => [1]),
-    };
+    });
     const runs = [1, 2, 3].map(() =>
-      rejection(new ConcurrentPipeline(endless, dispatcher.createSink()).run()),
+      rejection(new ConcurrentPipeline(endless(), dispatcher.createSink()).run()),
     );
     for (const failure of await time().run(Promise.all(runs)))
       expect(failure).toMatchObject({ cause: error });

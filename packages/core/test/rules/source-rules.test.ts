@@ -61,6 +61,27 @@ describe.each(PLACES)('in %s', (place) => {
     expect(time().elapsed).toBe(100);
   });
 
+  it('S1 a source in two runs at once is refused by the second, which leaves it alone, and serves a third', async () => {
+    const protocol = new Protocol();
+    const source = new StagedSource(protocol, async () => {});
+    const first = await begin(source, protocol);
+    const second = await begin(source, new Protocol());
+    expect(await time().run(second.ended)).toMatchObject({ code: 'SW_SOURCE_IN_USE' });
+    expect(protocol.of('source')).toEqual(['open', 'pull']);
+    source.answer(1);
+    await time().settle();
+    first.sink.next.resolve();
+    await time().settle();
+    source.end();
+    expect(await time().run(first.ended)).toBeUndefined();
+    expect(first.pipeline.report).toMatchObject({ read: 1, written: 1 });
+    expect(protocol.of('source').filter((call) => call === 'close')).toHaveLength(1);
+    const third = await begin(source, new Protocol());
+    expect(protocol.of('source').filter((call) => call === 'open')).toHaveLength(2);
+    source.end();
+    expect(await time().run(third.ended)).toBeUndefined();
+  });
+
   it.each(['throws', 'rejects'])(
     'S1 S10 an open that %s is followed by its close only, with the failure',
     async (way) => {
