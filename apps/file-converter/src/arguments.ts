@@ -43,7 +43,7 @@ export const USAGE = `CSV, NDJSON and Parquet into one another, and images: each
                     Default: what is in a CSV is text
   --null TEXT       the field of a CSV that stands for null, read or written; '' is the empty one. Default: none does
   --force           replace outputs that are there. Default: they are left as they are, and the file is refused
-  --rows N          of the show that runs without arguments. Default: 240000
+  --rows N          of the show that runs without arguments. Default: 480000
   --progress HOW    on stderr: ${PROGRESS.join(', ')}. Default: auto
   --inspect         a page on this machine shows it too: its address is told
   --help            this text
@@ -84,7 +84,7 @@ export function readArguments(args: readonly string[]): Arguments {
     types,
     nullText,
     force,
-    rows: readCount('--rows', values.rows, MOST_ROWS) ?? 240_000,
+    rows: readCount('--rows', values.rows, MOST_ROWS) ?? 480_000,
     progress: oneOf('--progress', values.progress, PROGRESS),
     inspect,
     help,

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { isStreamWeldError } from '@streamweld/core';
+import { isStreamWeldError } from '@streamweld/core/connector';
 import type { ThreadContext } from '@streamweld/workers';
 import { CsvWriter, openCsv } from './csv-table.ts';
 import { type FileKind, isImage } from './file-kind.ts';
