@@ -59,6 +59,9 @@ export class KafkaSource implements Source<KafkaRecord, KafkaPosition> {
   async open(context: SourceContext<KafkaPosition>): Promise<void> {
     const { positions, signal } = context;
     this.#checkCommitter(context);
+    // A run before may have ended it.
+    this.#isStopped = false;
+    this.#failure = undefined;
     const resumes = new Map<string, bigint>();
     for (const [lane, position] of positions) resumes.set(lane, this.#offsetOf(lane, position));
     this.#tellRun = (error) => context.fail(error);

@@ -26,6 +26,23 @@ describeWithKafka('KafkaSource', (brokers) => {
     expect(sorted(numbers(await take(10, { topics })))).toEqual(count(1000, 1010));
   });
 
+  it('is read by one run after another, each from where the one before it stood', async () => {
+    const topics = await brokers().topic();
+    const again = source({ topics });
+    for (const first of [0, 10]) {
+      await produce(topics, 10, { first });
+      const read: number[] = [];
+      const pipeline = new ConcurrentPipeline(again, (records: readonly KafkaRecord[]) => {
+        read.push(...numbers(records));
+      });
+      const ended = pipeline.run();
+      await expect.poll(() => read.length, SOON).toBe(10);
+      await pipeline.drain();
+      await ended;
+      expect(read).toEqual(count(first, first + 10));
+    }
+  });
+
   it('K5 commits nothing that is only handed on', async () => {
     const topics = await brokers().topic();
     await produce(topics, 100);
