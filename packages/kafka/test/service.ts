@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { afterAll, beforeAll, describe, expect, vi } from 'vitest';
 import {
   findKafka,
   type KafkaService,
@@ -66,6 +66,23 @@ export function describeWithKafka(
   });
 }
 
+/** Waits until a broker knows the topic, and who leads each partition. */
+async function known(kafka: Kafka, topic: string, partitions: number): Promise<void> {
+  const admin = kafka.admin();
+  await admin.connect();
+  try {
+    await vi.waitFor(
+      async () => {
+        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+        expect(topics[0]?.partitions.filter(({ leader }) => leader >= 0)).toHaveLength(partitions);
+      },
+      { timeout: 30_000, interval: 20 },
+    );
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 function open(service: KafkaService): Brokers {
   const kafka = (options?: Partial<KafkaConfig>): Kafka =>
     new Kafka({
@@ -85,7 +102,8 @@ function open(service: KafkaService): Brokers {
       const admin = kafka().admin();
       await admin.connect();
       await admin.createTopics({
-        waitForLeaders: true,
+        // Where another broker than the one that made it has not heard of the topic yet, kafkajs throws and does not wait.
+        waitForLeaders: false,
         topics: [
           {
             topic,
@@ -96,6 +114,9 @@ function open(service: KafkaService): Brokers {
         ],
       });
       await admin.disconnect();
+      await Promise.all(
+        service.brokers.map((broker) => known(kafka({ brokers: [broker] }), topic, partitions)),
+      );
       return topic;
     },
     read,
