@@ -6,7 +6,6 @@
  */
 
 import type { Readable } from 'node:stream';
-import type { GetObjectCommand } from '@aws-sdk/client-s3';
 import { onAbort, runtime } from '@streamweld/core/connector';
 import { makeS3Error, type Translation, toS3Error } from './error-translation.ts';
 import { CONNECTION_LOST, SILENT } from './error-verdicts.ts';
@@ -20,25 +19,13 @@ interface BodyOptions extends Translation {
   /** How long nothing may come while it is waited for. */
   readonly stallMs: number;
   readonly signal: AbortSignal;
+  /** Told when its connection is free, or lost. */
+  readonly onClose?: (() => void) | undefined;
 }
 
 interface Reader {
   readonly resolve: (chunk: IteratorResult<Uint8Array, void>) => void;
   readonly reject: (reason: unknown) => void;
-}
-
-/** Listens to the body of its answer as soon as there is one: a client of the user may think over the answer for a while. */
-export function listensToBody(command: GetObjectCommand): GetObjectCommand {
-  command.middlewareStack.add(
-    (next) => async (given) => {
-      const answer = await next(given);
-      // What comes of it is told by SdkBody.
-      (answer.output?.Body as Readable | undefined)?.on('error', () => {});
-      return answer;
-    },
-    { step: 'deserialize', priority: 'high' },
-  );
-  return command;
 }
 
 /** The chunks are handed on as the stream emits them, which is paused where more wait than somebody takes. */
@@ -65,6 +52,7 @@ export class SdkBody implements AsyncIterableIterator<Uint8Array, void> {
     stream.once('end', () => (this.#isWhole ? this.#ended({}) : this.#lost()));
     stream.once('close', () => {
       this.#forget?.();
+      options.onClose?.();
       if (this.#end === undefined) this.#lost();
     });
     // Whoever thought over the answer may have taken longer than its connection lasted: nothing more is told of it.

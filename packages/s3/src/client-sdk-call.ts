@@ -7,6 +7,8 @@ import { NO_ANSWER } from './error-verdicts.ts';
 interface Call<R> extends Translation {
   readonly ms: number;
   readonly signal: AbortSignal;
+  /** What calls it off, where that is given. */
+  readonly over?: AbortController | undefined;
   /** @param signal calls it off */
   readonly send: (signal: AbortSignal) => Promise<R>;
   /** What comes when nobody waits any more: its connection is given back. */
@@ -14,9 +16,15 @@ interface Call<R> extends Translation {
 }
 
 /** @throws S3Error; the reason of the signal */
-export async function call<R>({ ms, signal, send, late, ...translation }: Call<R>): Promise<R> {
+export async function call<R>({
+  ms,
+  signal,
+  over = new AbortController(),
+  send,
+  late,
+  ...translation
+}: Call<R>): Promise<R> {
   signal.throwIfAborted();
-  const over = new AbortController();
   const settled = new Deferred<R>();
   let isOver = false;
   const fail = (reason: unknown): void => {

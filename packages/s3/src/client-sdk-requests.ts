@@ -37,18 +37,23 @@ export class Requests {
     this.#options = options;
   }
 
-  /** @param more how many bytes it carries, and what to do with an answer that nobody waits for any more */
+  /** @param more how many bytes it carries, what calls it off, and what to do with an answer that nobody waits for any more */
   send<I extends ServiceInputTypes, O extends ServiceOutputTypes>(
     translation: Translation,
     signal: AbortSignal,
     command: Command<I, O>,
-    more: { readonly bytes?: number; readonly late?: (answer: O) => void } = {},
+    more: {
+      readonly bytes?: number;
+      readonly over?: AbortController;
+      readonly late?: (answer: O) => void;
+    } = {},
   ): Promise<O> {
-    const { bytes = 0, late } = more;
+    const { bytes = 0, over, late } = more;
     return call<O>({
       ...translation,
       ms: this.#options.requestTimeoutMs + Math.ceil(bytes / SLOWEST),
       signal,
+      over,
       send: (abortSignal) => this.#try(command, abortSignal),
       late,
     });

@@ -4,7 +4,6 @@ import type { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
-  GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
@@ -26,7 +25,8 @@ import type {
   Upload,
   UploadedPart,
 } from './client.ts';
-import { listensToBody, SdkBody } from './client-sdk-body.ts';
+import { SdkBody } from './client-sdk-body.ts';
+import { Getters } from './client-sdk-getters.ts';
 import { Requests } from './client-sdk-requests.ts';
 import {
   attributesOf,
@@ -62,6 +62,7 @@ export class SdkStore implements S3Store {
   readonly #stage: string;
   readonly #requests: Requests;
   readonly #uploads: SdkUploads;
+  readonly #getters: Getters = new Getters();
 
   constructor(client: S3Client, options: SdkStoreOptions) {
     this.#client = client;
@@ -114,18 +115,26 @@ export class SdkStore implements S3Store {
   async get(request: GetRequest, signal: AbortSignal): Promise<ObjectBody> {
     const { bucket, key, from = 0, to, ifMatch } = request;
     const translation = { stage: this.#stage, action: 'read an object', bucket, key };
-    const command = new GetObjectCommand({
+    const getter = this.#getters.take();
+    const command = getter.command({
       Bucket: bucket,
       Key: key,
       IfMatch: ifMatch,
       Range: from === 0 && to === undefined ? undefined : `bytes=${from}-${to === undefined ? '' : to - 1}`,
     });
-    const answer = await this.#requests.send(translation, signal, listensToBody(command), {
+    const answer = await this.#requests.send(translation, signal, command, {
+      over: getter.over,
       late: ({ Body }) => (Body as Readable | undefined)?.destroy(),
     });
     const { ContentLength, ContentRange, Body } = answer;
     const { stallMs } = this.#options;
-    const body = new SdkBody(Body as Readable, { ...translation, size: ContentLength, stallMs, signal });
+    const body = new SdkBody(Body as Readable, {
+      ...translation,
+      size: ContentLength,
+      stallMs,
+      signal,
+      onClose: () => this.#getters.give(getter),
+    });
     if (!answer.ETag) {
       body.destroy();
       throw makeS3Error(INCOMPLETE_ANSWER, translation);

@@ -28,8 +28,8 @@ export interface Surroundings<T> {
   begin(leg: Leg, etag: string): boolean;
   /** Where one ended that was read under this key, where a queue tells of it again and not of which version. */
   ended(leg: Leg): S3Position | undefined;
-  /** Something has come, or went wrong. */
-  onMore(): void;
+  /** Something has come, so many bytes with what was there before, or went wrong. */
+  onMore(bytes: number): void;
   /** Nothing more is fetched: its connection is free. */
   onFetched(): void;
 }
@@ -165,7 +165,7 @@ export class OpenObject<T> {
       if (this.#last !== undefined && !this.#isClosed) this.#waiting.push(this.#last);
       this.#isFetching = false;
       this.#around.onFetched();
-      this.#around.onMore();
+      this.#around.onMore(this.#waiting.bytes);
     }
   }
 
@@ -239,7 +239,7 @@ export class OpenObject<T> {
   /** Answers a wait for room, where there is none left. */
   #keep(chunk: Uint8Array): Promise<void> | undefined {
     this.#waiting.push(chunk);
-    this.#around.onMore();
+    this.#around.onMore(this.#waiting.bytes);
     if (this.#waiting.bytes < this.#around.share || this.#isClosed) return undefined;
     this.#room = new Deferred();
     return this.#room.promise;

@@ -20,6 +20,9 @@ const SMALL_BYTES = 1 << 20;
 /** How many objects, for each that is fetched, may wait until those before them are read. */
 const WAITING_EACH = 4;
 
+/** So many bytes of an object are handed on without waiting for more: what is held longer, the garbage collector has to move. */
+const HANDED_ON_BYTES = 256 << 10;
+
 type Answer<T> = Positioned<T, S3Position> | undefined;
 
 interface Damage {
@@ -85,7 +88,7 @@ export class ObjectReader<T> {
         openBytes(store, { bucket, key, from, ifMatch, smallBytes }, retryMs, signal),
       begin: (leg, etag) => legs.begin(leg, etag),
       ended: (leg) => legs.endedUnder(leg),
-      onMore: () => this.#serveSoon(),
+      onMore: (bytes) => (bytes < HANDED_ON_BYTES ? this.#serveSoon() : this.#serve()),
       onFetched: () => this.#room?.resolve(),
     };
     this.#feeding = this.#feed();
