@@ -60,25 +60,30 @@ export class Observers {
     this.isWatched = observers.length > 0;
   }
 
-  /** @returns what is to be told of its end. */
-  began(operation: Operation): (end: OperationEnd) => void {
-    const told: ((end: OperationEnd) => void)[] = [];
+  /**
+   * Most observers want to hear of few operations: an operation of which nobody does must cost next to nothing.
+   * @returns what is to be told of its end, if anything
+   */
+  began(operation: Operation): ((end: OperationEnd) => void) | undefined {
+    let told: ((end: OperationEnd) => void)[] | undefined;
     for (const observer of this.#observers) {
-      quietly(() => {
+      try {
         const ended: unknown = observer(operation);
-        if (typeof ended === 'function') told.push(ended as (end: OperationEnd) => void);
-      });
+        if (typeof ended === 'function') (told ??= []).push(ended as (end: OperationEnd) => void);
+      } catch {
+        // Whoever watches must not change what is watched.
+      }
     }
-    return (end) => {
-      for (const ended of told) quietly(() => ended(end));
-    };
+    return told === undefined ? undefined : (end) => tell(told, end);
   }
 }
 
-function quietly(call: () => void): void {
-  try {
-    call();
-  } catch {
-    // Whoever watches must not change what is watched.
+function tell(told: readonly ((end: OperationEnd) => void)[], end: OperationEnd): void {
+  for (const ended of told) {
+    try {
+      ended(end);
+    } catch {
+      // As above.
+    }
   }
 }

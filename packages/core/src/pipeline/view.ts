@@ -99,7 +99,10 @@ function edgesOf(stages: Stages, ids: ReadonlyMap<Stage<unknown>, string>): Edge
 
 /** Seen from the calls that are outstanding: nothing is noted while items move. */
 function activitiesOf<T>({ source, stages }: RunView<T>): (stage: Stage<unknown>) => StageActivity {
-  const working = new Set(stages.filter(hasCalls));
+  const working = new Set<Stage<unknown>>();
+  // A stage is built after its inputs, so that each is asked once.
+  for (const stage of stages)
+    if (stage.calls > 0 || stage.inputs.some((input) => working.has(input))) working.add(stage);
   return (stage) => {
     if (stage.calls > 0) return 'busy';
     if (source.isYielding) return 'busy';
@@ -107,11 +110,6 @@ function activitiesOf<T>({ source, stages }: RunView<T>): (stage: Stage<unknown>
     if (!source.isRunning) return 'idle';
     return source.isFull ? 'waitingForRoom' : 'busy';
   };
-}
-
-/** Whether it, or a stage before it, has calls that are outstanding. */
-function hasCalls(stage: Stage<unknown>): boolean {
-  return stage.calls > 0 || stage.inputs.some(hasCalls);
 }
 
 function describeFailure(error: unknown): FailureSnapshot {

@@ -17,9 +17,9 @@ const some = (count: number): string => (count === 0 ? '' : asCount(count));
 const COLUMNS: readonly Column[] = [
   { head: 'items', cell: ({ items }) => asCount(items) },
   { head: 'average', cell: ({ rate }) => asRate(rate.average) },
-  { head: 'busy', cell: ({ overall }) => share(overall.busy) },
-  { head: 'no items', cell: ({ overall }) => share(overall.waitingForInput) },
-  { head: 'no room', cell: ({ overall }) => share(overall.waitingForRoom) },
+  { head: 'busy', cell: ({ overall }) => share(overall().busy) },
+  { head: 'no items', cell: ({ overall }) => share(overall().waitingForInput) },
+  { head: 'no room', cell: ({ overall }) => share(overall().waitingForRoom) },
   { head: 'retried', cell: ({ retried }) => some(retried) },
   { head: 'timed out', cell: ({ timedOut }) => some(timedOut) },
   { head: 'dead', cell: ({ deadLettered }) => some(deadLettered) },

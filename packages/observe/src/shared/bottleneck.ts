@@ -69,7 +69,8 @@ function waitingFor(stage: StageLook, share: number): Bottleneck {
 /** The sink is waited for, or one behind it. */
 function behind({ stages, edges, spent }: Circumstances, sink: StageLook, share: number): Bottleneck {
   if (sink.kind !== 'dispatcher') return waitingFor(sink, share);
-  const sinks = leaves(sink, stages, edges).filter(({ activity }) => activity !== 'idle');
+  const byId = new Map(stages.map((stage) => [stage.id, stage]));
+  const sinks = leaves(sink, byId, edges).filter(({ activity }) => activity !== 'idle');
   const [first] = sinks;
   if (first === undefined) return { stage: sink.id, share, text: `no sink takes from ${labelOf(sink)}` };
   // Each item may go to any of them: it waits for all.
@@ -79,11 +80,18 @@ function behind({ stages, edges, spent }: Circumstances, sink: StageLook, share:
   return waitingFor(slowest, share);
 }
 
-function leaves(at: StageLook, stages: readonly StageLook[], edges: readonly EdgeLook[]): StageLook[] {
-  return edges
-    .filter(({ from }) => from === at.id)
-    .flatMap(({ to }) => stages.filter(({ id }) => id === to))
-    .flatMap((stage) => (stage.kind === 'dispatcher' ? leaves(stage, stages, edges) : [stage]));
+function leaves(
+  at: StageLook,
+  byId: ReadonlyMap<string, StageLook>,
+  edges: readonly EdgeLook[],
+): StageLook[] {
+  const found: StageLook[] = [];
+  for (const { from, to } of edges) {
+    const stage = from === at.id ? byId.get(to) : undefined;
+    if (stage?.kind === 'dispatcher') found.push(...leaves(stage, byId, edges));
+    else if (stage !== undefined) found.push(stage);
+  }
+  return found;
 }
 
 /** The source is waited for, or an operator. */

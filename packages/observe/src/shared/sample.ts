@@ -31,8 +31,8 @@ export interface StageSample extends Omit<StageLook, 'failures'> {
   readonly rate: Rate;
   /** Of the last ten seconds. */
   readonly shares: Shares;
-  /** Since it is watched. */
-  readonly overall: Shares;
+  /** Since it is watched, up to when it is asked. */
+  readonly overall: () => Shares;
   readonly failures: readonly FailureSample[];
   /** Of its pulls or writes, where somebody wants to know. */
   readonly latency?: Latency | undefined;

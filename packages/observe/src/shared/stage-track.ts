@@ -48,6 +48,8 @@ interface Period {
 const SHARES_MS = 10_000;
 const RATE_MS = 2000;
 
+const NONE: readonly FailureSample[] = [];
+
 export class StageTrack {
   #last: StageLook | undefined;
   #now: Spent = nothing();
@@ -134,11 +136,11 @@ export class StageTrack {
     return sharesOf(this.#lately, this.#isBefore);
   }
 
-  get overall(): Shares {
-    return sharesOf(this.#total, this.#isBefore);
-  }
+  /** Worked out when it is asked for: at the end, once. */
+  readonly overall = (): Shares => sharesOf(this.#total, this.#isBefore);
 
-  failures(now: number): FailureSample[] {
+  failures(now: number): readonly FailureSample[] {
+    if (this.#failures.size === 0) return NONE;
     return [...this.#failures].map(([code, { count, at }]) => ({ code, count, agoMs: now - at }));
   }
 }

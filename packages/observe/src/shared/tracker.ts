@@ -12,6 +12,10 @@ import { type Spent, StageTrack } from './stage-track.ts';
 /** States in which time counts for shares and averages. */
 const MOVING: readonly string[] = ['running', 'draining', 'open'];
 const LANES_MS = 1000;
+/** Periods are no shorter, however often it is looked at; shares and rates go by windows of seconds. */
+const PERIOD_MS = 100;
+/** Nor are points of curves closer to each other: four a second are asked for, and come a little unevenly. */
+const POINT_MS = 200;
 
 export class Tracker {
   readonly target: Watchable;
@@ -25,6 +29,8 @@ export class Tracker {
   #lanesAt = Number.NEGATIVE_INFINITY;
   #look: Look | undefined;
   #at = 0;
+  #turnedAt = Number.NEGATIVE_INFINITY;
+  #pointAt = Number.NEGATIVE_INFINITY;
   #unobserve: (() => void)[] = [];
   latest: Sample | undefined;
 
@@ -64,7 +70,10 @@ export class Tracker {
     this.look();
     const now = this.#at;
     const look = this.#look as Look;
-    for (const stage of look.stages) this.#trackOf(stage.id).turn(now);
+    if (now - this.#turnedAt >= PERIOD_MS || this.isOver) {
+      this.#turnedAt = now;
+      for (const stage of look.stages) this.#trackOf(stage.id).turn(now);
+    }
     this.#lookAtLanes(look, now);
     const spent = (stage: StageLook): Spent => this.#trackOf(stage.id).lately;
     const itemsIn = itemsInto(look);
@@ -82,7 +91,10 @@ export class Tracker {
       bottleneck: findBottleneck({ ...look, spent, loop }),
     };
     this.latest = sample;
-    this.history.add(now, this.#valuesOf(sample));
+    if (now - this.#pointAt >= POINT_MS || this.isOver) {
+      this.#pointAt = now;
+      this.history.add(now, this.#valuesOf(sample));
+    }
     return sample;
   }
 

@@ -175,7 +175,7 @@ describe('Sample: shares and the bottleneck', () => {
     });
     expect(middle.stages.at(-1)?.shares.busy).toBeGreaterThan(0.95);
     expect(middle.stages[0]?.shares.waitingForRoom).toBeGreaterThan(0.9);
-    expect(middle.stages.at(-1)?.overall.busy).toBeGreaterThan(0.95);
+    expect(middle.stages.at(-1)?.overall().busy).toBeGreaterThan(0.95);
   });
 
   it('sees a source that is too slow', async () => {

@@ -96,7 +96,7 @@ describe('StageTrack', () => {
     expect(shares[1]).toBeLessThan(55);
     source.repeat(105, 'waitingForInput');
     expect(source.shares).toEqual([0, 100, 0]);
-    expect(source.track.overall.busy).toBeGreaterThan(0.6);
+    expect(source.track.overall().busy).toBeGreaterThan(0.6);
   });
 
   it('knows nothing of a stage that was always idle, and counts no pause', () => {
