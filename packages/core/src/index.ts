@@ -2,6 +2,11 @@
 
 // Moving items
 export { ConcurrentPipeline } from './pipeline/concurrent-pipeline.ts';
+export {
+  GracefulShutdown,
+  type GracefulShutdownOptions,
+  type Stoppable,
+} from './pipeline/graceful-shutdown.ts';
 export type { CheckpointStore } from './checkpoint.ts';
 export { MemoryCheckpointStore } from './delivery/memory-checkpoint-store.ts';
 export type { RunCounts, RunReport } from './pipeline/report.ts';
