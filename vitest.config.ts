@@ -13,7 +13,7 @@ const folders = ['packages', 'apps']
   .flatMap((group) =>
     readdirSync(`${here}/${group}`).map((name) => ({ name, root: `${here}/${group}/${name}` })),
   )
-  .concat({ name: 'tools', root: `${here}/tools` })
+  .concat({ name: 'tools', root: `${here}/tools` }, { name: 'app-kit', root: `${here}/tools/app-kit` })
   .filter(({ root }) => existsSync(`${root}/test`));
 
 /** Tests of Kafka that are run once more with its other client: of CI, or of `pnpm test:kafka:platformatic`. */

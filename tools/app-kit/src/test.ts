@@ -1,0 +1,4 @@
+/** What the tests of apps have in common. */
+
+export { AppProcess, type AppProcessOptions, type Ended, hasTerminal } from './app-process.ts';
+export { expectProved } from './expect-proved.ts';
