@@ -92,6 +92,5 @@ function refusalOf(error: unknown): Refusal | undefined {
 
 /** What somebody else threw is not in the message of an error of StreamWeld. */
 function withCauses({ message, cause }: Error): string {
-  if (cause === undefined) return message;
-  return `${message}\n  because: ${cause instanceof Error ? withCauses(cause) : String(cause)}`;
+  return cause instanceof Error ? `${message}\n  because: ${withCauses(cause)}` : message;
 }

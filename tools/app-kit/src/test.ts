@@ -1,4 +1,5 @@
 /** What the tests of apps have in common. */
 
 export { AppProcess, type AppProcessOptions, type Ended, hasTerminal } from './app-process.ts';
+export { describeWithOwnPostgres } from './describe-with-own-postgres.ts';
 export { expectProved } from './expect-proved.ts';
