@@ -3,6 +3,7 @@
 import { OptionError, StreamWeldError, suppress } from '../errors.ts';
 import { type HostProcess, hostProcess } from '../host-process.ts';
 import { checkDuration, checkFunction, checkMethod, checkOptions, checkText } from '../options.ts';
+import { runtime } from '../runtime.ts';
 import type { ConcurrentPipeline } from './concurrent-pipeline.ts';
 import type { RunReport } from './report.ts';
 
@@ -136,8 +137,9 @@ export class GracefulShutdown {
   stop(): void {
     if (this.signal.aborted) return;
     if (this.#isWanted) {
-      // Whoever will not wait for the abort either has the means of the system.
-      this[Symbol.dispose]();
+      // Whoever will not wait for the abort either has the means of the system; in a later turn, because whoever else hears
+      // this signal may look whether he is alone with it.
+      runtime.yield(() => this[Symbol.dispose]());
       this.#controller.abort(new StreamWeldError('SW_INTERRUPTED', this.#aborted));
       for (const running of this.#running) running.abort();
       return;

@@ -128,6 +128,25 @@ describe('GracefulShutdown', () => {
     expect(listening()).toBe(before);
   });
 
+  it('is still there for whoever hears the second signal after it, and gone in the next turn', async () => {
+    const before = listening();
+    using _shutdown = newShutdown();
+    let seen = 0;
+    const other = (): void => {
+      seen = listening();
+    };
+    process.on('SIGTERM', other);
+    try {
+      process.emit('SIGTERM');
+      process.emit('SIGTERM');
+      expect(seen).toBe(before + 3);
+      await new Promise(setImmediate);
+      expect(listening()).toBe(before + 1);
+    } finally {
+      process.off('SIGTERM', other);
+    }
+  });
+
   it('says what it is told to say, where it is told to', async () => {
     const said: string[] = [];
     using shutdown = newShutdown({
