@@ -38,7 +38,7 @@ export interface FrontierOptions extends Politeness {
 }
 
 /** Why an address that was found is not requested. */
-export type LeftOut = 'elsewhere' | 'depth' | 'pages';
+export type LeftOut = 'elsewhere' | 'depth' | 'pages' | 'nofollow';
 
 export class Frontier implements Source<Task> {
   readonly name = 'frontier';
@@ -46,7 +46,7 @@ export class Frontier implements Source<Task> {
   readonly #hosts = new Map<string, HostQueue>();
   /** What was admitted, by its key. */
   readonly #known = new Set<string>();
-  readonly #leftOut: Record<LeftOut, number> = { elsewhere: 0, depth: 0, pages: 0 };
+  readonly #leftOut: Record<LeftOut, number> = { elsewhere: 0, depth: 0, pages: 0, nofollow: 0 };
   #underWay = 0;
   #asked: { readonly demand: number; readonly resolve: (tasks: Task[] | undefined) => void } | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -122,10 +122,15 @@ export class Frontier implements Source<Task> {
     this.#hostOf(address).slowDown(delayMs, performance.now());
   }
 
-  /** All that was to be done for the task is done: it is called once for each that was handed out, after `answered`. */
-  found(task: Task, links: readonly string[]): void {
-    for (const address of links)
-      this.#admit({ address, depth: task.depth + 1, hops: 0, from: task.address, attempt: 1 });
+  /**
+   * All that was to be done for the task is done: it is called once for each that was handed out, after `answered`.
+   * @param isNofollow whether the page asks robots not to follow its links
+   */
+  found(task: Task, links: readonly string[], isNofollow = false): void {
+    if (isNofollow) this.#leftOut.nofollow += links.length;
+    else
+      for (const address of links)
+        this.#admit({ address, depth: task.depth + 1, hops: 0, from: task.address, attempt: 1 });
     this.#end();
   }
 

@@ -1,6 +1,6 @@
 /** The work of a thread: the bytes of a page become its title, its headings, its links and its text. */
 
-import { type CheerioAPI, loadBuffer } from 'cheerio';
+import { type Cheerio, type CheerioAPI, loadBuffer } from 'cheerio';
 import { normalise } from './address.ts';
 import type { Task } from './frontier.ts';
 
@@ -81,9 +81,31 @@ function linksOf($: CheerioAPI, address: string): string[] {
   return [...links];
 }
 
+type Node = ReturnType<ReturnType<CheerioAPI['root']>['contents']> extends Cheerio<infer N> ? N : never;
+
+/** Within a line: words on both sides of any other element are two. */
+const INLINE: ReadonlySet<string> = new Set(
+  'a abbr b bdi bdo cite code data del dfn em font i ins kbd mark q s samp small span strong sub sup time tt u var wbr'.split(
+    ' ',
+  ),
+);
+const UNREAD: ReadonlySet<string> = new Set(['script', 'style', 'noscript', 'template']);
+
+/** A loop instead of calls within calls: pages may be nested as deeply as they like. */
 function textOf($: CheerioAPI): string {
-  $('script, style, noscript, template').remove();
-  return tidy($('body').text());
+  const parts: string[] = [];
+  const stack: (string | Node)[] = $('body').contents().get().reverse();
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    if (typeof node === 'string') parts.push(node);
+    else if (node.type === 'text') parts.push(node.data);
+    else if ('name' in node && 'children' in node && !UNREAD.has(node.name)) {
+      const gap = INLINE.has(node.name) ? '' : ' ';
+      parts.push(gap);
+      stack.push(gap);
+      for (let at = node.children.length - 1; at >= 0; at -= 1) stack.push(node.children[at] as Node);
+    }
+  }
+  return tidy(parts.join(''));
 }
 
 function tidy(text: string): string {

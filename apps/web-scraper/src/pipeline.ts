@@ -70,7 +70,7 @@ export async function crawling(start: string, settings: CrawlSettings, pagesPath
     ({ task, page, parseMs, isNofollow }: Parsed) => {
       spent.parseMs += parseMs;
       graph.note({ task, kind: 'page', status: page.status, title: page.title }, page.links);
-      frontier.found(task, isNofollow ? [] : page.links);
+      frontier.found(task, page.links, isNofollow);
       return page;
     },
   );

@@ -21,6 +21,8 @@ export interface ManualSiteOptions {
   readonly accessLog: string;
   /** Every n-th request is answered with 503, as by a server under load. Default: none is. */
   readonly failEvery?: number | undefined;
+  /** How often the manual is there, below `/1/`, `/2/` and so on: a larger site of the same pages. Default: once, at the top. */
+  readonly copies?: number | undefined;
   /** Of 127.0.0.1. Default: one that is free. */
   readonly port?: number | undefined;
 }
@@ -44,13 +46,16 @@ export class ManualSite {
   readonly #pages = new Set(manualPages());
   readonly #folders = new Set(['', ...[...this.#pages].map((page) => page.slice(0, page.indexOf('/') + 1))]);
   readonly #failEvery: number;
+  /** What stands before the paths of the manual: nothing, or the number of a copy. */
+  readonly #roots: readonly string[];
   #requests = 0;
   #closed: Promise<void> | undefined;
 
-  private constructor(server: Server, log: AccessLog, failEvery: number) {
+  private constructor(server: Server, log: AccessLog, failEvery: number, copies: number) {
     this.#server = server;
     this.#log = log;
     this.#failEvery = failEvery;
+    this.#roots = copies === 1 ? [''] : Array.from({ length: copies }, (_, at) => `${at + 1}/`);
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       // What is there cannot be read: the one that asked is let go, and others are served.
       this.#answer(request, response).catch(() => response.destroy());
@@ -58,7 +63,7 @@ export class ManualSite {
   }
 
   /** @throws what the system says where the log cannot be written, or the port is taken */
-  static async start({ accessLog, failEvery, port = 0 }: ManualSiteOptions): Promise<ManualSite> {
+  static async start({ accessLog, failEvery, copies = 1, port = 0 }: ManualSiteOptions): Promise<ManualSite> {
     const log = await AccessLog.open(accessLog);
     const server = createServer();
     try {
@@ -68,7 +73,7 @@ export class ManualSite {
       await log.close();
       throw error;
     }
-    return new ManualSite(server, log, failEvery ?? Number.POSITIVE_INFINITY);
+    return new ManualSite(server, log, failEvery ?? Number.POSITIVE_INFINITY, copies);
   }
 
   /** `http://127.0.0.1:41234/`: from it every page of the manual is reached. */
@@ -117,22 +122,30 @@ export class ManualSite {
     const path = url.replace(/[?#].*$/s, '').slice(1);
     if (path === 'robots.txt') return plain(200, `User-agent: *\nDisallow: ${DISALLOWED}\n`);
     if (`/${path}` === DISALLOWED) return plain(200, `${this.#requests} requests`);
-    if (this.#folders.has(path)) return { status: 200, type: HTML, body: this.#listing(path) };
-    if (this.#folders.has(`${path}/`))
+    if (path === '' && this.#roots.length > 1) return listing('', [...this.#roots, DISALLOWED]);
+    const root = this.#roots.find((each) => path.startsWith(each));
+    const within = root === undefined ? 'nowhere' : path.slice(root.length);
+    if (this.#folders.has(within)) return listing(path, this.#namesIn(within));
+    if (this.#folders.has(`${within}/`))
       return { ...plain(301, 'It is a folder.'), headers: { location: `/${path}/` } };
-    if (!this.#pages.has(path)) return plain(404, 'There is nothing.');
-    return { status: 200, type: HTML, body: await readFile(join(MANUAL_FOLDER, path)) };
+    if (!this.#pages.has(within)) return plain(404, 'There is nothing.');
+    return { status: 200, type: HTML, body: await readFile(join(MANUAL_FOLDER, within)) };
   }
 
-  #listing(folder: string): string {
-    const within = [...this.#pages].filter((page) => page.startsWith(folder));
-    const names = new Set(within.map((page) => /^[^/]+\/?/.exec(page.slice(folder.length))?.[0] ?? ''));
-    const links = [...names, ...(folder === '' ? [DISALLOWED] : ['../'])].map(
-      (name) => `<li><a href="${name}">${name}</a></li>`,
-    );
-    const title = `Index of /${folder}`;
-    return `<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>${title}</title></head>\n<body><h1>${title}</h1><ul>\n${links.join('\n')}\n</ul></body></html>\n`;
+  /** Files and folders, and the way up or, at the top, the status. */
+  #namesIn(folder: string): string[] {
+    const names = [...this.#pages]
+      .filter((page) => page.startsWith(folder))
+      .map((page) => /^[^/]+\/?/.exec(page.slice(folder.length))?.[0] ?? '');
+    return [...new Set(names), folder === '' ? DISALLOWED : '../'];
   }
+}
+
+function listing(path: string, names: readonly string[]): Reply {
+  const title = `Index of /${path}`;
+  const links = names.map((name) => `<li><a href="${name}">${name}</a></li>`);
+  const body = `<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>${title}</title></head>\n<body><h1>${title}</h1><ul>\n${links.join('\n')}\n</ul></body></html>\n`;
+  return { status: 200, type: HTML, body };
 }
 
 function plain(status: number, text: string): Reply {

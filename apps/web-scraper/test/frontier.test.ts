@@ -59,7 +59,7 @@ describe('Frontier', () => {
     const [task] = (await source.pull(10)) as Task[];
     source.answered(task as Task);
     source.found(task as Task, ['http://a.org/deep']);
-    expect(source.leftOut).toEqual({ elsewhere: 1, depth: 1, pages: 1 });
+    expect(source.leftOut).toEqual({ elsewhere: 1, depth: 1, pages: 1, nofollow: 0 });
     expect(await source.pull(10)).toBeUndefined();
   });
 

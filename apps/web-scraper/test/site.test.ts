@@ -45,6 +45,22 @@ describe('ManualSite', () => {
     }
   });
 
+  it('serves the manual more than once, each copy in a folder', async () => {
+    await using site = await ManualSite.start({ accessLog, copies: 3 });
+    const root = await (await fetch(site.url)).text();
+    expect(root.match(/href="[^"]+"/g)).toEqual([
+      'href="1/"',
+      'href="2/"',
+      'href="3/"',
+      'href="/server-status"',
+    ]);
+    const page = await (await fetch(`${site.url}3/commands/npm-ls.html`)).text();
+    expect(page).toBe(await readFile(join(MANUAL_FOLDER, 'commands/npm-ls.html'), 'utf8'));
+    expect(await (await fetch(`${site.url}2/commands/`)).text()).toContain('Index of /2/commands/');
+    for (const path of ['commands/npm-ls.html', '4/', '0/'])
+      expect((await fetch(site.url + path)).status).toBe(404);
+  });
+
   it('answers what is not there, what it does not do, and a folder without its slash', async () => {
     await using site = await ManualSite.start({ accessLog });
     const status = async (path: string, init?: RequestInit) =>
