@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -106,10 +106,9 @@ describe('log-processor with files of yours', () => {
     'is killed with kill -9 again and again, and goes on until each line is stored once',
     async () => {
       const bad = Array.from({ length: 30 }, (_, index) => `damaged ${index}\n`);
-      const parts = bad.map((each, index) => lines(index * 4000, (index + 1) * 4000) + each);
+      const parts = bad.map((each, index) => lines(index * 3000, (index + 1) * 3000) + each);
       await writeFile(log, parts.join(''));
-      const all = 30 * 4000;
-      let isFirst = true;
+      const all = 30 * 3000;
       for (const share of [0.1, 0.4, 0.7]) {
         const running = start('--no-compare');
         await untilStored(url, all * share);
@@ -119,15 +118,11 @@ describe('log-processor with files of yours', () => {
         expect(rows).toBe(distinct);
         // It was killed in the middle, or this shows nothing.
         expect(rows).toBeLessThan(all);
-        isFirst = false;
       }
-      expect(isFirst).toBe(false);
       const last = await start('--no-compare').ended;
       expectProved(last, 7);
       expect(last.stdout).toMatch(/Goes on with [\d,]+ requests that are stored/);
-      expect(last.stdout).toContain(
-        '120,030 in the logs: 120,000 in Postgres, 30 damaged, 0 lost, 0 doubled',
-      );
+      expect(last.stdout).toContain('90,030 in the logs: 90,000 in Postgres, 30 damaged, 0 lost, 0 doubled');
       expect(await stored(url)).toEqual({ rows: all, lines: all });
     },
     TIMEOUT,
@@ -214,6 +209,8 @@ describe('log-processor with the site that it asks', () => {
   it(
     'follows the log of real requests, brings its Postgres along, and goes on with both',
     async () => {
+      // Where it is run by root, its server runs as somebody else, who must be let in.
+      await chmod(folder, 0o755);
       const alone = (...args: string[]) => (app = startApp(['--out', folder, '--no-compare', ...args]));
       const first = await alone('--requests', '400', '--inspect').ended;
       expectProved(first, 8);
