@@ -2,6 +2,7 @@
 
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
+import { ArgumentError } from '@streamweld/app-kit';
 import { TARGETS, type Target } from './file-kind.ts';
 
 export interface Arguments {
@@ -19,11 +20,7 @@ export interface Arguments {
   readonly rows: number;
   readonly progress: ProgressChoice;
   readonly inspect: boolean;
-  readonly help: boolean;
 }
-
-/** An argument that cannot be meant. Its message says what was expected. */
-export class ArgumentError extends Error {}
 
 const PROGRESS = ['auto', 'tty', 'plain', 'json', 'none'] as const;
 export type ProgressChoice = (typeof PROGRESS)[number];
@@ -56,11 +53,11 @@ others go on, and the exit code is 1. Ctrl-C finishes the files that are under w
 export function readArguments(args: readonly string[]): Arguments {
   const { values, positionals: paths } = parse(args);
   const to = values.to === undefined ? undefined : oneOf('--to', values.to, TARGETS);
-  const { types, force, inspect, help, out } = values;
+  const { types, force, inspect, out } = values;
   const nullText = values.null;
-  if (!help && paths.length > 0 && to === undefined)
+  if (paths.length > 0 && to === undefined)
     throw new ArgumentError(`--to: expected one of ${TARGETS.join(', ')}, got nothing.`);
-  if (!help && paths.length === 0) {
+  if (paths.length === 0) {
     const given = Object.entries({
       '--to': to,
       '--null': nullText,
@@ -87,7 +84,6 @@ export function readArguments(args: readonly string[]): Arguments {
     rows: readCount('--rows', values.rows, MOST_ROWS) ?? 480_000,
     progress: oneOf('--progress', values.progress, PROGRESS),
     inspect,
-    help,
   };
 }
 
@@ -106,7 +102,6 @@ function parse(args: readonly string[]) {
         rows: { type: 'string' },
         progress: { type: 'string', default: 'auto' },
         inspect: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
       },
     });
   } catch (error) {

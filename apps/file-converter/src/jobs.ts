@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { ArgumentError } from './arguments.ts';
+import { ArgumentError } from '@streamweld/app-kit';
 import type { Job } from './convert.ts';
 import { canBecome, type FileKind, kindOf, stemOf, type Target } from './file-kind.ts';
 

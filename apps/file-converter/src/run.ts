@@ -1,19 +1,19 @@
 /** A run: jobs are converted, watched, and can be stopped. */
 
+import type { GracefulShutdown } from '@streamweld/core';
 import type { Inspector } from '@streamweld/observe/inspector';
 import { progress } from '@streamweld/observe/progress';
 import type { ProgressChoice } from './arguments.ts';
 import { rm } from 'node:fs/promises';
 import type { Job, Outcome, Settings } from './convert.ts';
 import { converting } from './pipeline.ts';
-import type { Stop } from './stop.ts';
 
 /** How a run is watched and stopped. */
 export interface Watch {
   readonly progress: ProgressChoice;
   /** Shows it too, where one was asked for. */
   readonly inspector: Inspector | undefined;
-  readonly stop: Stop;
+  readonly shutdown: GracefulShutdown;
 }
 
 export interface Ran {
@@ -29,14 +29,14 @@ export async function run(
   jobs: readonly Job[],
   settings: Settings,
   threads: number,
-  { progress: mode, inspector, stop }: Watch,
+  { progress: mode, inspector, shutdown }: Watch,
 ): Promise<Ran> {
   const { pipeline, outcomes } = converting(jobs, settings, threads);
   progress(pipeline, { mode, total: jobs.length, report: false });
   const hide = inspector?.add(pipeline);
   const began = performance.now();
   try {
-    await stop.run(pipeline);
+    await shutdown.run(pipeline);
     return { jobs, outcomes, threads, ms: performance.now() - began };
   } finally {
     hide?.();

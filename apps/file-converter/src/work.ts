@@ -1,5 +1,6 @@
 /** What is done with the arguments: files are converted, or, without any, the show is run. */
 
+import type { GracefulShutdown } from '@streamweld/core';
 import type { Arguments } from './arguments.ts';
 import { checkRun, lookAtInputs } from './checks.ts';
 import type { Target } from './file-kind.ts';
@@ -7,14 +8,17 @@ import { findJobs } from './jobs.ts';
 import { checkLines, runLines } from './report.ts';
 import { run, type Watch } from './run.ts';
 import { show } from './show.ts';
-import type { Stop } from './stop.ts';
 
 /** @returns whether all was converted, and is proved */
-export async function work(given: Arguments, stop: Stop, say: (line: string) => void): Promise<boolean> {
+export async function work(
+  given: Arguments,
+  shutdown: GracefulShutdown,
+  say: (line: string) => void,
+): Promise<boolean> {
   const { inspector } = given.inspect ? await openInspector() : { inspector: undefined };
   if (inspector !== undefined) process.stderr.write(`Look at ${inspector.url}\n`);
   try {
-    const watch: Watch = { progress: given.progress, inspector, stop };
+    const watch: Watch = { progress: given.progress, inspector, shutdown };
     return given.to === undefined
       ? await show(given, watch, say)
       : await convertAll(given, given.to, watch, say);

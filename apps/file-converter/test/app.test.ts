@@ -1,30 +1,30 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AppProcess } from '@streamweld/app-kit/test';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { App } from './app-process.ts';
 
 /** Enough rows for a file to be under way for a while. */
 const MANY_ROWS = 400_000;
 
+const main = new URL('../src/main.ts', import.meta.url);
 let folder: string;
-let app: App | undefined;
+let app: AppProcess | undefined;
 const at = (name: string) => join(folder, name);
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'converter-app-'));
 });
 afterEach(async () => {
-  app?.child.kill('SIGKILL');
-  await app?.ended;
+  await app?.kill();
   await rm(folder, { recursive: true, force: true });
 });
 
 /** @returns the app, which is ended after the test if it has not. */
-function start(...args: readonly string[]): App {
-  return (app = new App(args, folder));
+function start(...args: readonly string[]): AppProcess {
+  return (app = new AppProcess(main, args, { cwd: folder }));
 }
 
 async function writeMany(files: number): Promise<void> {
@@ -96,7 +96,7 @@ describe('file-converter', () => {
     await writeMany(6);
     const running = start('.', '--to', 'ndjson', '--threads', '1');
     await untilUnderWay();
-    running.child.kill('SIGINT');
+    running.interrupt();
     const { code, stdout, stderr } = await running.ended;
     expect(code, stdout + stderr).toBe(1);
     expect(stderr).toContain('Stopping: files under way are finished');
@@ -113,9 +113,9 @@ describe('file-converter', () => {
     await writeMany(2);
     const running = start('.', '--to', 'parquet', '--types', '--threads', '2');
     await untilUnderWay();
-    running.child.kill('SIGINT');
+    running.interrupt();
     await running.says(/Stopping/);
-    running.child.kill('SIGINT');
+    running.interrupt();
     const { code, stdout, stderr } = await running.ended;
     expect(code, stdout + stderr).toBe(130);
     expect(stderr).toContain('Aborted by a second Ctrl-C');
