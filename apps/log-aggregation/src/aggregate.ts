@@ -12,6 +12,7 @@ import { Door } from './door.ts';
 import type { Entry } from './entry.ts';
 import { linesOf } from './expected.ts';
 import { Folder } from './folder.ts';
+import { findSetAside } from './found.ts';
 import { Logs } from './logs.ts';
 import { MailServer } from './mail-server.ts';
 import { Metrics } from './metrics.ts';
@@ -64,7 +65,8 @@ export async function aggregate(given: RunArguments, shutdown: GracefulShutdown)
   const result = await run(built, logs, producers, shutdown).catch((error: unknown) => {
     throw withoutRecord(error) ?? error;
   });
-  print(['', ...report.broadcastLines(result, built.dispatcher.sinks()), '']);
+  const setAside = (sink: string) => findSetAside(folder.missedBy(sink as SinkName)).length;
+  print(['', ...report.broadcastLines(result, built.dispatcher.sinks(), setAside), '']);
   const holds = await prove({
     given,
     folder,

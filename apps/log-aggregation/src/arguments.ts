@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { ArgumentError } from '@streamweld/app-kit';
 import type { ProgressMode } from '@streamweld/observe/progress';
 import { SINKS, type SinkName } from './sinks.ts';
+import { wordsIn } from './words.ts';
 
 interface Common {
   readonly folder: string;
@@ -84,8 +85,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     );
     if (given !== undefined)
       throw new ArgumentError(`--${given}: expected without query, got it with query.`);
-    if (rest.length === 0) throw new ArgumentError('query: expected words to look for, got nothing.');
-    return { command, folder, port, text: rest.join(' ') };
+    return { command, folder, port, text: checkWords('query', rest.join(' ')) };
   }
   if (command !== 'run') throw new ArgumentError(`expected no command, or query, got '${command}'.`);
   if (rest.length > 0) throw new ArgumentError(`expected nothing behind run, got '${rest.join(' ')}'.`);
@@ -102,7 +102,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     isFollowed: values.follow,
     rounds: checkWhole('--rounds', values.rounds ?? String(DEFAULT_ROUNDS), 1, MOST_ROUNDS),
     isServed: values.serve,
-    query: values.query === undefined ? undefined : checkText('--query', values.query),
+    query: values.query === undefined ? undefined : checkWords('--query', values.query),
     slow: values.slow === undefined ? undefined : checkOneOf('--slow', values.slow, SINKS),
     dropping: values.drop === undefined ? undefined : checkOneOf('--drop', values.drop, SINKS),
     failing: values.fail === undefined ? undefined : checkFailing(values.fail),
@@ -173,6 +173,11 @@ function checkFailing(text: string): { readonly sink: SinkName; readonly failure
 function checkText(option: string, text: string): string {
   if (text.trim() !== '') return text;
   throw new ArgumentError(`${option}: expected something, got nothing.`);
+}
+
+function checkWords(option: string, text: string): string {
+  if (wordsIn(text).length > 0) return text;
+  throw new ArgumentError(`${option}: expected words, of letters and digits, got '${text}'.`);
 }
 
 function checkWhole(option: string, text: string, least: number, most: number): number {

@@ -20,7 +20,7 @@ export interface Account {
   readonly delivered: number;
   /** What it was not fast enough for, as was agreed to. */
   readonly dropped: readonly string[];
-  /** What waited for it when it was given up. */
+  /** What it refused, or what waited for it when it was given up. */
   readonly missed: readonly string[];
   /** It was given up. */
   readonly isGivenUp: boolean;
@@ -39,11 +39,12 @@ export function checkAccount({ sink, delivered, dropped, missed, isGivenUp }: Ac
   const parts = [
     `${whole(delivered)} of ${whole(lines)} entries taken`,
     ...(dropped.length > 0 ? [`${whole(dropped.length)} dropped, as agreed`] : []),
-    ...(isGivenUp
-      ? [`given up: ${whole(missed.length)} set aside, ${whole(rest)} came after; the files have them`]
-      : [`${whole(rest)} in neither`]),
+    ...(missed.length > 0 ? [`${whole(missed.length)} set aside`] : []),
+    isGivenUp
+      ? `${whole(rest)} came after it was given up; the files have them`
+      : `${whole(rest)} in neither`,
   ];
-  return { of: sink, holds: rest === 0 && !isGivenUp, text: parts.join(', ') };
+  return { of: sink, holds: rest === 0 && missed.length === 0 && !isGivenUp, text: parts.join(', ') };
 }
 
 /** @param lines that the files were given */

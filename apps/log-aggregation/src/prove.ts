@@ -54,8 +54,8 @@ export async function prove(ran: Ran): Promise<boolean> {
   const of = async (name: SinkName, check: (its: readonly Line[]) => Check[] | Promise<Check[]>) => {
     const account = accounts.get(name);
     if (account === undefined || account.isGivenUp) return;
-    const dropped = new Set(account.dropped);
-    checks.push(...(await check(lines.filter(({ id }) => !dropped.has(id)))));
+    const left = new Set([...account.dropped, ...account.missed]);
+    checks.push(...(await check(lines.filter(({ id }) => !left.has(id)))));
   };
   await of('files', (its) => checkFiles(findFiles(folder.files), its));
   await of('metrics', (its) => [checkMetrics(findCounts(exposition), its)]);

@@ -9,7 +9,12 @@ import type { Found } from './search.ts';
 const SHOWN = 3;
 const LONGEST = 120;
 
-export function broadcastLines(report: RunReport, sinks: readonly SinkStatus[]): string[] {
+/** @param setAside how many entries of a sink are in its file of dead letters */
+export function broadcastLines(
+  report: RunReport,
+  sinks: readonly SinkStatus[],
+  setAside: (sink: string) => number,
+): string[] {
   const { read, durationMs } = report;
   return [
     'Broadcast · every entry to files, metrics, alerts and search',
@@ -23,7 +28,7 @@ export function broadcastLines(report: RunReport, sinks: readonly SinkStatus[]):
         percent(Math.max(0, 1 - sink.waitedMs / durationMs)),
         whole(sink.retried),
         whole(sink.dropped),
-        whole(sink.deadLettered),
+        whole(setAside(sink.name)),
       ]),
     ),
     ...sinks.flatMap(fateOf),
