@@ -3,6 +3,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { Refusal } from '@streamweld/app-kit';
 import type { Role } from './roles.ts';
 import type { Order, Word } from './service.ts';
 
@@ -43,7 +44,7 @@ export class Crew {
     this.#events = events;
   }
 
-  /** Resolves when it has its place. @throws Error with the code of what it failed for */
+  /** Resolves when it has its place. @throws Refusal with the code of what it failed for */
   async start(role: Role): Promise<void> {
     const number = this.#of(role).length + 1;
     const child = fork(PROGRAM, {
@@ -55,19 +56,19 @@ export class Crew {
     const name = `${role} ${number}`;
     const service: Service = { role, number, name, pid: child.pid, isGone: false, child, exited };
     this.services.push(service);
-    let failure: (Error & { code?: string }) | undefined;
+    let failure: Refusal | undefined;
     const ready = new Promise<void>((resolve, reject) => {
       child.on('message', (word: Word) => {
         if (word.kind === 'ready') resolve();
         else if (word.kind === 'did') this.#events.did(service, word.ids, word.at);
         else if (word.kind === 'page') this.#events.page(word.what, word.url);
-        else failure = Object.assign(new Error(word.message), { code: word.code });
+        else failure = new Refusal(word.code, `${name} failed: ${word.message}`);
       });
-      child.once('error', (error) => (failure ??= error));
+      child.once('error', ({ message }) => (failure ??= notStarted(name, message)));
       child.once('exit', (code, signal) => {
         if (this.#isEnding) return resolve();
         service.isGone = true;
-        reject(failure ?? new Error(`${name} ended with ${signal ?? code} before it had begun.`));
+        reject(failure ?? notStarted(name, `it ended with ${signal ?? code}`));
       });
     });
     child.send({ ...this.#order, role, number } satisfies Order, () => {});
@@ -100,10 +101,10 @@ export class Crew {
   }
 
   /** One is gone that nobody told to go. */
-  #see({ role, name, child }: Service, failure: (Error & { code?: string }) | undefined): void {
+  #see({ role, name, child }: Service, failure: Refusal | undefined): void {
     if (this.#isEnding) return;
     if (failure !== undefined) {
-      this.#events.say(`${name} failed: ${failure.code ?? ''} ${failure.message}`);
+      this.#events.say(`${failure.code}: ${failure.message}`);
     } else this.#events.say(`${name} is gone (${child.signalCode ?? `code ${child.exitCode}`})`);
     const others = this.#of(role).filter(({ isGone }) => !isGone);
     if (others.length > 0) {
@@ -117,8 +118,15 @@ export class Crew {
     }
     this.#events.say('  another process takes its place');
     this.start(role).catch((error: Error) => {
-      this.#events.say(`${role} did not start again: ${error.message}`);
+      this.#events.say(error.message);
       this.#events.lost(role);
     });
   }
+}
+
+function notStarted(name: string, reason: string): Refusal {
+  return new Refusal(
+    'EVENTS_SERVICE_FAILED',
+    `${name} did not start: ${reason}. What it wrote is above; run again.`,
+  );
 }
