@@ -4,6 +4,8 @@
  *  - It has no call for partitions that are taken away. It looks for the coordinator before it joins again, and that
  *    look-up waits here until the work in flight is done.
  *  - Where an offset is out of range it goes to another one without a word, and commits that. Here that ends it.
+ *  - A join that fails, as while the coordinator still loads the group, it does not try again where it can go on as the member
+ *    that it was: it fetches, and the group hears of it, though its partitions were given up before. Here it tries again.
  *  - A fetch with nothing to read sleeps as long as one may wait for records, and a new member has nothing to read before a
  *    `seek`. Here its first fetch waits for that.
  *  - Where a topic is not there it looks again for as long as it takes, and goes on in what is called so then. Here that ends it.
@@ -20,6 +22,8 @@ import { hideAborted, type FetchedPartition } from './aborted.ts';
 export interface ClusterHooks {
   /** It is about to join, for the first time or again, and waits for it. */
   onJoin(): Promise<void>;
+  /** Whether it has begun to join again, and has not. */
+  isJoiningAgain(): boolean;
   /** A topic that it fetches from is not there. */
   onUnknown(error: unknown): void;
   /** It is about to fetch, and waits for it. */
@@ -31,6 +35,7 @@ export interface ClusterHooks {
 /** Of a broker of kafkajs, what its types do not tell. */
 interface BrokerMethods {
   joinGroup(request: { readonly memberId: string }): Promise<unknown>;
+  syncGroup(request: unknown): Promise<unknown>;
   fetch(request: unknown): Promise<FetchAnswer>;
 }
 
@@ -52,8 +57,11 @@ export function guardCluster(given: Cluster, hooks: ClusterHooks): void {
   const findCoordinator = cluster.findGroupCoordinator.bind(cluster);
   cluster.findGroupCoordinator = async (group) => {
     await hooks.onJoin();
-    return guard(await findCoordinator(group));
+    return guard(await joining(hooks, () => findCoordinator(group)));
   };
+  // Who shares partitions out looks for them first.
+  const look = cluster.refreshMetadata.bind(cluster);
+  cluster.refreshMetadata = () => joining(hooks, look);
   // With this a fetch begins.
   const refresh = cluster.refreshMetadataIfNecessary.bind(cluster);
   cluster.refreshMetadataIfNecessary = async () => {
@@ -64,8 +72,26 @@ export function guardCluster(given: Cluster, hooks: ClusterHooks): void {
   cluster.findBroker = async (node) => guard(await findBroker(node));
 }
 
+/** What fails in it and may pass is told in the one way that lets kafkajs begin the join again. */
+async function joining<R>(hooks: ClusterHooks, step: () => Promise<R>): Promise<R> {
+  try {
+    return await step();
+  } catch (error) {
+    const { type, retriable } = error as { readonly type?: unknown; readonly retriable?: unknown };
+    // It joins as somebody new.
+    if (!hooks.isJoiningAgain() || retriable !== true || type === 'UNKNOWN_MEMBER_ID') throw error;
+    throw Object.assign(new Error('The group could not be joined.', { cause: error }), {
+      type: 'REBALANCE_IN_PROGRESS',
+      retriable: true,
+    });
+  }
+}
+
 function guardBroker(broker: BrokerMethods, hooks: ClusterHooks): void {
-  const join = broker.joinGroup.bind(broker);
+  const askToJoin = broker.joinGroup.bind(broker);
+  const join = (request: { readonly memberId: string }) => joining(hooks, () => askToJoin(request));
+  const sync = broker.syncGroup.bind(broker);
+  broker.syncGroup = (request) => joining(hooks, () => sync(request));
   broker.joinGroup = async (request) => {
     const { formerId } = hooks;
     if (request.memberId !== '' || formerId === undefined) return join(request);

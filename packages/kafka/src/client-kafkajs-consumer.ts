@@ -64,7 +64,7 @@ class KafkajsConsumer implements KafkaConsumer {
   readonly #maxWaitMs: number;
   /** Commits as the member that it is now, and once: kafkajs hands it out with a batch. */
   #commitOnce: ((offsets: Offsets) => Promise<void>) | undefined;
-  /** A loop that has not begun a fetch for so long has stalled: joining takes no longer. */
+  /** A loop that has not begun a fetch as a member for so long has stalled: joining takes no longer. */
   readonly #stalledMs: number;
   #livedAt = 0;
   #confirmedAt: number | undefined;
@@ -82,6 +82,7 @@ class KafkajsConsumer implements KafkaConsumer {
         this.#stopWaiting();
         await this.#handlers?.onRevoked();
       },
+      isJoiningAgain: () => this.#hasJoined && !this.#isMember && !this.#isOver,
       onUnknown: (error) => {
         // One that was just made may not be known to every broker.
         if (this.#hasRead) this.#end(error);
@@ -163,7 +164,8 @@ class KafkajsConsumer implements KafkaConsumer {
       this.#confirmedAt = runtime.now();
     });
     consumer.on(events.FETCH_START, () => {
-      this.#livedAt = runtime.now();
+      // Who has given its partitions up and not joined again fetches for nobody.
+      if (this.#isMember) this.#livedAt = runtime.now();
     });
     await consumer.connect();
     await consumer.subscribe({ topics: [...topics], fromBeginning: true });

@@ -3,6 +3,7 @@
 import { expect, it } from 'vitest';
 import { openClient } from '../src/client-kafkajs.ts';
 import { checkReach } from '../src/options.ts';
+import { answering, HEARTBEAT, JOIN, LOADING, NOT_COORDINATOR } from './answering.ts';
 import { holdClient } from './held-client.ts';
 import { numbers, reading } from './reading.ts';
 import { describeWithKafka } from './service.ts';
@@ -132,5 +133,21 @@ describeWithKafka('KafkaSource, coming back', (brokers) => {
     await reader.end();
     expect(held.open).toBe(0);
     expect(numbers(reader.records).toSorted((a, b) => a - b)).toEqual(count(0, 20));
+  });
+
+  it('51 joins again until it has, where the coordinator changes and still loads the group', async () => {
+    const topics = await brokers().topic();
+    await produce(topics, 10);
+    const broker = answering();
+    const client = brokers().kafka({ socketFactory: broker.socketFactory });
+    const reader = run({ client, topics, sessionTimeoutMs: 6000 });
+    await reader.until(10);
+    broker.refuse(HEARTBEAT, NOT_COORDINATOR);
+    broker.refuse(JOIN, LOADING);
+    await expect.poll(() => broker.left, SOON).toBe(0);
+    await produce(topics, 10, { first: 10 });
+    await reader.until(20);
+    await reader.end();
+    expect(numbers(reader.records)).toEqual(count(0, 20));
   });
 });
