@@ -25,13 +25,13 @@ export interface Arguments {
   readonly inspect: boolean;
 }
 
-export interface Files {
+interface Files {
   /** Absolute paths, or globs. */
   readonly paths: readonly string[];
   readonly isFollowed: boolean;
 }
 
-export interface Site {
+interface Site {
   readonly requests: number;
 }
 

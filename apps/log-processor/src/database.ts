@@ -9,7 +9,7 @@ const COLUMNS = `
   path text, query text, protocol text, status integer, bytes bigint, referer text, agent text`;
 
 /** Tables of the comparison: they are there while it lasts. */
-export const SCRATCH = ['one_after_the_other', 'pipeline'] as const;
+const SCRATCH = ['one_after_the_other', 'pipeline'] as const;
 
 export class Database {
   /** With the password in it, where there is one: not to be shown. Tables that are named without a schema are the app's. */
