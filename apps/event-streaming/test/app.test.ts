@@ -3,85 +3,32 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AppProcess, type Ended, expectProved } from '@streamweld/app-kit/test';
+import { type AppProcess, type Ended, expectProved } from '@streamweld/app-kit/test';
 import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findKafka, type KafkaService, KafkaUnavailable } from '../../../tools/services/kafka.ts';
 import { type PostgresService, startPostgres } from '../../../tools/services/postgres.ts';
 import { findRedis, type RedisService, RedisUnavailable, startRedis } from '../../../tools/services/redis.ts';
-
-/** A net for what hangs: machines that run this are busy. */
-const TIMEOUT = 240_000;
+import { expectRefused, startApp, TIMEOUT } from './started.ts';
 
 let app: AppProcess | undefined;
 afterEach(() => app?.kill());
+const start = (args: readonly string[], env?: NodeJS.ProcessEnv) => (app = startApp(args, env));
 
-/** @returns the app, which is ended after the test if it has not. */
-function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): AppProcess {
-  const main = new URL('../src/main.ts', import.meta.url);
-  return (app = new AppProcess(main, ['--progress', 'plain', ...args], { env }));
-}
-
-describe('what event-streaming cannot do', () => {
-  const isRefused = async (args: readonly string[], env: NodeJS.ProcessEnv, line: RegExp) => {
-    const { code, stderr } = await start(args, env).ended;
-    expect(code, stderr).toBe(1);
-    expect(stderr).toMatch(line);
-    expect(stderr).not.toContain('planted');
-    // In a line, and nothing else.
-    expect(stderr.trim().split('\n')).toHaveLength(1);
-  };
-
-  it('is answered with what is expected, as is --help', { timeout: TIMEOUT }, async () => {
-    const wrong = await start(['--redis', 'http://planted:6379']).ended;
-    expect(wrong.code).toBe(2);
-    expect(wrong.stderr).toContain(
-      '--redis: expected a URL, redis://:password@host:6379, got something else.',
-    );
-    expect(wrong.stderr).toContain('--events N');
-    expect(wrong.stderr).not.toContain('planted');
-    const help = await start(['--help']).ended;
-    expect([help.code, help.stdout]).toEqual([0, expect.stringContaining('--kill WHO')]);
-  });
-
-  it('is said where brokers are not there', { timeout: TIMEOUT }, () =>
-    isRefused(
-      ['--brokers', '127.0.0.1:1'],
-      { STREAMWELD_REDIS_URL: 'redis://127.0.0.1:1', STREAMWELD_POSTGRES_URL: 'postgres://127.0.0.1:1/x' },
-      /^EVENTS_KAFKA_UNAVAILABLE: The Kafka at 127\.0\.0\.1:1 cannot be used: .*ECONNREFUSED.* leave --brokers/,
-    ),
-  );
-
-  it('is said where no Kafka is given, and none can be started', { timeout: TIMEOUT }, async () => {
-    await isRefused(
-      [],
-      {
-        PATH: '/nowhere',
-        JAVA_HOME: '/nowhere',
-        STREAMWELD_REDIS_URL: 'redis://127.0.0.1:1',
-        STREAMWELD_POSTGRES_URL: 'postgres://127.0.0.1:1/x',
-      },
-      /^EVENTS_KAFKA_UNAVAILABLE: There is no Kafka: docker: .*; java: .*install Java 17 and Maven, or Docker/,
-    );
-  });
-
-  describe('with a Kafka', async () => {
-    const kafka = await findKafka({ from: ['docker', 'java'] });
-    if (kafka instanceof KafkaUnavailable) {
-      console.warn(`Skipped: event-streaming. ${kafka.message}`);
-      it.skip(kafka.message, () => {});
-      return;
-    }
-    const redis = await findRedis();
-    if (redis instanceof RedisUnavailable) console.warn(`Skipped: what kills a cache. ${redis.message}`);
-    withKafka(kafka, redis, isRefused);
-  });
+describe('event-streaming with a Kafka', async () => {
+  const kafka = await findKafka({ from: ['docker', 'java'] });
+  if (kafka instanceof KafkaUnavailable) {
+    console.warn(`Skipped: event-streaming. ${kafka.message}`);
+    it.skip(kafka.message, () => {});
+    return;
+  }
+  const redis = await findRedis();
+  if (redis instanceof RedisUnavailable) console.warn(`Skipped: what kills a cache. ${redis.message}`);
+  withKafka(kafka, redis);
 });
 
-type IsRefused = (args: readonly string[], env: NodeJS.ProcessEnv, line: RegExp) => Promise<void>;
-
-function withKafka(kafka: KafkaService, redis: RedisService | RedisUnavailable, isRefused: IsRefused): void {
+function withKafka(kafka: KafkaService, redis: RedisService | RedisUnavailable): void {
   /** Of tests that need a server of Redis's protocol, which they may kill. */
   const itWithRedis = it.skipIf(redis instanceof RedisUnavailable);
   let postgres: PostgresService;
@@ -128,20 +75,18 @@ function withKafka(kafka: KafkaService, redis: RedisService | RedisUnavailable, 
   it('is said where a Redis or a Postgres is not there; no password is told', {
     timeout: TIMEOUT,
   }, async () => {
-    await isRefused(
-      ['--redis', 'redis://:planted@127.0.0.1:1'],
-      yours,
+    await expectRefused(
+      start(['--redis', 'redis://:planted@127.0.0.1:1'], yours),
       /^EVENTS_REDIS_UNAVAILABLE: The Redis that was given cannot be used\. .*ECONNREFUSED.* leave --redis/,
     );
-    await isRefused(
-      ['--postgres', 'postgres://me:planted@127.0.0.1:1/x'],
-      yours,
+    await expectRefused(
+      start(['--postgres', 'postgres://me:planted@127.0.0.1:1/x'], yours),
       /^EVENTS_POSTGRES_UNAVAILABLE: .* cannot be used: .*ECONNREFUSED.* leave both out/,
     );
     if (!(redis instanceof RedisUnavailable)) {
       const wrong = new URL(redis.url);
       wrong.password = 'planted';
-      await isRefused(['--redis', wrong.href], yours, /^EVENTS_REDIS_UNAVAILABLE: .*WRONGPASS/);
+      await expectRefused(start(['--redis', wrong.href], yours), /^EVENTS_REDIS_UNAVAILABLE: .*WRONGPASS/);
     }
     expect(await whatIsLeft()).toEqual([]);
   });
@@ -254,7 +199,7 @@ function withKafka(kafka: KafkaService, redis: RedisService | RedisUnavailable, 
         await mortal.crash();
         const { code, stdout, stderr } = await running.ended;
         expect(code, stderr).toBe(1);
-        expect(stderr).toMatch(/EVENTS_CACHE_UNAVAILABLE: cache 1 failed: .*ECONNREFUSED/);
+        expect(stderr).toMatch(/^EVENTS_CACHE_UNAVAILABLE: cache 1 failed: .*ECONNREFUSED/m);
         expect(stdout).toMatch(/✗ cache +WRONG: [\d,]+ of 3,000 departures/);
         expect(stdout).toMatch(/✗ cache +WRONG: 0 of .*it does not answer/);
         expect(stdout.match(/✓/g)).toHaveLength(7);
