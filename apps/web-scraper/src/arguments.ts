@@ -46,7 +46,7 @@ came of it.
   --bytes N         the most of a page. Default: 5000000
   --attempts N      how often an address is requested that fails in a way that may pass. Default: 4
   --origin SITE     another site that is gone to, as https://example.org; may be given again. Default: only the address's own
-  --copies N        of the manual, side by side: a larger site. Default: 10
+  --copies N        of the manual, side by side: a larger site. Default: 4
   --progress HOW    on stderr: ${PROGRESS.join(', ')}. Default: auto
   --inspect         a page on this machine shows it too: its address is told
   --help            this text
@@ -77,7 +77,7 @@ export function readArguments(args: readonly string[]): Arguments {
     maxBytes: read('--bytes', values.bytes, 1, 100_000_000) ?? 5_000_000,
     attempts: read('--attempts', values.attempts, 1, 20) ?? 4,
     origins: (values.origin ?? []).map((site) => originOf(readAddress('--origin', site))),
-    copies: read('--copies', values.copies, 1, 1000) ?? 10,
+    copies: read('--copies', values.copies, 1, 1000) ?? 4,
     progress: readProgress(values.progress),
     inspect: values.inspect,
   };

@@ -9,6 +9,7 @@ import type { Arguments } from './arguments.ts';
 import { originOf } from './address.ts';
 import type { Link } from './link-graph.ts';
 import { crawling, type Crawling, type CrawlSettings } from './pipeline.ts';
+import { threadCpuMs } from './thread-cpu.ts';
 
 export interface Watch {
   readonly progress: Arguments['progress'];
@@ -21,8 +22,8 @@ export interface Crawled extends Crawling {
   readonly start: string;
   readonly settings: CrawlSettings;
   readonly report: RunReport;
-  /** Of the main thread: 1 where it had no moment to spare. */
-  readonly busy: number;
+  /** What the main thread took of a processor, in milliseconds: the server of the manual is on it too. */
+  readonly mainMs: number;
   /** NDJSON: a page a line. */
   readonly pagesPath: string;
   /** CSV: a link a line. */
@@ -51,17 +52,17 @@ export async function crawl(
   // The report at the end says more than the table of progress would.
   progress(pipeline, { mode, everyMs: mode === 'json' ? undefined : TELL_EVERY_MS, report: false });
   const hide = inspector?.add(pipeline);
-  const before = performance.eventLoopUtilization();
+  const before = threadCpuMs();
   try {
     const report = await shutdown.run(pipeline);
-    const { utilization: busy } = performance.eventLoopUtilization(before);
+    const mainMs = threadCpuMs() - before;
     await new ConcurrentPipeline(
       from<Link>(graph.links()),
       new FileSink<Link>(linksPath, { format: 'csv' }),
     ).run({
       signal: shutdown.signal,
     });
-    return { ...crawled, start, settings, report, busy, pagesPath, linksPath };
+    return { ...crawled, start, settings, report, mainMs, pagesPath, linksPath };
   } finally {
     hide?.();
     await fetcher.close();

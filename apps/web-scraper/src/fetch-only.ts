@@ -2,11 +2,13 @@
 
 import { ConcurrentPipeline, count, from, type GracefulShutdown } from '@streamweld/core';
 import { Fetcher, type FetcherOptions } from './fetcher.ts';
+import { threadCpuMs } from './thread-cpu.ts';
 
 export interface FetchedOnly {
   readonly pages: number;
   readonly ms: number;
-  readonly busy: number;
+  /** What the main thread took of a processor, in milliseconds. */
+  readonly mainMs: number;
 }
 
 export async function fetchOnly(
@@ -19,10 +21,10 @@ export async function fetchOnly(
     concurrency: options.perHost,
     ordered: false,
   });
-  const before = performance.eventLoopUtilization();
+  const before = threadCpuMs();
   try {
     const { written: pages, durationMs: ms } = await shutdown.run(new ConcurrentPipeline(fetched, count()));
-    return { pages, ms, busy: performance.eventLoopUtilization(before).utilization };
+    return { pages, ms, mainMs: threadCpuMs() - before };
   } finally {
     await fetcher.close();
   }

@@ -3,6 +3,7 @@
 import { type Cheerio, type CheerioAPI, loadBuffer } from 'cheerio';
 import { normalise } from './address.ts';
 import type { Task } from './frontier.ts';
+import { threadCpuMs } from './thread-cpu.ts';
 
 /** A page as it was fetched. */
 export interface Fetched {
@@ -11,7 +12,6 @@ export interface Fetched {
   /** The header: it may say the encoding. */
   readonly contentType: string;
   readonly bytes: Uint8Array;
-  readonly fetchMs: number;
 }
 
 /** A page as it is written: a line of NDJSON. */
@@ -37,13 +37,14 @@ export interface Page {
 export interface Parsed {
   readonly task: Task;
   readonly page: Page;
+  /** Of a processor, in milliseconds. */
   readonly parseMs: number;
   /** The page asks robots to follow none of its links. */
   readonly isNofollow: boolean;
 }
 
 export default function parse({ task, status, contentType, bytes }: Fetched): Parsed {
-  const began = performance.now();
+  const began = threadCpuMs();
   const encoding = /charset\s*=\s*"?([^\s;"]+)/i.exec(contentType)?.[1];
   // It finds the encoding as browsers do: the mark at the beginning, the header, the page's own word, then a guess.
   const $ = loadBuffer(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), {
@@ -67,7 +68,7 @@ export default function parse({ task, status, contentType, bytes }: Fetched): Pa
     text: textOf($),
   };
   const isNofollow = /\b(nofollow|none)\b/i.test($('meta[name="robots" i]').attr('content') ?? '');
-  return { task, page, parseMs: performance.now() - began, isNofollow };
+  return { task, page, parseMs: threadCpuMs() - began, isNofollow };
 }
 
 function linksOf($: CheerioAPI, address: string): string[] {

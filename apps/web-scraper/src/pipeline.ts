@@ -32,9 +32,7 @@ const BUFFER_PAGES = 64;
 const MOST_VISITS = 64;
 
 export interface Spent {
-  /** Milliseconds of all requests for pages, waiting included: they overlap. */
-  fetchMs: number;
-  /** Milliseconds in the parser, on whatever thread. */
+  /** What the parser took of processors, on whatever thread, in milliseconds. */
   parseMs: number;
   bytes: number;
 }
@@ -54,7 +52,7 @@ export async function crawling(start: string, settings: CrawlSettings, pagesPath
   const fetcher = new Fetcher(settings);
   const graph = new LinkGraph();
   const visitor = new Visitor({ frontier, fetcher, graph, attempts: settings.attempts });
-  const spent: Spent = { fetchMs: 0, parseMs: 0, bytes: 0 };
+  const spent: Spent = { parseMs: 0, bytes: 0 };
 
   const fetched = from(frontier)
     .map((task) => visitor.visit(task), {
@@ -62,8 +60,7 @@ export async function crawling(start: string, settings: CrawlSettings, pagesPath
       ordered: false,
     })
     .filter((page): page is Fetched => page !== undefined)
-    .tap(({ fetchMs, bytes }) => {
-      spent.fetchMs += fetchMs;
+    .tap(({ bytes }) => {
       spent.bytes += bytes.length;
     });
   const pages = (await parsed(fetched, settings.threads)).map(

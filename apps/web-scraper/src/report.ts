@@ -57,34 +57,57 @@ export function graphLines({ graph, start }: Crawled): string[] {
   ];
 }
 
+interface Row {
+  readonly what: string;
+  readonly pages: number;
+  readonly ms: number;
+  readonly mainMs: number;
+  readonly parseMs: number;
+}
+
 /** How fast each way was, and which side is the slow one. */
 export function speedLines(alone: FetchedOnly, crawls: readonly Crawled[]): string[] {
-  const line = (what: string, pages: number, ms: number, busy: number) =>
-    `  ${what.padEnd(27)}${whole(pages).padStart(7)}${seconds(ms).padStart(10)}${whole((pages / ms) * 1000).padStart(10)}${`${whole(busy * 100)} %`.padStart(13)}`;
-  const [first, ...others] = crawls;
-  const fetchMs = alone.ms / alone.pages;
-  const parseMs = first === undefined ? Number.NaN : first.spent.parseMs / first.graph.count('page');
+  const rows = crawls.map(rowOf);
   const lines = [
     '',
-    `  ${''.padEnd(27)}${'pages'.padStart(7)}${'time'.padStart(10)}${'a second'.padStart(10)}${'main thread'.padStart(13)}`,
-    line('fetched, not parsed', alone.pages, alone.ms, alone.busy),
-    ...crawls.map(({ settings: { threads }, graph, report, busy }) =>
-      line(
-        threads === 0 ? 'parsed on the main thread' : `parsed on ${countOf(threads, 'thread')}`,
-        graph.count('page'),
-        report.durationMs,
-        busy,
-      ),
-    ),
+    `  ${''.padEnd(25)}${'pages'.padStart(6)}${'time'.padStart(9)}${'a second'.padStart(10)}${'main thread'.padStart(13)}${'threads'.padStart(9)}`,
+    ...[{ ...alone, what: 'fetched, not parsed', parseMs: 0 }, ...rows].map(rowLine),
+    '  The last two columns are time of processors.',
     '',
-    `  A page takes ${fetchMs.toFixed(2)} ms to fetch and ${parseMs.toFixed(2)} ms to parse: ${parseMs > fetchMs ? `parsing is the slow side, ${(parseMs / fetchMs).toFixed(1)} times` : 'fetching is the slow side'}.`,
   ];
-  for (const { settings, report } of others)
-    if (first !== undefined)
-      lines.push(
-        `  ${countOf(settings.threads, 'thread')} took ${(report.durationMs / first.report.durationMs).toFixed(2)} times as long as the main thread alone, their start included.`,
-      );
+  const [first, other] = rows;
+  const [crawled] = crawls;
+  if (first === undefined || crawled === undefined) return lines;
+  const fetchMs = alone.mainMs / alone.pages;
+  const parseMs = crawled.spent.parseMs / first.pages;
+  const slow =
+    parseMs > fetchMs
+      ? `parsing is the slow side, ${(parseMs / fetchMs).toFixed(1)} times`
+      : `fetching is the slow side, ${(fetchMs / parseMs).toFixed(1)} times`;
+  lines.push(
+    `  A page takes ${fetchMs.toFixed(2)} ms of a processor to serve and fetch, and ${parseMs.toFixed(2)} ms to parse: ${slow}.`,
+  );
+  if (other !== undefined) {
+    const { threads } = crawls[1]?.settings ?? { threads: 1 };
+    lines.push(
+      `  ${countOf(threads, 'thread')} left the main thread ${whole((100 * other.mainMs) / first.mainMs)} % of its work; by the clock it took ${(other.ms / first.ms).toFixed(2)} times as long, their start included.`,
+    );
+  }
   return lines;
+}
+
+function rowOf({ settings: { threads }, graph, report, mainMs, spent }: Crawled): Row {
+  return {
+    what: threads === 0 ? 'parsed on the main thread' : `parsed on ${countOf(threads, 'thread')}`,
+    pages: graph.count('page'),
+    ms: report.durationMs,
+    mainMs,
+    parseMs: threads === 0 ? 0 : spent.parseMs,
+  };
+}
+
+function rowLine({ what, pages, ms, mainMs, parseMs }: Row): string {
+  return `  ${what.padEnd(25)}${whole(pages).padStart(6)}${seconds(ms).padStart(9)}${whole((pages / ms) * 1000).padStart(10)}${seconds(mainMs).padStart(13)}${(parseMs === 0 ? '' : seconds(parseMs)).padStart(9)}`.trimEnd();
 }
 
 export function checkLines(checks: readonly Check[]): string[] {

@@ -41,6 +41,8 @@ const HTML = 'text/html; charset=utf-8';
 const TEXT = 'text/plain; charset=utf-8';
 
 export class ManualSite {
+  /** `http://127.0.0.1:41234/`: from it every page of the manual is reached. */
+  readonly url: string;
   readonly #server: Server;
   readonly #log: AccessLog;
   readonly #pages = new Set(manualPages());
@@ -52,6 +54,7 @@ export class ManualSite {
   #closed: Promise<void> | undefined;
 
   private constructor(server: Server, log: AccessLog, failEvery: number, copies: number) {
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     this.#server = server;
     this.#log = log;
     this.#failEvery = failEvery;
@@ -74,11 +77,6 @@ export class ManualSite {
       throw error;
     }
     return new ManualSite(server, log, failEvery ?? Number.POSITIVE_INFINITY, copies);
-  }
-
-  /** `http://127.0.0.1:41234/`: from it every page of the manual is reached. */
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
   }
 
   /** Requests that are under way are cut off; all that were answered are in the log. */

@@ -51,14 +51,13 @@ export class Visitor {
       frontier.found(task, []);
       return undefined;
     }
-    const began = performance.now();
     const answer = await fetcher.get(address, { from, isWanted: (type) => HTML.test(type) });
     if (answer.kind === 'failed') return this.#failed(task, answer);
     frontier.answered(task);
     const { status } = answer;
     switch (answer.kind) {
       case 'document':
-        return { ...answer, task, fetchMs: performance.now() - began };
+        return { ...answer, task };
       case 'unwanted':
         graph.note({ task, kind: 'file', status });
         frontier.found(task, []);
