@@ -4,6 +4,7 @@
  */
 
 import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 
 export interface Sum {
@@ -49,7 +50,7 @@ export async function countFile(path: string, limit: number): Promise<Count & { 
 
 async function* linesOf(path: string): AsyncGenerator<string> {
   const file = createReadStream(path);
-  const bytes: AsyncIterable<Buffer> = path.endsWith('.gz') ? file.pipe(createGunzip()) : file;
+  const bytes: AsyncIterable<Buffer> = (await isGzip(path)) ? file.pipe(createGunzip()) : file;
   let rest: Buffer = Buffer.alloc(0);
   let isFirst = true;
   const textOf = (line: Buffer): string => {
@@ -68,6 +69,13 @@ async function* linesOf(path: string): AsyncGenerator<string> {
     rest = block.subarray(from);
   }
   if (rest.length > 0) yield textOf(rest);
+}
+
+/** By its first bytes, whatever it is called. */
+async function isGzip(path: string): Promise<boolean> {
+  await using file = await open(path);
+  const { bytesRead, buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
+  return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
 }
 
 function countLine(text: string, count: Count): void {

@@ -55,7 +55,8 @@ describe('log-processor with files of yours', () => {
 
       const again = await start('--no-compare').ended;
       expectProved(again, 7);
-      expect(again.stdout).toContain('0 lines in');
+      expect(again.stdout).toContain('  0 lines in');
+      expect(again.stdout).toContain('3,000 in the logs: 3,000 in Postgres, 0 damaged, 0 lost, 0 doubled');
       expect(await stored(url)).toEqual({ rows: 3000, lines: 3000 });
 
       await appendFile(log, lines(3000, 3010));
@@ -79,9 +80,10 @@ describe('log-processor with files of yours', () => {
         ]),
       );
       await writeFile(join(folder, 'more.log.gz'), gzipSync(`${lines(0, 5)}broken\n`));
+      await writeFile(join(folder, 'named.log'), gzipSync(lines(5, 7)));
       const ended = await start('--file', join(folder, '*.log*')).ended;
       expectProved(ended, 7);
-      expect(ended.stdout).toContain('51 in the logs: 45 in Postgres, 6 damaged, 0 lost');
+      expect(ended.stdout).toContain('53 in the logs: 47 in Postgres, 6 damaged, 0 lost');
       const letters = (await readFile(join(folder, 'damaged.ndjson'), 'utf8')).trimEnd().split('\n');
       const found = letters.map((letter) => {
         const { item, error } = JSON.parse(letter);
