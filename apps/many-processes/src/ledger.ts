@@ -18,14 +18,20 @@ interface Entry {
 class Share {
   readonly #times: Uint8Array;
   readonly #entries: Entry[] = [];
+  #items: number;
   #done = 0;
 
   constructor(items: number) {
+    this.#items = items;
     this.#times = new Uint8Array(items);
   }
 
+  cutTo(items: number): void {
+    this.#items = items;
+  }
+
   get isComplete(): boolean {
-    return this.#done === this.#times.length;
+    return this.#done === this.#items;
   }
 
   note(entry: Entry): void {
@@ -50,7 +56,7 @@ class Share {
       }
     }
     const doubled = this.#times.reduce((sum, times) => sum + Math.max(0, times - 1), 0);
-    return { lost: this.#times.length - this.#done, doubled, outOfOrder };
+    return { lost: this.#items - this.#done, doubled, outOfOrder };
   }
 }
 
@@ -62,6 +68,16 @@ export class Ledger {
   /** @param shares in how many all jobs are to be done. */
   constructor(items: number, shares: number) {
     this.#shares = Array.from({ length: shares }, () => new Share(items));
+  }
+
+  /** In how many all jobs are to be done. */
+  get shares(): number {
+    return this.#shares.length;
+  }
+
+  /** Fewer came than were meant to: the first so many. */
+  cutTo(items: number): void {
+    for (const share of this.#shares) share.cutTo(items);
   }
 
   /** Whether all there is to do is done. */

@@ -1,29 +1,18 @@
 /** The program as a user starts it: its processes, with a real Kafka. */
 
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { AppProcess } from '@streamweld/app-kit/test';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { findKafka, KafkaUnavailable } from '../../../tools/services/kafka.ts';
 import { readArguments } from '../src/arguments.ts';
 import { Ledger } from '../src/ledger.ts';
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const main = new URL('../src/main.ts', import.meta.url);
+let app: AppProcess | undefined;
+afterEach(() => app?.kill());
 
-interface Ended {
-  readonly code: number;
-  readonly output: string;
-}
-
-function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  const { STREAMWELD_KAFKA_BROKERS: _, ...inherited } = process.env;
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['--conditions=@streamweld/source', '--import', 'tsx', MAIN, ...args],
-      { env: { ...inherited, ...env } },
-      (error, stdout, stderr) => resolve({ code: error === null ? 0 : 1, output: stdout + stderr }),
-    );
-  });
+/** @returns the app, which is ended after the test if it has not. */
+function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): AppProcess {
+  return (app = new AppProcess(main, args, { env }));
 }
 
 describe('its arguments', () => {
@@ -33,14 +22,23 @@ describe('its arguments', () => {
     [['--items', 'many'], 'not "many"'],
     [['--kill', '--processes', '1'], 'at least two processes'],
     [['--kill', '--rule', 'broadcast'], 'others take over'],
+    [['--progress', 'fancy'], 'one of auto, tty, plain, json, none, not "fancy"'],
   ])('%s', (args, message) => {
     expect(() => readArguments(['--brokers', 'here:1', ...args], {})).toThrow(message);
   });
 
   it('name where Kafka is, or ask for it', async () => {
-    const { code, output } = await start([]);
-    expect([code, output]).toEqual([1, expect.stringContaining('STREAMWELD_KAFKA_BROKERS')]);
-    expect((await start(['--help'])).output).toContain('--processes N');
+    const { code, stderr } = await start([]).ended;
+    expect([code, stderr]).toEqual([2, expect.stringContaining('STREAMWELD_KAFKA_BROKERS')]);
+    expect((await start(['--help']).ended).stdout).toContain('--processes N');
+  });
+
+  it('are answered where no Kafka is', async () => {
+    const { code, stdout, stderr } = await start(['--brokers', '127.0.0.1:1']).ended;
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(
+      /^PROCESSES_KAFKA_UNAVAILABLE: The Kafka at 127\.0\.0\.1:1 cannot be used: .*ECONNREFUSED/,
+    );
   });
 });
 
@@ -63,6 +61,15 @@ describe('its ledger', () => {
     ledger.note(2, [1], 2);
     expect(ledger.isComplete).toBe(true);
   });
+
+  it('asks for no more than came', () => {
+    const ledger = new Ledger(10, 1);
+    ledger.note(1, [0, 1], 1);
+    ledger.cutTo(3);
+    expect(ledger.prove()).toMatchObject({ lost: 1 });
+    ledger.note(1, [2], 2);
+    expect(ledger.isComplete).toBe(true);
+  });
 });
 
 describe('many processes', async () => {
@@ -80,12 +87,10 @@ describe('many processes', async () => {
     ['demand', 2, '0 lost, 0 doubled'],
     ['broadcast', 2, '0 lost, 0 doubled'],
   ])('share by the rule %s', { timeout: 90_000 }, async (rule, processes, proof) => {
-    const { code, output } = await start(
-      ['--rule', rule, '--processes', `${processes}`, '--items', '20000', '--work', '10'],
-      env,
-    );
-    expect([code, output]).toEqual([0, expect.stringContaining(proof)]);
-    const shares = [...output.matchAll(/process \d +([\d,]+) items/g)].map(([, count]) =>
+    const args = ['--rule', rule, '--processes', `${processes}`, '--items', '20000', '--work', '10'];
+    const { code, stdout, stderr } = await start(args, env).ended;
+    expect([code, stdout + stderr]).toEqual([0, expect.stringContaining(proof)]);
+    const shares = [...stdout.matchAll(/process \d +([\d,]+) items/g)].map(([, count]) =>
       Number(count?.replaceAll(',', '')),
     );
     expect(shares).toHaveLength(processes);
@@ -94,11 +99,38 @@ describe('many processes', async () => {
   });
 
   it('lose nothing where one of them is killed', { timeout: 90_000 }, async () => {
-    const { code, output } = await start(['--kill', '--processes', '2', '--items', '20000'], env);
+    const ran = start(['--kill', '--processes', '2', '--items', '20000'], env);
+    const { code, stdout, stderr } = await ran.ended;
     // What was done twice counts when it was done first: order holds also where partitions move.
-    expect([code, output]).toEqual([
+    expect([code, stdout + stderr]).toEqual([
       0,
       expect.stringMatching(/process 1 was killed[\s\S]*0 lost, [\d,]+ doubled, 0 out of order/),
     ]);
+  });
+
+  it('do at Ctrl-C what is in the topic, and prove it', { timeout: 90_000 }, async () => {
+    const running = start(['--processes', '2', '--items', '10000000', '--progress', 'json'], env);
+    await running.says(/"written":[1-9]/);
+    running.interrupt();
+    const { code, stdout, stderr } = await running.ended;
+    expect([code, stderr]).toEqual([0, expect.stringContaining('Stopping')]);
+    expect(stdout).not.toContain('after 0 items');
+    const [, written] = /stopped before the end, after ([\d,]+) items/.exec(stdout) ?? [];
+    const shares = [...stdout.matchAll(/process \d +([\d,]+) items/g)].map(([, count]) =>
+      Number(count?.replaceAll(',', '')),
+    );
+    expect(shares.reduce((sum, count) => sum + count, 0)).toBe(Number(written?.replaceAll(',', '')));
+    expect(stdout).toContain('0 lost, 0 doubled, 0 out of order');
+  });
+
+  it('end at a second Ctrl-C, and prove nothing', { timeout: 90_000 }, async () => {
+    const running = start(['--processes', '2', '--items', '10000000', '--progress', 'json'], env);
+    await running.says(/"written":[1-9]/);
+    running.interrupt();
+    await running.says(/Stopping/);
+    running.interrupt();
+    const { code, stdout, stderr } = await running.ended;
+    expect([code, stderr]).toEqual([130, expect.stringContaining('Aborted by a second Ctrl-C')]);
+    expect(stdout).not.toContain('lost');
   });
 });
