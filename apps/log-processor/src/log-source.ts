@@ -23,6 +23,8 @@ interface Mark {
 export class LogSource implements Source<LogLine, FilePosition> {
   readonly name = 'access log';
   readonly comparePositions: (a: FilePosition, b: FilePosition) => number;
+  /** Paths of which this run has handed something out. */
+  readonly seen = new Set<string>();
   readonly #files: FileSource<string>;
   readonly #offsets = new Map<string, number>();
   readonly #marks = new Set<Mark>();
@@ -49,6 +51,7 @@ export class LogSource implements Source<LogLine, FilePosition> {
     const { items, position, lane = '' } = pulled;
     const before = position.record - items.length;
     const { incarnation, file } = position;
+    this.seen.add(lane);
     this.#offsets.set(lane, position.offset);
     if (this.#marks.size > 0) this.#look();
     return {

@@ -22,19 +22,18 @@ import { watching } from './watching.ts';
 /** @returns whether what must hold does. */
 export async function processLogs(given: Arguments, stage: Stage): Promise<boolean> {
   const { database, shutdown, print } = stage;
-  const begunAt = Date.now();
   const [{ rows } = { rows: 0 }] = await database.query<{ rows: number }>(
     'select count(*)::float8 as rows from requests',
   );
   if (rows > 0) print([`Goes on with ${countOf(rows, 'request')} that are stored`]);
   const damaged = join(given.folder, DAMAGED_LINES);
-  const { run, checks: ofInput } = await read(given, stage, damaged);
+  const { run, isWhole, checks: ofInput } = await read(given, stage, damaged);
   print(['', ...report.runLines(run), '']);
 
   const letters = await readDamaged(damaged);
   const positions = run.positions as ReadonlyMap<string, FilePosition>;
   const logs = await findLogs(database, letters, positions);
-  const counted = await count(logs, letters, run.outcome === 'completed' ? begunAt : undefined);
+  const counted = await count(logs, letters, isWhole);
   const stored = await findStored(
     database,
     logs.filter(({ path }) => path !== undefined),
@@ -59,6 +58,8 @@ export async function processLogs(given: Arguments, stage: Stage): Promise<boole
 
 interface Read {
   readonly run: RunReport;
+  /** Whether a file was read to its end, and nobody has written to it since. */
+  readonly isWhole: (log: ReadLog) => boolean;
   /** What only this input can be asked. */
   readonly checks: () => Promise<readonly Check[]>;
 }
@@ -71,7 +72,11 @@ async function read(given: Arguments, stage: Stage, damaged: string): Promise<Re
   const source = new LogSource(input.paths, input.isFollowed, notice);
   const pipeline = processing({ source, database: database.url, damaged });
   await using _page = await watching(pipeline, given, undefined);
-  return { run: await shutdown.run(pipeline), checks: () => Promise.resolve([]) };
+  const begunAt = Date.now();
+  const run = await shutdown.run(pipeline);
+  const isWhole = ({ file, mtimeMs }: ReadLog) =>
+    run.outcome === 'completed' && mtimeMs < begunAt && (input.paths.includes(file) || source.seen.has(file));
+  return { run, isWhole, checks: () => Promise.resolve([]) };
 }
 
 /** The log is followed while the requests that make it are answered; at their end, or at a Ctrl-C, it is read to its end. */
@@ -93,7 +98,7 @@ async function readSite(requests: number, given: Arguments, stage: Stage, damage
     const answered = await findAnswered(database, log, site.linesBefore);
     return [checkAnswers(site.visitors.byStatus, answered)];
   };
-  return { run, checks };
+  return { run, isWhole: ({ file }) => file === log, checks };
 }
 
 async function together(
@@ -119,21 +124,20 @@ async function together(
   return { run, askedMs };
 }
 
-/** @param begunAt of a run that came to the end of its files: then nothing is behind, where nobody has written since. */
 async function count(
   logs: readonly ReadLog[],
   letters: readonly Damaged[],
-  begunAt: number | undefined,
+  isWhole: Read['isWhole'],
 ): Promise<Counted[]> {
   const counted: Counted[] = [];
-  for (const { file, incarnation, path, limit, mtimeMs } of logs) {
+  for (const log of logs) {
+    const { file, incarnation, path, limit } = log;
     if (path === undefined) continue;
     const { behind, ...found } = await countFile(path, limit);
-    const isAtRest = begunAt !== undefined && mtimeMs < begunAt;
     counted.push({
       file,
       count: found,
-      missed: isAtRest ? behind : 0,
+      missed: isWhole(log) ? behind : 0,
       damaged: letters.filter((each) => each.file === file && each.incarnation === incarnation),
     });
   }
