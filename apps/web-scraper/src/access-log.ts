@@ -46,7 +46,7 @@ export class AccessLog {
 }
 
 /** `127.0.0.1 - - [01/Dec/2026:12:54:39 +0000] "GET / HTTP/1.1" 200 512 "-" "agent"`, with its line end. */
-export function combinedLine(request: IncomingMessage, { status, bytes, at }: Answered): string {
+function combinedLine(request: IncomingMessage, { status, bytes, at }: Answered): string {
   const { method, url, httpVersion, headers, socket } = request;
   const host = socket.remoteAddress ?? '-';
   const what = `${method} ${quoted(url)} HTTP/${httpVersion}`;

@@ -13,20 +13,20 @@ export interface FetcherOptions {
   readonly maxBytes: number;
 }
 
-export interface Document {
+interface Document {
   readonly kind: 'document';
   readonly status: number;
   /** The header, as it came. */
   readonly contentType: string;
   readonly bytes: Uint8Array;
 }
-export interface Redirect {
+interface Redirect {
   readonly kind: 'redirect';
   readonly status: number;
   readonly location: string | undefined;
 }
 /** There is something, and it is not of a type that was wanted. */
-export interface Unwanted {
+interface Unwanted {
   readonly kind: 'unwanted';
   readonly status: number;
   readonly contentType: string;

@@ -74,11 +74,14 @@ export class LinkGraph {
       }
   }
 
-  /** Pages, those first that most other pages link to. */
-  mostLinked(count: number): Linked[] {
+  /**
+   * Pages, those first that most other pages link to.
+   * @param top what their addresses begin with
+   */
+  mostLinked(count: number, top = ''): Linked[] {
     const linked = [...this.#linkedFrom()]
       .map(([address, from]) => ({ address, from }))
-      .filter(({ address }) => this.visitOf(address)?.kind === 'page');
+      .filter(({ address }) => address.startsWith(top) && this.visitOf(address)?.kind === 'page');
     return linked
       .sort((a, b) => b.from.length - a.from.length || (a.address < b.address ? -1 : 1))
       .slice(0, count);

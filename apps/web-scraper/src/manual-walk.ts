@@ -14,7 +14,7 @@ export interface Expected {
   readonly missing: ReadonlySet<string>;
 }
 
-export interface ExpectedPage {
+interface ExpectedPage {
   readonly title: string | undefined;
   /** Absolute, each once. */
   readonly links: ReadonlySet<string>;

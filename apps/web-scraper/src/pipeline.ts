@@ -31,7 +31,7 @@ const PARSE_TIMEOUT_MS = 30_000;
 const BUFFER_PAGES = 64;
 const MOST_VISITS = 64;
 
-export interface Spent {
+interface Spent {
   /** What the parser took of processors, on whatever thread, in milliseconds. */
   parseMs: number;
   bytes: number;

@@ -29,17 +29,18 @@ export function crawlLines(crawled: Crawled): string[] {
   ];
 }
 
-export function graphLines({ graph, start }: Crawled): string[] {
+/** @param top of the addresses that are told: of the manual, the first copy */
+export function graphLines({ graph, start }: Crawled, top = ''): string[] {
   const { origin } = new URL(start);
   const short = (address: string) =>
     address.startsWith(`${origin}/`) ? address.slice(origin.length) : address;
-  const broken = graph.broken();
+  const broken = graph.broken().filter(({ address }) => address.startsWith(top));
   const more = broken.length - MOST_BROKEN;
   return [
     '',
     'Most linked',
     ...graph
-      .mostLinked(MOST_LINKED)
+      .mostLinked(MOST_LINKED, top)
       .map(
         ({ address, from }) =>
           `  ${countOf(from.length, 'page').padStart(9)}  ${short(address)}  ${JSON.stringify(graph.visitOf(address)?.title ?? '')}`,

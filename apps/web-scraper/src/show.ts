@@ -39,7 +39,8 @@ export async function show(given: Arguments, watch: Watch, say: (line: string) =
     const alone = await fetchAgain(last, given, folder, watch);
     if (!watch.shutdown.isWanted) for (const line of speedLines(alone, crawls)) say(line);
   }
-  if (last !== undefined) for (const line of graphLines(last)) say(line);
+  if (last !== undefined)
+    for (const line of graphLines(last, `${last.start}${given.copies === 1 ? '' : '1/'}`)) say(line);
   for (const line of checkLines(checks)) say(line);
   return checks.every(({ holds }) => holds);
 }

@@ -98,7 +98,7 @@ export class Visitor {
       return;
     }
     frontier.answered(task);
-    const tries = task.attempt > 1 ? `, ${task.attempt} times` : '';
+    const tries = mayPass && task.attempt > 1 ? `, ${task.attempt} times` : '';
     const later =
       waitMs > LONGEST_WAIT_MS
         ? `, and to be asked again in ${Math.ceil(waitMs / 1000)} s at the earliest`
