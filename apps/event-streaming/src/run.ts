@@ -1,6 +1,6 @@
 /** One run: the services are started, the input is sent, one of them is killed, and what came of it is put to the test. */
 
-import type { GracefulShutdown, RunReport } from '@streamweld/core';
+import type { GracefulShutdown } from '@streamweld/core';
 import type { RunArguments } from './arguments.ts';
 import type { ChosenCache } from './chosen-cache.ts';
 import { Crew, type Service } from './crew.ts';
@@ -57,13 +57,10 @@ export async function run(given: RunArguments, stage: Stage): Promise<boolean> {
   try {
     await untilAborted(startAll(crew, given.enrichers), shutdown.signal);
     const pipeline = feeding(departures, given.rate, departuresDispatcher(hub));
-    let report: RunReport;
-    {
-      await using _shown = await watching(pipeline, following, given);
-      report = await shutdown.run(pipeline);
-      following.sent(report.written);
-      await untilAborted(following.over, shutdown.signal);
-    }
+    await using _shown = await watching(pipeline, following, given);
+    const report = await shutdown.run(pipeline);
+    following.sent(report.written);
+    await untilAborted(following.over, shutdown.signal);
     print(['', ...inputLines(report), '', ...serviceLines(crew.services, following.ledgers, killed)]);
     const sent = departures.slice(0, report.written);
     const { cache } = chosen;

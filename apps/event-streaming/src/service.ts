@@ -109,6 +109,16 @@ async function andThen(ended: Promise<unknown>, close: () => void | Promise<void
   }
 }
 
+/** What it comes from, where that is the app's own; else all that is said of it. */
+function failureOf(error: Error & { readonly code?: string }): { code: string; message: string } {
+  const { code = 'EVENTS_SERVICE_FAILED', message, cause } = error;
+  if (!(cause instanceof Error)) return { code, message };
+  const inner = failureOf(cause);
+  return inner.code.startsWith('EVENTS_') && inner.code !== 'EVENTS_SERVICE_FAILED'
+    ? inner
+    : { code, message: `${message} Because: ${inner.message}` };
+}
+
 const STARTS: Readonly<Record<Role, (order: Order) => Promise<Running>>> = {
   enricher: enrich,
   projection: project,
@@ -126,8 +136,7 @@ try {
   await tell({ kind: 'ready' });
   await service.ended;
 } catch (error) {
-  const { code = 'EVENTS_SERVICE_FAILED', message } = error as Error & { readonly code?: string };
-  await tell({ kind: 'failed', code, message }).catch(() => {});
+  await tell({ kind: 'failed', ...failureOf(error as Error) }).catch(() => {});
   process.exitCode = 1;
 } finally {
   if (process.connected) process.disconnect();

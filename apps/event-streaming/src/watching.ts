@@ -26,6 +26,7 @@ export async function watching(
   const timer = setInterval(() => {
     if (isTold) process.stderr.write(`${following.line()}\n`);
   }, TELL_EVERY_MS);
+  void following.over.then(() => clearInterval(timer));
   return {
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
