@@ -4,23 +4,23 @@ import { appendFileSync, mkdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Refusal } from '@streamweld/app-kit';
-import { type GracefulShutdown, isStreamWeldError, type RunReport } from '@streamweld/core';
+import { type GracefulShutdown, isStreamWeldError } from '@streamweld/core';
 import { Alerts } from './alerts.ts';
 import type { RunArguments } from './arguments.ts';
-import { addressFile } from './ask.ts';
+import { addressFile, isServed } from './ask.ts';
 import { Door } from './door.ts';
 import type { Entry } from './entry.ts';
-import { linesOf } from './expected.ts';
 import { Folder } from './folder.ts';
 import { findSetAside } from './found.ts';
 import { Logs } from './logs.ts';
 import { MailServer } from './mail-server.ts';
 import { Metrics } from './metrics.ts';
 import { seconds } from './numbers.ts';
-import { type Aggregating, aggregating } from './pipeline.ts';
+import { aggregating } from './pipeline.ts';
 import { Producers } from './producers.ts';
 import { prove } from './prove.ts';
 import * as report from './report.ts';
+import { run } from './run.ts';
 import { MemoryIndex } from './search-memory.ts';
 import { PostgresIndex } from './search-postgres.ts';
 import type { SinkName } from './sinks.ts';
@@ -28,11 +28,10 @@ import { watching } from './watching.ts';
 
 /** By which `--slow` slows a sink down, for each entry. */
 const SLOW_MS = 5;
-/** When nothing comes for so long that is still to come, the proof says what is missing. */
-const PATIENCE_MS = 20_000;
 
 /** @returns whether what must hold does. */
 export async function aggregate(given: RunArguments, shutdown: GracefulShutdown): Promise<boolean> {
+  if (await isServed(given.folder)) throw inUse(given.folder);
   const folder = await Folder.begin(given.folder);
   const isOwn = given.files.length === 0;
   print([
@@ -62,16 +61,18 @@ export async function aggregate(given: RunArguments, shutdown: GracefulShutdown)
   });
   metrics.watch(() => built.dispatcher.sinks());
   await using _page = await watching(built.pipeline, given);
-  const result = await run(built, logs, producers, shutdown).catch((error: unknown) => {
-    throw withoutRecord(error) ?? error;
-  });
+  const read = await run(built.pipeline, logs, producers, given.isFollowed, shutdown).catch(
+    (error: unknown) => {
+      throw withoutRecord(error) ?? error;
+    },
+  );
   const setAside = (sink: string) => findSetAside(folder.missedBy(sink as SinkName)).length;
-  print(['', ...report.broadcastLines(result, built.dispatcher.sinks(), setAside), '']);
+  print(['', ...report.broadcastLines(read.result, built.dispatcher.sinks(), setAside), '']);
   const holds = await prove({
     given,
     folder,
     logs,
-    result,
+    read,
     sinks: built.dispatcher.sinks(),
     index,
     door,
@@ -82,33 +83,12 @@ export async function aggregate(given: RunArguments, shutdown: GracefulShutdown)
   return holds;
 }
 
-/** To the end of the logs: of files, where they end; of producers, what they had written when they were done. */
-async function run(
-  { pipeline }: Aggregating,
-  logs: Logs,
-  producers: Producers | undefined,
-  shutdown: GracefulShutdown,
-): Promise<RunReport> {
-  if (producers === undefined) return await shutdown.run(pipeline);
-  return await shutdown.while({ drain: () => producers.stop() }, async () => {
-    const running = pipeline.run({ signal: shutdown.signal });
-    // Whoever waits below hears of it.
-    running.catch(() => {});
-    const isOver = producers.ended.then(async () => {
-      const written = new Map(producers.paths.map((path) => [path, linesOf(path).length]));
-      await logs.until(written, PATIENCE_MS);
-    });
-    // It may fail before they are done, and they before it ends.
-    const failure = await Promise.race([running, isOver]).then(
-      () => undefined,
-      (error: unknown) => ({ error }),
-    );
-    // What fails in it, the run tells.
-    await pipeline.drain().catch(() => {});
-    const result = await running;
-    if (failure !== undefined) throw failure.error;
-    return result;
-  });
+/** What it has would be taken away from it. */
+function inUse(folder: string): Refusal {
+  return new Refusal(
+    'LOGS_FOLDER_IN_USE',
+    `An app that runs has its files in ${folder}. End it by Ctrl-C, or give another folder by --out.`,
+  );
 }
 
 /** Of all sinks only the files make a run fail. */

@@ -19,6 +19,16 @@ export async function addressOf(folder: string): Promise<string> {
   }
 }
 
+/** Whether an app runs that has this folder. */
+export async function isServed(folder: string): Promise<boolean> {
+  try {
+    await get(await addressOf(folder));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** @throws Refusal LOGS_NOT_SERVED; an Error with what the door says where it does not answer the question */
 export async function askSearch(address: string, text: string, limit: number): Promise<Found> {
   return JSON.parse(await get(`${address}/search?q=${encodeURIComponent(text)}&limit=${limit}`)) as Found;

@@ -64,8 +64,13 @@ export class Logs {
   /**
    * Resolves when so many lines were read, or when none came for `patienceMs`: then the proof says which are missing.
    * @param lines by the path of the log
+   * @param isPaused then it is nobody's fault that none come
    */
-  async until(lines: ReadonlyMap<string, number>, patienceMs: number): Promise<void> {
+  async until(
+    lines: ReadonlyMap<string, number>,
+    patienceMs: number,
+    isPaused: () => boolean,
+  ): Promise<void> {
     while (!this.all.every(({ path, read }) => read >= (lines.get(path) ?? 0))) {
       const before = this.#read;
       const patience = new AbortController();
@@ -73,7 +78,7 @@ export class Logs {
       const late = wait(patienceMs, undefined, { signal: patience.signal }).catch(() => {});
       await Promise.race([next, late]);
       patience.abort();
-      if (this.#read === before) return;
+      if (this.#read === before && !isPaused()) return;
     }
   }
 

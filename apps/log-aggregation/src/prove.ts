@@ -1,6 +1,6 @@
 /** Puts to the test what a run has left behind, and asks its doors as a user would. */
 
-import type { RunReport, SinkStatus } from '@streamweld/core';
+import type { SinkStatus } from '@streamweld/core';
 import type { RunArguments } from './arguments.ts';
 import { askMetrics, askSearch } from './ask.ts';
 import {
@@ -21,6 +21,7 @@ import { findAlerts, findCounts, findFiles, findSetAside } from './found.ts';
 import type { Folder } from './folder.ts';
 import type { Logs } from './logs.ts';
 import * as report from './report.ts';
+import type { Read } from './run.ts';
 import type { SearchIndex } from './search.ts';
 import type { SinkName } from './sinks.ts';
 
@@ -33,7 +34,7 @@ export interface Ran {
   readonly given: RunArguments;
   readonly folder: Folder;
   readonly logs: Logs;
-  readonly result: RunReport;
+  readonly read: Read;
   readonly sinks: readonly SinkStatus[];
   readonly index: SearchIndex;
   readonly door: Door;
@@ -42,12 +43,12 @@ export interface Ran {
 
 /** @returns whether all of it holds. */
 export async function prove(ran: Ran): Promise<boolean> {
-  const { given, folder, logs, result, sinks, index, door, print } = ran;
+  const { given, folder, logs, read, sinks, index, door, print } = ran;
   const lines = expectedOf(logs.all);
   const accounts = new Map(sinks.map((status) => [status.name, accountOf(status, folder)]));
   const exposition = await askMetrics(door.url);
   const checks: Check[] = [
-    checkLogs(isWhole(ran) ? countLines(logs) : undefined, result.read),
+    checkLogs(read.isWhole ? countLines(logs) : undefined, read.result.read),
     ...[...accounts.values()].map((account) => checkAccount(account, lines.length)),
   ];
   // Of a sink that was given up it is said above that it lacks something.
@@ -80,11 +81,6 @@ export async function prove(ran: Ran): Promise<boolean> {
     '',
   ]);
   return checks.every(({ holds }) => holds);
-}
-
-/** What a run was not stopped in, is there from its first line to its last. */
-function isWhole({ given, result }: Ran): boolean {
-  return given.files.length === 0 || (!given.isFollowed && result.outcome !== 'drained');
 }
 
 function countLines(logs: Logs): number {

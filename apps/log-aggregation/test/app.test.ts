@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppProcess, type Ended, expectProved } from '@streamweld/app-kit/test';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type PostgresService, startPostgres } from '../../../tools/services/postgres.ts';
 
@@ -11,6 +12,8 @@ import { type PostgresService, startPostgres } from '../../../tools/services/pos
 const TIMEOUT = 120_000;
 /** What a run proves where nothing goes wrong on purpose. */
 const CHECKS = 11;
+/** The first entries went through. */
+const RUNS = /logs running: [1-9]/;
 const MAIN = new URL('../src/main.ts', import.meta.url);
 
 let folder: string;
@@ -95,6 +98,9 @@ describe('log-aggregation', () => {
       const taken = await other.ended;
       expect(taken.code).toBe(1);
       expect(taken.stderr).toMatch(new RegExp(`^LOGS_PORT_TAKEN: Port ${port} .*--port`, 'm'));
+      const same = await run('--file', await logOf(1));
+      expect(same.code).toBe(1);
+      expect(same.stderr).toMatch(/^LOGS_FOLDER_IN_USE: .*--out/m);
       app.interrupt();
       expectProved(await app.ended, CHECKS);
       const gone = await ask('order');
@@ -108,7 +114,7 @@ describe('log-aggregation', () => {
     'stops the clients at Ctrl-C, and has all that they wrote until then',
     async () => {
       const app = start(['--rounds', '1000', '--progress', 'plain']);
-      await app.says(/Alert · site/);
+      await app.says(RUNS);
       app.interrupt();
       // It shares stderr with the producers: they have ended too.
       const ended = await app.ended;
@@ -123,20 +129,10 @@ describe('log-aggregation', () => {
   );
 
   it(
-    'aborts at a second Ctrl-C, and leaves no producer behind; nor does a kill -9',
+    'leaves no producer behind when it is killed',
     async () => {
-      const app = start(['--rounds', '1000', '--slow', 'files', '--inspect', '--progress', 'plain']);
-      await app.says(/Look at http:\/\/127\.0\.0\.1:\d+\/#\S+/);
-      await app.says(/Alert · site/);
-      app.interrupt();
-      await app.says(/Stopping/);
-      app.interrupt();
-      const { code, stdout, stderr } = await app.ended;
-      expect(code, stderr).toBe(130);
-      expect(stderr).toContain('Aborted by a second Ctrl-C');
-      expect(stdout).not.toContain('Proof');
-      const killed = start(['--rounds', '1000']);
-      await killed.says(/Alert · site/);
+      const killed = start(['--rounds', '1000', '--progress', 'plain']);
+      await killed.says(RUNS);
       // It is over when the producers are, too: they share stderr.
       await killed.kill();
     },
@@ -257,6 +253,30 @@ describe('log-aggregation with a Postgres of yours', () => {
       expect(ended.stdout).toMatch(/The index is in Postgres \d+/);
       expect(ended.stdout).toContain("1 entry holds 'order 699'");
       expect(ended.stdout + ended.stderr).not.toContain(service.url);
+    },
+    TIMEOUT,
+  );
+
+  it(
+    'is shown on a page, and aborts at a second Ctrl-C, also where the database answers nothing',
+    async () => {
+      const app = start(['--rounds', '1000', '--postgres', service.url, '--inspect', '--progress', 'plain']);
+      await app.says(RUNS);
+      const [, page = '', token = ''] = /Look at (http:\/\/127\.0\.0\.1:\d+\/)#(\S+)/.exec(app.stderr) ?? [];
+      expect(token.length).toBeGreaterThan(15);
+      expect(await (await fetch(page)).text()).toContain('<html');
+      const lock = new pg.Client(service.url);
+      await lock.connect();
+      await lock.query('begin; lock table streamweld_logs.entries in access exclusive mode');
+      app.interrupt();
+      await app.says(/Stopping/);
+      app.interrupt();
+      // The site and its clients are gone with it: they share stderr.
+      const { code, stdout, stderr } = await app.ended;
+      await lock.end();
+      expect(code, stderr).toBe(130);
+      expect(stderr).toContain('Aborted by a second Ctrl-C');
+      expect(stdout).not.toContain('Proof');
     },
     TIMEOUT,
   );
