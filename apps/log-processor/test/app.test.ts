@@ -10,7 +10,7 @@ import { line, lines } from './logs.ts';
 import { ask, newDatabase, startApp, stored, untilStored } from './running.ts';
 
 /** A net for what hangs: machines that run this are busy. */
-const TIMEOUT = 120_000;
+const TIMEOUT = 240_000;
 
 let folder: string;
 let log: string;
@@ -108,10 +108,10 @@ describe('log-processor with files of yours', () => {
     'is killed with kill -9 again and again, and goes on until each line is stored once',
     async () => {
       const bad = Array.from({ length: 30 }, (_, index) => `damaged ${index}\n`);
-      const parts = bad.map((each, index) => lines(index * 3000, (index + 1) * 3000) + each);
+      const parts = bad.map((each, index) => lines(index * 2000, (index + 1) * 2000) + each);
       await writeFile(log, parts.join(''));
-      const all = 30 * 3000;
-      for (const share of [0.1, 0.4, 0.7]) {
+      const all = 30 * 2000;
+      for (const share of [0.1, 0.5]) {
         const running = start('--no-compare');
         await untilStored(url, all * share);
         running.child.kill('SIGKILL');
@@ -124,7 +124,7 @@ describe('log-processor with files of yours', () => {
       const last = await start('--no-compare').ended;
       expectProved(last, 7);
       expect(last.stdout).toMatch(/Goes on with [\d,]+ requests that are stored/);
-      expect(last.stdout).toContain('90,030 in the logs: 90,000 in Postgres, 30 damaged, 0 lost, 0 doubled');
+      expect(last.stdout).toContain('60,030 in the logs: 60,000 in Postgres, 30 damaged, 0 lost, 0 doubled');
       expect(await stored(url)).toEqual({ rows: all, lines: all });
     },
     TIMEOUT,
