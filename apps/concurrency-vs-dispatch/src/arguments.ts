@@ -1,6 +1,7 @@
 /** What may be given, and what is said when it is something else. */
 
 import { parseArgs } from 'node:util';
+import { ArgumentError } from '@streamweld/app-kit';
 import { MODES, type Mode, RULES } from './modes.ts';
 import type { Settings } from './pipeline.ts';
 
@@ -15,11 +16,7 @@ export interface Arguments {
   readonly progress: ProgressChoice;
   /** Whether a page shows it too. */
   readonly inspect: boolean;
-  readonly help: boolean;
 }
-
-/** An argument that cannot be meant. Its message says what was expected. */
-export class ArgumentError extends Error {}
 
 const PROGRESS = ['auto', 'tty', 'plain', 'json', 'none'] as const;
 type ProgressChoice = (typeof PROGRESS)[number];
@@ -67,7 +64,6 @@ export function readArguments(args: readonly string[]): Arguments {
     table: given.table,
     inspect: given.inspect,
     progress: oneOf('--progress', given.progress, PROGRESS),
-    help: given.help,
   };
 }
 
@@ -85,7 +81,6 @@ function parse(args: readonly string[]) {
         table: { type: 'boolean', default: false },
         progress: { type: 'string', default: 'auto' },
         inspect: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
       },
     }).values;
   } catch (error) {

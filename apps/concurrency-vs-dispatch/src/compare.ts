@@ -1,12 +1,12 @@
 /** The table: one mode after the other, with the same items and the same speeds. */
 
+import type { GracefulShutdown } from '@streamweld/core';
 import { progress } from '@streamweld/observe/progress';
 import { type Arguments, TABLE_ITEMS } from './arguments.ts';
 import { MODES } from './modes.ts';
 import type { Page } from './page.ts';
 import { build } from './pipeline.ts';
 import { perform, type Result } from './run.ts';
-import { Stop } from './stop.ts';
 import { explanationLines, headline, proofLines, tableLines } from './table.ts';
 import { columns } from './terminal.ts';
 
@@ -17,27 +17,27 @@ export interface Outcome {
   readonly isStopped: boolean;
 }
 
-/** @throws Interrupted after a second Ctrl-C; StreamWeldError where a run fails */
-export async function compare(given: Arguments, page: Page): Promise<Outcome> {
+/** @throws StreamWeldError where a run fails, SW_INTERRUPTED after a second Ctrl-C */
+export async function compare(given: Arguments, page: Page, shutdown: GracefulShutdown): Promise<Outcome> {
   const { modes = MODES, items = TABLE_ITEMS } = given;
   const settings = { ...given.settings, items };
-  using stop = new Stop((line) => process.stderr.write(`${line}\n`));
   print(headline(settings, columns()));
   const results: Result[] = [];
   for (const mode of modes) {
-    if (stop.isWanted) break;
+    if (shutdown.isWanted) break;
     const experiment = await build(mode, settings);
     page.show(experiment.pipeline);
     using _ = progress(experiment.pipeline, { mode: given.progress, total: items, report: false });
-    results.push(await perform(experiment, stop));
+    results.push(await perform(experiment, shutdown));
   }
   if (results.length > 0) {
     print(tableLines(results));
     print(['What one sees', ...explanationLines(results, columns())]);
     print(['Proofs', ...proofLines(results, columns())]);
   }
-  if (stop.isWanted) print(['Stopped before the end: of what was read until then nothing is missing above.']);
-  return { holds: results.every(({ proof }) => proof.holds), isStopped: stop.isWanted };
+  if (shutdown.isWanted)
+    print(['Stopped before the end: of what was read until then nothing is missing above.']);
+  return { holds: results.every(({ proof }) => proof.holds), isStopped: shutdown.isWanted };
 }
 
 function print(lines: readonly string[]): void {

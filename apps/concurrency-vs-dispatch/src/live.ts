@@ -1,5 +1,6 @@
 /** Watches modes in the terminal, one after the other, as the keys say. */
 
+import type { GracefulShutdown } from '@streamweld/core';
 import { type Action, Keys, stepFrom } from './keys.ts';
 import { viewLines } from './live-view.ts';
 import type { Mode } from './modes.ts';
@@ -9,14 +10,13 @@ import { build, type Experiment, type Settings } from './pipeline.ts';
 import { type Reading, read } from './reading.ts';
 import { perform, type Result } from './run.ts';
 import { Screen } from './screen.ts';
-import type { Stop } from './stop.ts';
 
 const EVERY_MS = 100;
 /** Rates and shares are those of about the last two seconds: a change of speed is seen soon. */
 const WINDOW_MS = 2000;
 
 export class Live {
-  readonly #stop: Stop;
+  readonly #shutdown: GracefulShutdown;
   readonly #page: Page;
   readonly #screen = new Screen();
   readonly #keys = new Keys((action) => this.#obey(action));
@@ -29,9 +29,9 @@ export class Live {
   #chosen = 0;
   #notice = '';
 
-  constructor(settings: Settings, stop: Stop, page: Page) {
+  constructor(settings: Settings, shutdown: GracefulShutdown, page: Page) {
     this.#settings = settings;
-    this.#stop = stop;
+    this.#shutdown = shutdown;
     this.#page = page;
     if (page.url !== undefined) this.#notice = page.url;
   }
@@ -47,14 +47,14 @@ export class Live {
     this.#show();
   }
 
-  /** @returns what each run came to. @throws Interrupted after a second Ctrl-C */
+  /** @returns what each run came to. @throws StreamWeldError SW_INTERRUPTED after a second Ctrl-C */
   async watch(mode: Mode): Promise<Result[]> {
     const timer = setInterval(this.#draw, EVERY_MS);
     process.stdout.on('resize', this.#draw);
     const results: Result[] = [];
     try {
       this.#next = mode;
-      while (this.#next !== undefined && !this.#stop.isWanted) {
+      while (this.#next !== undefined && !this.#shutdown.isWanted) {
         const result = await this.#run(this.#next);
         results.push(result);
         const { proof, items } = result;
@@ -80,7 +80,7 @@ export class Live {
     this.#chosen = Math.min(this.#chosen, experiment.sinks.length);
     this.#experiment = experiment;
     try {
-      return await perform(experiment, this.#stop);
+      return await perform(experiment, this.#shutdown);
     } finally {
       this.#experiment = undefined;
     }
@@ -107,7 +107,7 @@ export class Live {
 
   #obey(action: Action): void {
     const experiment = this.#experiment;
-    if (action.does === 'stop') this.#stop.press();
+    if (action.does === 'stop') this.#shutdown.stop();
     if (experiment === undefined) return;
     if (action.does === 'choose') this.#choose(action.by, experiment.sinks.length + 1);
     else if (action.does === 'pace') this.#setPace(experiment, action.by);

@@ -1,17 +1,18 @@
 /** What is asked where nothing was said: which mode, and with which speeds. */
 
 import { isCancel, select, text } from '@clack/prompts';
+import { StreamWeldError } from '@streamweld/core';
 import { readSinks, readTime } from './arguments.ts';
 import { MODES, type Mode, RULES } from './modes.ts';
 import { listed } from './numbers.ts';
 import type { Settings } from './pipeline.ts';
-import { Interrupted } from './stop.ts';
 
 export type Choice = Mode | 'all' | 'speeds' | 'end';
 
-/** @throws Interrupted where the question is called off */
-export async function askMode({ sourceMs, sinksMs }: Settings): Promise<Choice> {
+/** @throws StreamWeldError SW_INTERRUPTED where the question is called off, by Ctrl-C or the signal */
+export async function askMode({ sourceMs, sinksMs }: Settings, signal: AbortSignal): Promise<Choice> {
   const answer = await select<Choice>({
+    signal,
     message: 'What do you want to see?',
     options: [
       ...MODES.map((mode) => option(mode, mode, RULES[mode])),
@@ -24,7 +25,7 @@ export async function askMode({ sourceMs, sinksMs }: Settings): Promise<Choice> 
       option('end', 'nothing more', ''),
     ],
   });
-  if (isCancel(answer)) throw new Interrupted('Called off.');
+  if (isCancel(answer)) throw new StreamWeldError('SW_INTERRUPTED', 'Called off.');
   return answer;
 }
 
@@ -34,14 +35,16 @@ function option(value: Choice, name: string, what: string): { value: Choice; lab
 }
 
 /** @returns the settings with the speeds that were given; the same where the questions were called off */
-export async function askSpeeds(settings: Settings): Promise<Settings> {
+export async function askSpeeds(settings: Settings, signal: AbortSignal): Promise<Settings> {
   const source = await text({
+    signal,
     message: 'How long does an item take the source?',
     initialValue: `${settings.sourceMs}ms`,
     validate: (given) => complaint(() => readTime('--source', given ?? '')),
   });
   if (isCancel(source)) return settings;
   const sinks = await text({
+    signal,
     message: 'And each sink? With commas between them.',
     initialValue: settings.sinksMs.map((ms) => `${ms}ms`).join(','),
     validate: (given) => complaint(() => readSinks(given ?? '')),

@@ -1,12 +1,11 @@
 /** Runs an experiment to its end, and says what it came to. */
 
-import type { RunReport } from '@streamweld/core';
+import type { GracefulShutdown, RunReport } from '@streamweld/core';
 import { explain } from './explain.ts';
 import { leastMs, type Mode } from './modes.ts';
 import type { Experiment } from './pipeline.ts';
 import { type Proof, prove } from './proof.ts';
 import { changeOf, read } from './reading.ts';
-import type { Stop } from './stop.ts';
 
 export interface Result {
   readonly mode: Mode;
@@ -21,12 +20,10 @@ export interface Result {
   readonly proof: Proof;
 }
 
-/** @throws Interrupted after a second Ctrl-C; StreamWeldError where the run fails */
-export async function perform(experiment: Experiment, stop: Stop): Promise<Result> {
+/** @throws StreamWeldError where the run fails, SW_INTERRUPTED after a second Ctrl-C */
+export async function perform(experiment: Experiment, shutdown: GracefulShutdown): Promise<Result> {
   const { mode, source, sinks, pipeline } = experiment;
-  // Whoever waits for the run hears of a failure.
-  const drain = () => void pipeline.drain().catch(() => {});
-  const { outcome, durationMs } = await stop.while(drain, () => pipeline.run({ signal: stop.signal }));
+  const { outcome, durationMs } = await shutdown.run(pipeline);
   const end = read(experiment);
   const shares = sinks.map(({ notes }) => notes.count);
   return {

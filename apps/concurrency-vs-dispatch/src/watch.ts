@@ -1,5 +1,6 @@
 /** In a terminal: asks what to show, shows it, and asks again, until there was enough. */
 
+import type { GracefulShutdown } from '@streamweld/core';
 import type { Arguments } from './arguments.ts';
 import { compare, type Outcome } from './compare.ts';
 import { Live } from './live.ts';
@@ -9,30 +10,36 @@ import type { Page } from './page.ts';
 import type { Settings } from './pipeline.ts';
 import { askMode, askSpeeds } from './questions.ts';
 import type { Result } from './run.ts';
-import { Stop } from './stop.ts';
 import { explanationLines, proofLines, shareText } from './table.ts';
 import { columns } from './terminal.ts';
+import type { Voice } from './voice.ts';
 
 /** Who watches ends it; this is long after that. */
 const WITHOUT_END = 1_000_000;
 
-/** @throws Interrupted after a second Ctrl-C, or where the question is called off; StreamWeldError where a run fails */
-export async function watch(given: Arguments, page: Page): Promise<Outcome> {
+/** @throws StreamWeldError where a run fails, SW_INTERRUPTED after a second Ctrl-C, or where a question is called off */
+export async function watch(
+  given: Arguments,
+  page: Page,
+  shutdown: GracefulShutdown,
+  voice: Voice,
+): Promise<Outcome> {
   let settings: Settings = { ...given.settings, items: given.items ?? WITHOUT_END };
   const [asked] = given.modes ?? [];
-  if (asked !== undefined) return show(settings, asked, page);
+  if (asked !== undefined) return show(settings, asked, page, shutdown, voice);
   let holds = true;
   for (;;) {
-    const choice = await askMode(settings);
+    const choice = await asking(shutdown, (signal) => askMode(settings, signal));
     if (choice === 'end') return { holds, isStopped: false };
     if (choice === 'speeds') {
-      settings = await askSpeeds(settings);
+      const before = settings;
+      settings = await asking(shutdown, (signal) => askSpeeds(before, signal));
       continue;
     }
     const shown: Shown =
       choice === 'all'
-        ? { ...(await compare({ ...given, settings }, page)), settings }
-        : await show(settings, choice, page);
+        ? { ...(await compare({ ...given, settings }, page, shutdown)), settings }
+        : await show(settings, choice, page, shutdown, voice);
     settings = shown.settings;
     holds &&= shown.holds;
     if (shown.isStopped) return { holds, isStopped: true };
@@ -44,12 +51,20 @@ interface Shown extends Outcome {
   readonly settings: Settings;
 }
 
-async function show(settings: Settings, mode: Mode, page: Page): Promise<Shown> {
-  using stop = new Stop((line) => live.say(line));
-  const live = new Live(settings, stop, page);
+async function show(
+  settings: Settings,
+  mode: Mode,
+  page: Page,
+  shutdown: GracefulShutdown,
+  voice: Voice,
+): Promise<Shown> {
+  const live = new Live(settings, shutdown, page);
   let results: Result[];
   try {
-    results = await live.watch(mode);
+    results = await voice.during(
+      (line) => live.say(line),
+      () => live.watch(mode),
+    );
   } finally {
     live.close();
   }
@@ -57,8 +72,14 @@ async function show(settings: Settings, mode: Mode, page: Page): Promise<Shown> 
   return {
     holds: results.every(({ proof }) => proof.holds),
     settings: live.settings,
-    isStopped: stop.isWanted,
+    isStopped: shutdown.isWanted,
   };
+}
+
+/** A signal calls the question off, as Ctrl-C does, which is a key there. */
+function asking<R>(shutdown: GracefulShutdown, ask: (signal: AbortSignal) => Promise<R>): Promise<R> {
+  const off = new AbortController();
+  return shutdown.while({ drain: () => off.abort() }, () => ask(off.signal));
 }
 
 function resultLines(results: readonly Result[]): string[] {

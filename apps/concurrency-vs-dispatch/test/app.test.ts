@@ -1,16 +1,18 @@
 /** Without a terminal: the table, held against what was asked for. */
 
+import { AppProcess } from '@streamweld/app-kit/test';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Program } from './program.ts';
 
-let program: Program | undefined;
-afterEach(() => program?.child.kill('SIGKILL'));
+const main = new URL('../src/main.ts', import.meta.url);
+let app: AppProcess | undefined;
+afterEach(() => app?.kill());
 
-async function run(args: string, env?: NodeJS.ProcessEnv) {
-  program = Program.withoutTerminal(args.split(' ').filter(Boolean), env);
-  const code = await program.code();
-  return { code, stdout: program.stdout, stderr: program.stderr };
+/** @returns the app, which is ended after the test if it has not. */
+function start(args: string): AppProcess {
+  return (app = new AppProcess(main, args.split(' ').filter(Boolean)));
 }
+
+const run = (args: string) => start(args).ended;
 
 /** The rows of the table, by mode: time in seconds, items a second, ratio, share of the possible, percent at the sinks. */
 function rowsOf(stdout: string) {
@@ -106,7 +108,7 @@ describe('without a terminal', () => {
     const { code, stdout, stderr } = await run(args);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(message);
-    expect(stderr).toContain('--help says what can be given.');
+    expect(stderr).toContain('--sinks TIMES');
   });
 
   it('tells what can be given', async () => {
@@ -115,26 +117,21 @@ describe('without a terminal', () => {
   });
 
   it('shows it on a page too, where that is asked for', async () => {
-    program = Program.withoutTerminal('--inspect --sinks 5ms --items 100000 --mode concurrent'.split(' '));
-    const running = program;
-    await running.until('an address', () => /#\S+\n/u.test(running.stderr));
+    const running = start('--inspect --sinks 5ms --items 100000 --mode concurrent');
+    await running.says(/#\S+\n/u);
     const [, origin, token] = /Look at (http:\/\/127\.0\.0\.1:\d+\/)#(\S+)/u.exec(running.stderr) ?? [];
     const page = await fetch(origin as string);
     expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('<html')]);
     expect(token?.length).toBeGreaterThan(15);
-    running.child.kill('SIGINT');
-    expect(await running.code()).toBe(0);
+    running.interrupt();
+    expect((await running.ended).code).toBe(0);
   });
 
   it('delivers what is on its way at Ctrl-C, and proves it; what has not begun is left out', async () => {
-    program = Program.withoutTerminal(
-      '--sinks 5ms,20ms --items 100000 --mode demand,partition --progress json'.split(' '),
-    );
-    const running = program;
-    await running.until('items', () => /"written":[1-9]/u.test(running.stderr));
-    program.child.kill('SIGINT');
-    const code = await program.code();
-    const { stdout, stderr } = program;
+    const running = start('--sinks 5ms,20ms --items 100000 --mode demand,partition --progress json');
+    await running.says(/"written":[1-9]/u);
+    running.interrupt();
+    const { code, stdout, stderr } = await running.ended;
     expect([code, stderr]).toEqual([0, expect.stringContaining('Ctrl-C again ends it.')]);
     expect([...rowsOf(stdout).keys()]).toEqual(['demand']);
     const items = Number(/✓ demand +([\d,]+) items in/u.exec(stdout)?.[1]?.replaceAll(',', ''));
@@ -144,13 +141,14 @@ describe('without a terminal', () => {
   });
 
   it('ends at a second Ctrl-C, and proves nothing', async () => {
-    program = Program.withoutTerminal('--sinks 1s --items 100 --mode concurrent --source 0'.split(' '));
-    await program.until('a headline', () => (program as Program).stdout.includes('100 items'));
-    program.child.kill('SIGINT');
-    await program.until('an answer', () => (program as Program).stderr.includes('Ctrl-C again'));
-    program.child.kill('SIGINT');
-    expect(await program.code()).toBe(130);
-    expect(program.stderr).toContain('Ended by a second Ctrl-C');
-    expect(program.stdout).not.toContain('Proofs');
+    const running = start('--sinks 1s --items 100 --mode concurrent --source 0');
+    await running.says(/100 items/);
+    running.interrupt();
+    await running.says(/Ctrl-C again/);
+    running.interrupt();
+    const { code, stdout, stderr } = await running.ended;
+    expect(code).toBe(130);
+    expect(stderr).toContain('Ended by a second Ctrl-C');
+    expect(stdout).not.toContain('Proofs');
   });
 });

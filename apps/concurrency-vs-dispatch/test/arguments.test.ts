@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ArgumentError, readArguments, USAGE } from '../src/arguments.ts';
+import { ArgumentError } from '@streamweld/app-kit';
+import { readArguments, USAGE } from '../src/arguments.ts';
 import { actionOf, stepFrom } from '../src/keys.ts';
 import { MODES } from '../src/modes.ts';
 
@@ -12,7 +13,6 @@ describe('readArguments', () => {
       table: false,
       progress: 'auto',
       inspect: false,
-      help: false,
     });
   });
 

@@ -1,22 +1,22 @@
 /** Each mode on virtual time, where a second costs nothing and a millisecond is exactly one. */
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { GracefulShutdown } from '@streamweld/core';
 import { useVirtualClock } from '@streamweld/testing';
 import { explain } from '../src/explain.ts';
 import { leastMs, type Mode } from '../src/modes.ts';
 import { build, type Settings } from '../src/pipeline.ts';
 import { changeOf, read } from '../src/reading.ts';
 import { perform, type Result } from '../src/run.ts';
-import { Stop } from '../src/stop.ts';
 
 const time = useVirtualClock({ beforeEach, afterEach });
 
 const SETTINGS: Settings = { sourceMs: 2, sinksMs: [5, 10, 20], items: 700, bufferSize: 10, seed: 1 };
 
 async function run(mode: Mode, settings: Partial<Settings> = {}): Promise<Result> {
-  using stop = new Stop(() => {});
+  using shutdown = new GracefulShutdown({ say: () => {} });
   const experiment = await time().run(build(mode, { ...SETTINGS, ...settings }));
-  return await time().run(perform(experiment, stop));
+  return await time().run(perform(experiment, shutdown));
 }
 
 describe('the modes', () => {
@@ -77,11 +77,11 @@ describe('the modes', () => {
   });
 
   it('delivers what was handed out when it is stopped, and proves that', async () => {
-    using stop = new Stop(() => {});
+    using shutdown = new GracefulShutdown({ say: () => {} });
     const experiment = await time().run(build('broadcast', SETTINGS));
-    const running = perform(experiment, stop);
+    const running = perform(experiment, shutdown);
     await time().advance(1000);
-    stop.press();
+    shutdown.stop();
     const { outcome, items, shares, proof } = await time().run(running);
     // Of the slow sink 50 a second, 10 that wait for it, 10 of the pipeline.
     expect(items).toBeGreaterThan(50);
@@ -90,24 +90,24 @@ describe('the modes', () => {
   });
 
   it('proves nothing where it is ended, and ends soon', async () => {
-    using stop = new Stop(() => {});
+    using shutdown = new GracefulShutdown({ say: () => {} });
     const experiment = await time().run(build('broadcast', { ...SETTINGS, sinksMs: [1000] }));
-    const running = perform(experiment, stop);
+    const running = perform(experiment, shutdown);
     running.catch(() => {});
     await time().advance(100);
-    stop.press();
+    shutdown.stop();
     const before = time().elapsed;
-    stop.press();
-    await expect(time().run(running)).rejects.toThrow('Ended by a second Ctrl-C');
+    shutdown.stop();
+    await expect(time().run(running)).rejects.toMatchObject({ code: 'SW_INTERRUPTED' });
     expect(time().elapsed - before).toBe(0);
   });
 });
 
 describe('a change of speed', () => {
   it('holds from the next item on', async () => {
-    using stop = new Stop(() => {});
+    using shutdown = new GracefulShutdown({ say: () => {} });
     const experiment = await time().run(build('concurrent', { ...SETTINGS, items: 1000 }));
-    const running = perform(experiment, stop);
+    const running = perform(experiment, shutdown);
     await time().advance(1002);
     expect(read(experiment).sinks[0]?.items).toBe(200);
     (experiment.sinks[0] as { pace: { costMs: number } }).pace.costMs = 20;
@@ -175,9 +175,9 @@ describe('what one sees', () => {
   });
 
   it('is told of the last seconds alone, if that is what is asked', async () => {
-    using stop = new Stop(() => {});
+    using shutdown = new GracefulShutdown({ say: () => {} });
     const experiment = await time().run(build('concurrent', { ...SETTINGS, items: 2000 }));
-    const running = perform(experiment, stop);
+    const running = perform(experiment, shutdown);
     await time().advance(1000);
     experiment.source.pace.costMs = 50;
     await time().advance(1000);
