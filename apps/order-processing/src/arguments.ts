@@ -4,6 +4,7 @@ import { statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ArgumentError } from '@streamweld/app-kit';
 import type { ProgressMode } from '@streamweld/observe/progress';
 
 /** Where the tables are. In a database of yours it is the only thing that is touched. */
@@ -33,10 +34,7 @@ export interface ReplayArguments extends Common {
   readonly isMended: boolean;
 }
 
-export type Arguments = RunArguments | ReplayArguments | { readonly command: 'help' };
-
-/** An argument that cannot be meant. Its message says what was expected. */
-export class ArgumentError extends Error {}
+export type Arguments = RunArguments | ReplayArguments;
 
 const DEFAULT_ORDERS = 4_000;
 const MOST_ORDERS = 100_000;
@@ -66,7 +64,6 @@ Ctrl-C finishes what is on its way and still reports; the same command goes on f
 /** @throws ArgumentError */
 export function parseArguments(args: readonly string[]): Arguments {
   const { values, positionals } = parse(args);
-  if (values.help) return { command: 'help' };
   const common: Common = {
     folder: fromWhereItWasTyped(checkPath('--out', values.out ?? DEFAULT_FOLDER)),
     postgres: checkPostgres(values.postgres),
@@ -90,8 +87,7 @@ export function parseArguments(args: readonly string[]): Arguments {
 function parse(args: readonly string[]) {
   try {
     return parseArgs({
-      // `pnpm start -- --orders 100` passes the two dashes on.
-      args: args[0] === '--' ? args.slice(1) : [...args],
+      args: [...args],
       allowPositionals: true,
       options: {
         orders: { type: 'string' },
@@ -102,7 +98,6 @@ function parse(args: readonly string[]) {
         postgres: { type: 'string' },
         progress: { type: 'string', default: 'auto' },
         inspect: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
       },
     });
   } catch (error) {

@@ -3,7 +3,7 @@
 import pg from 'pg';
 import { SCHEMA } from './arguments.ts';
 import { initialStock, PRODUCTS } from './catalogue.ts';
-import { PostgresUnavailable } from './server.ts';
+import { postgresUnavailable } from './refusals.ts';
 
 /** Connections at most: what writes at once, and what reads beside it. */
 const CONNECTIONS = 12;
@@ -48,7 +48,7 @@ export class Database {
 
   /**
    * @param signal ends every connection, whatever it waits for.
-   * @throws PostgresUnavailable
+   * @throws Refusal ORDERS_POSTGRES_UNAVAILABLE
    */
   static async open(given: string, signal: AbortSignal): Promise<Database> {
     const url = new URL(given);
@@ -73,7 +73,7 @@ export class Database {
     } catch (error) {
       await pool.end();
       const reason = error instanceof Error ? error.message : String(error);
-      throw new PostgresUnavailable('The Postgres that was given cannot be used', reason, { cause: error });
+      throw postgresUnavailable('The Postgres that was given cannot be used', reason, { cause: error });
     }
   }
 

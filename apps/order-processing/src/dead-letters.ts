@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { DeadLetter } from '@streamweld/core';
 import type { Order } from './orders.ts';
-import { Refusal } from './refusals.ts';
+import { refusal } from './refusals.ts';
 
 export const DEAD_LETTERS = 'dead-letters.ndjson';
 
@@ -27,7 +27,7 @@ export function ordersOf(line: string): readonly Order[] {
   const isOrder =
     Number.isInteger(item?.id) && Number.isInteger(item?.cents) && typeof item?.customer?.card === 'string';
   if (stage === 'payment' && isOrder) return [item as Order];
-  throw new Refusal(
+  throw refusal(
     'ORDERS_LETTER_UNKNOWN',
     'The file holds a line that is no dead letter of a payment. Give replay the file that a run names at its end.',
   );

@@ -2,6 +2,7 @@
 
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Refusal } from '@streamweld/app-kit';
 import type { RunArguments } from './arguments.ts';
 import { type Check, checkAnalytics, checkInventory, checkMails, checkPayments } from './checks.ts';
 import type { Database, RunRecord } from './database.ts';
@@ -13,14 +14,14 @@ import { readMailbox } from './mailbox.ts';
 import { countOf, seconds, whole } from './numbers.ts';
 import { OrdersSource } from './orders.ts';
 import { broadcasting } from './pipeline.ts';
-import { Refusal } from './refusals.ts';
+import { refusal } from './refusals.ts';
 import * as report from './report.ts';
 import type { Stage } from './stage.ts';
 import { watching } from './watching.ts';
 
 /** @returns whether what must hold does. */
 export async function processOrders(given: RunArguments, stage: Stage): Promise<boolean> {
-  const { database, stop, print } = stage;
+  const { database, shutdown, print } = stage;
   const mailbox = join(given.folder, 'mails.ndjson');
   const deadLetters = join(given.folder, DEAD_LETTERS);
   const starts = await begin(given, database, mailbox);
@@ -38,7 +39,7 @@ export async function processOrders(given: RunArguments, stage: Stage): Promise<
   const first = Number((await store.load('orders')).get('') ?? 0);
   if (starts > 1) print([`Goes on behind order ${whole(first)}: it is start ${starts} of this run`]);
   await using _page = await watching(pipeline, given, given.orders - first);
-  const result = await stop.run(pipeline);
+  const result = await shutdown.run(pipeline);
   const isFinished = source.last === given.orders;
   if (isFinished) await database.finish();
   print(['', ...report.broadcastLines(result, dispatcher.sinks()), '']);
@@ -70,7 +71,7 @@ async function begin(given: RunArguments, database: Database, mailbox: string): 
 
 /** There is a run that this one would destroy. */
 function unfinished({ orders, seed, folder }: RunRecord): Refusal {
-  return new Refusal(
+  return refusal(
     'ORDERS_RUN_UNFINISHED',
     `The database holds a run that did not come to its end. Go on with it by
 --orders ${orders} --seed ${seed} --out ${folder}

@@ -11,16 +11,16 @@ import { money, countOf, seconds, whole } from './numbers.ts';
 import { orderAt } from './orders.ts';
 import { Payments } from './payments.ts';
 import { replaying } from './pipeline.ts';
-import { Refusal } from './refusals.ts';
+import { refusal } from './refusals.ts';
 import * as report from './report.ts';
 import type { Stage } from './stage.ts';
 import { watching } from './watching.ts';
 
 /** @returns whether what must hold does. */
-export async function replay(given: ReplayArguments, { database, stop, print }: Stage): Promise<boolean> {
+export async function replay(given: ReplayArguments, { database, shutdown, print }: Stage): Promise<boolean> {
   const run = await database.run();
   if (run?.isFinished !== true) {
-    throw new Refusal(
+    throw refusal(
       'ORDERS_RUN_MISSING',
       run === undefined
         ? 'The database holds no run. Start one without replay, and give replay the same --out or --postgres.'
@@ -35,7 +35,7 @@ export async function replay(given: ReplayArguments, { database, stop, print }: 
   const payments = new Payments(database, new CardNetwork(given.isMended), 'replay');
   const pipeline = replaying(given.file, payments, left);
   await using _page = await watching(pipeline, given, ids.size);
-  const { outcome } = await stop.run(pipeline);
+  const { outcome } = await shutdown.run(pipeline);
   const after = await findPaid(database);
   const still = await ordersIn(left);
 

@@ -1,11 +1,11 @@
 /** What a run and a replay work with. */
 
+import type { GracefulShutdown } from '@streamweld/core';
 import type { Database } from './database.ts';
-import type { Stop } from './stop.ts';
 
 export interface Stage {
   readonly database: Database;
-  readonly stop: Stop;
+  readonly shutdown: GracefulShutdown;
   /** Lines of the report. */
   readonly print: (lines: readonly string[]) => void;
 }

@@ -14,7 +14,7 @@ const TELL_EVERY_MS = 2000;
  */
 export async function watching(
   pipeline: ConcurrentPipeline<Order>,
-  { progress: mode, inspect }: Exclude<Arguments, { command: 'help' }>,
+  { progress: mode, inspect }: Arguments,
   total: number,
 ): Promise<AsyncDisposable> {
   const page = inspect ? await open(pipeline) : { [Symbol.asyncDispose]: () => Promise.resolve() };

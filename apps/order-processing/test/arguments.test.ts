@@ -1,5 +1,6 @@
+import { ArgumentError } from '@streamweld/app-kit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { ArgumentError, parseArguments } from '../src/arguments.ts';
+import { parseArguments } from '../src/arguments.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -43,7 +44,7 @@ describe('parseArguments', () => {
   });
 
   it('takes numbers as people write them', () => {
-    expect(parseArguments(['--', '--orders', '12,000', '--seed', '0'])).toMatchObject({
+    expect(parseArguments(['--orders', '12,000', '--seed', '0'])).toMatchObject({
       command: 'run',
       orders: 12_000,
       seed: 0,

@@ -2,14 +2,15 @@ import { existsSync } from 'node:fs';
 import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AppProcess, expectProved } from '@streamweld/app-kit/test';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { App, expectProved } from './app-process.ts';
 
 /** A net for what hangs: machines that run this are busy. */
 const TIMEOUT = 120_000;
 
+const main = new URL('../src/main.ts', import.meta.url);
 let folder: string;
-let app: App | undefined;
+let app: AppProcess | undefined;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'orders-'));
@@ -18,14 +19,13 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  app?.child.kill('SIGKILL');
-  await app?.ended;
+  await app?.kill();
   await rm(folder, { recursive: true, force: true });
 });
 
 /** @returns the app, which is ended after the test if it has not. */
-function start(args: readonly string[], env?: NodeJS.ProcessEnv): App {
-  return (app = new App(['--out', folder, '--progress', 'plain', ...args], env));
+function start(args: readonly string[], env?: NodeJS.ProcessEnv): AppProcess {
+  return (app = new AppProcess(main, ['--out', folder, '--progress', 'plain', ...args], { env }));
 }
 
 const deadLetters = () => join(folder, 'dead-letters.ndjson');

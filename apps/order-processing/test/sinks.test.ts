@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { WriteError } from '@streamweld/core';
+import { GracefulShutdown, WriteError } from '@streamweld/core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type PostgresService, startPostgres } from '../../../tools/services/postgres.ts';
 import { addUp, Analytics } from '../src/analytics.ts';
@@ -14,8 +14,7 @@ import { Inventory } from '../src/inventory.ts';
 import { type Order, orderAt } from '../src/orders.ts';
 import { Payments } from '../src/payments.ts';
 import { replay } from '../src/replay.ts';
-import { Stop } from '../src/stop.ts';
-import { newDatabase } from './app-process.ts';
+import { newDatabase } from './databases.ts';
 
 const SEED = 1;
 const orders = Array.from({ length: 2000 }, (_, index) => orderAt(SEED, index + 1));
@@ -133,8 +132,8 @@ describe('Analytics', () => {
 describe('replay', () => {
   it('has nothing to put right before there was a run', async () => {
     const given = parseArguments(['replay', import.meta.filename, '--out', folder]) as ReplayArguments;
-    const stop = new Stop(() => {});
-    await expect(replay(given, { database, stop, print: () => {} })).rejects.toMatchObject({
+    using shutdown = new GracefulShutdown();
+    await expect(replay(given, { database, shutdown, print: () => {} })).rejects.toMatchObject({
       code: 'ORDERS_RUN_MISSING',
     });
   });
