@@ -10,6 +10,12 @@ import { Refusal } from '@streamweld/app-kit';
 /** Every how many requests the site is too busy, and says so. */
 const FAIL_EVERY = 23;
 
+const PROGRAMS = {
+  site: new URL('./producers/site.ts', import.meta.url),
+  crawler: new URL('./producers/crawler.ts', import.meta.url),
+  checker: new URL('./producers/checker.ts', import.meta.url),
+} as const;
+
 export class Producers {
   /** Where they write: an access log in the combined format, and two of a JSON object a line. */
   readonly paths: readonly string[];
@@ -53,10 +59,12 @@ export class Producers {
   }
 }
 
-function start(name: string, ...args: readonly string[]): ChildProcess {
-  const path = fileURLToPath(new URL(`./producers/${name}.ts`, import.meta.url));
+function start(name: keyof typeof PROGRAMS, ...args: readonly string[]): ChildProcess {
   // A Ctrl-C is for the app, which stops them. They end with it in any case: their channel to it closes.
-  return fork(path, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], detached: true });
+  return fork(fileURLToPath(PROGRAMS[name]), args, {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    detached: true,
+  });
 }
 
 function tellToStop(child: ChildProcess): void {

@@ -9,7 +9,7 @@ import type { Found, Hit, SearchIndex } from './search.ts';
 import { wordsIn } from './words.ts';
 
 /** Where the table is. In a database of yours it is the only thing that is touched. */
-export const SCHEMA = 'streamweld_logs';
+const SCHEMA = 'streamweld_logs';
 
 // The words are cut by the app, so that both kinds of index find the same; what looks them up is the server's own.
 const TABLE = `
