@@ -65,6 +65,11 @@ function rulesOf(origin: string, text: string): Rules {
   const robot = parse(`${origin}/robots.txt`, text);
   return {
     allows: (page) => robot.isAllowed(page, AGENT) !== false,
-    delayMs: (robot.getCrawlDelay(AGENT) ?? 0) * 1000,
+    delayMs: delayOf(robot.getCrawlDelay(AGENT)),
   };
+}
+
+/** A day at most: what is beyond it is a slip, and more than a timer can wait. */
+function delayOf(seconds: number | undefined): number {
+  return seconds !== undefined && seconds > 0 ? Math.min(seconds, 86_400) * 1000 : 0;
 }
