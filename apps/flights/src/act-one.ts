@@ -23,19 +23,19 @@ export interface Comparison {
 export async function compare(stage: Stage, database: Database): Promise<Comparison> {
   const limit = Math.min(stage.limit, MOST_FLIGHTS);
   const oneByOne = await oneAfterTheOther(stage, database, limit);
-  const concurrent = stage.stop.isWanted ? undefined : await atTheSameTime(stage, database, limit);
+  const concurrent = stage.shutdown.isWanted ? undefined : await atTheSameTime(stage, database, limit);
   return { oneByOne, concurrent };
 }
 
 /** Take, write, take, write: while one works, the other waits. */
 async function oneAfterTheOther(
-  { slow, progress, stop }: Stage,
+  { slow, progress, shutdown }: Stage,
   { url }: Database,
   limit: number,
 ): Promise<Timing> {
   const table = flightsTable(url, 'one_after_the_other');
   const sink = slow ? slowed(table) : table;
-  const context = { signal: stop.signal, fail: () => {}, attempt: 1, defer: notDeferred };
+  const context = { signal: shutdown.signal, fail: () => {}, attempt: 1, defer: notDeferred };
   const begunAt = performance.now();
   const elapsedMs = () => performance.now() - begunAt;
   const title = 'Act 1, one after the other';
@@ -47,9 +47,9 @@ async function oneAfterTheOther(
       for await (const batch of oneByOne(new FlightsSource({ limit }))) {
         await sink.write(batch, context);
         flights += batch.length;
-        if (stop.isWanted) break;
+        if (shutdown.isWanted) break;
       }
-      stop.signal.throwIfAborted();
+      shutdown.signal.throwIfAborted();
     } catch (error) {
       await sink.close?.(error);
       throw error;
@@ -60,13 +60,13 @@ async function oneAfterTheOther(
 }
 
 async function atTheSameTime(
-  { slow, progress, stop }: Stage,
+  { slow, progress, shutdown }: Stage,
   { url }: Database,
   limit: number,
 ): Promise<Timing> {
   const table = flightsTable(url, 'pipeline');
   const pipeline = welding(new FlightsSource({ limit }), slow ? slowed(table) : table);
-  const running = stop.run(pipeline);
+  const running = shutdown.run(pipeline);
   const title = 'Act 1, ConcurrentPipeline';
   const read = () => {
     const snapshot = pipeline.snapshot();

@@ -38,7 +38,7 @@ export interface Survival {
   readonly ms: number;
 }
 
-export async function survive({ limit, folder, database, progress, stop }: Stage): Promise<Survival> {
+export async function survive({ limit, folder, database, progress, shutdown }: Stage): Promise<Survival> {
   const home = join(folder, 'survived');
   // What is left of an earlier demo would be gone on with: that is what it is for. The schema is new.
   await rm(home, { recursive: true, force: true });
@@ -60,20 +60,20 @@ export async function survive({ limit, folder, database, progress, stop }: Stage
       // Somewhere in the first half of what is left: never at a moment that anything was prepared for.
       const killAt = lives > KILLS ? Number.POSITIVE_INFINITY : row + (Math.random() * (limit - row)) / 2;
       let isFirst = true;
-      isDone = await stop.while(life, () =>
+      isDone = await shutdown.while(life, () =>
         life.until((now) => {
           if (isFirst && lives > 1) kills.push({ told: row, found, resumed: now });
           isFirst = false;
           row = now;
-          return row > killAt && !stop.isWanted;
+          return row > killAt && !shutdown.isWanted;
         }),
       );
-      stop.signal.throwIfAborted();
+      shutdown.signal.throwIfAborted();
       found = isDone ? undefined : await database?.survived();
     }
   });
   const path = database === undefined ? join(home, SURVIVED_FILE) : undefined;
-  return { path, kills, rows: row, isStopped: stop.isWanted, ms: elapsedMs() };
+  return { path, kills, rows: row, isStopped: shutdown.isWanted, ms: elapsedMs() };
 }
 
 export function times(count: number): string {

@@ -40,11 +40,11 @@ export async function partition(stage: Stage): Promise<Partition> {
 }
 
 async function run(
-  { limit, progress, stop }: Stage,
+  { limit, progress, shutdown }: Stage,
   title: string,
   { pipeline, dispatcher }: Dispatching,
 ): Promise<Dispatched> {
-  const running = stop.run<Flight>(pipeline);
+  const running = shutdown.run<Flight>(pipeline);
   const read = () => {
     const snapshot = pipeline.snapshot();
     const { written: items, elapsedMs } = snapshot;

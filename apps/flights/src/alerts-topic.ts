@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
+import { makeTopics } from '@streamweld/app-kit/kafka';
 import { ConcurrentPipeline, from, type Sink } from '@streamweld/core';
 import { decoding, type KafkaRecord, KafkaSink, KafkaSource } from '@streamweld/kafka';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
@@ -46,7 +47,9 @@ export class AlertsTopic {
     const over = new AbortController();
     const admin = adminOf(brokers, over.signal);
     try {
-      const begins = await Promise.race([look(admin), gaveUp(AbortSignal.any([signal, over.signal]))]);
+      const adminOfOne = (broker: string) => adminOf([broker], over.signal);
+      const looked = look(admin, adminOfOne, over.signal);
+      const begins = await Promise.race([looked, gaveUp(AbortSignal.any([signal, over.signal]))]);
       await admin.disconnect();
       return new AlertsTopic(brokers, begins);
     } catch (error) {
@@ -72,7 +75,7 @@ export class AlertsTopic {
   }
 
   /** What this run has written, partition by partition in order: all that is committed, up to what is there now. */
-  async readBack({ progress, stop }: Stage): Promise<Told[]> {
+  async readBack({ progress, shutdown }: Stage): Promise<Told[]> {
     const ends = await this.#ask(offsetsOf);
     const total = Object.entries(ends).reduce(
       (sum, [lane, end]) => sum + Number(BigInt(end) - BigInt(this.#begins[lane] ?? 0)),
@@ -97,7 +100,7 @@ export class AlertsTopic {
         for (const each of batch) told.push(each);
       },
     );
-    const running = pipeline.run({ signal: stop.signal });
+    const running = pipeline.run({ signal: shutdown.signal });
     const read = () => {
       const snapshot = pipeline.snapshot();
       const { elapsedMs } = snapshot;
@@ -142,15 +145,17 @@ function adminOf(brokers: readonly string[], over?: AbortSignal): Admin {
 }
 
 /** Where the topic ends. It is made where it is missing. */
-async function look(admin: Admin): Promise<Offsets> {
+async function look(
+  admin: Admin,
+  adminOfOne: (broker: string) => Admin,
+  signal: AbortSignal,
+): Promise<Offsets> {
   await admin.connect();
   const topics = await admin.listTopics();
   if (!topics.includes(ALERTS_TOPIC)) {
     try {
-      await admin.createTopics({
-        waitForLeaders: true,
-        topics: [{ topic: ALERTS_TOPIC, numPartitions: PARTITIONS, replicationFactor: -1 }],
-      });
+      const topics = [{ topic: ALERTS_TOPIC, numPartitions: PARTITIONS, replicationFactor: -1 }];
+      await makeTopics({ admin, adminOf: adminOfOne, topics, signal });
     } catch (error) {
       const which = `Kafka has no topic ${ALERTS_TOPIC}, and did not make it`;
       throw new KafkaUnavailable(which, reasonOf(error), 'Make it yourself', { cause: error });

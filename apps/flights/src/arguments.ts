@@ -3,6 +3,7 @@
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ArgumentError } from '@streamweld/app-kit';
 import { SCHEMA } from './database.ts';
 import { ALERTS_TOPIC } from './kafka.ts';
 import { PROGRESS_MODES, type ProgressMode } from './progress.ts';
@@ -20,11 +21,7 @@ export interface Arguments {
   /** Where all flights go to S3 too. */
   readonly s3: S3Place | undefined;
   readonly progress: ProgressMode;
-  readonly help: boolean;
 }
-
-/** An argument that cannot be meant. Its message says what was expected. */
-export class ArgumentError extends Error {}
 
 const ALL_FLIGHTS = 3_000_000;
 const ACTS = ['all', '1', '2', '3'] as const;
@@ -56,7 +53,7 @@ Ctrl-C finishes what is on its way and still reports. A second one aborts.`;
 
 /** @throws ArgumentError */
 export function parseArguments(args: readonly string[]): Arguments {
-  const { limit, out, act, slow, postgres, progress, help, ...others } = parse(args);
+  const { limit, out, act, slow, postgres, progress, ...others } = parse(args);
   const which = checkOneOf('--act', act, ACTS);
   const isWithout = others['no-postgres'];
   if (isWithout && postgres !== undefined) {
@@ -74,15 +71,13 @@ export function parseArguments(args: readonly string[]): Arguments {
     brokers: checkBrokers(process.env['STREAMWELD_KAFKA_BROKERS'] ?? ''),
     s3: checkS3(process.env['STREAMWELD_S3_ENDPOINT'] ?? ''),
     progress: checkOneOf('--progress', progress, PROGRESS_MODES),
-    help,
   };
 }
 
 function parse(args: readonly string[]) {
   try {
     return parseArgs({
-      // `pnpm demo -- --limit 100` passes the two dashes on.
-      args: args[0] === '--' ? args.slice(1) : [...args],
+      args: [...args],
       options: {
         limit: { type: 'string' },
         out: { type: 'string' },
@@ -91,7 +86,6 @@ function parse(args: readonly string[]) {
         postgres: { type: 'string' },
         'no-postgres': { type: 'boolean', default: false },
         progress: { type: 'string', default: 'auto' },
-        help: { type: 'boolean', short: 'h', default: false },
       },
     }).values;
   } catch (error) {

@@ -2,7 +2,7 @@
 
 import pg from 'pg';
 import { LATE_MINUTES } from './flight.ts';
-import { PostgresUnavailable } from './server.ts';
+import { PostgresUnavailable } from './postgres.ts';
 import type { AirportFigures } from './statistics.ts';
 
 /** Where its tables are. In a database of yours it is the only thing that is touched. */

@@ -70,7 +70,7 @@ export class FlightsArchive {
   }
 
   /** Everything that this run has written, object by object. @param total flights that should be there. */
-  async readBack({ progress, stop }: Stage, total: number): Promise<Archived> {
+  async readBack({ progress, shutdown }: Stage, total: number): Promise<Archived> {
     const archived = new Archived();
     const source = new S3Source<Flight>({
       name: 'archive',
@@ -85,7 +85,7 @@ export class FlightsArchive {
     });
     const pipeline = new ConcurrentPipeline(source, (batch) => archived.add(batch)).bufferSize(10_000);
     // A first Ctrl-C does not stop the proof: it is the report that it asks for.
-    const running = pipeline.run({ signal: stop.signal });
+    const running = pipeline.run({ signal: shutdown.signal });
     const read = () => {
       const snapshot = pipeline.snapshot();
       const { written: items, elapsedMs } = snapshot;

@@ -83,7 +83,7 @@ function rowsOf({ report }: Dispatched, { limit }: Stage): number {
 
 /** Reads files of flights, one by one. */
 async function readFlights(
-  { progress, stop }: Stage,
+  { progress, shutdown }: Stage,
   paths: string,
   total: number,
   title: string,
@@ -94,7 +94,7 @@ async function readFlights(
   const source = new FileSource<Flight>(paths, { format: 'ndjson', name: 'files' });
   const pipeline = new ConcurrentPipeline(source, (batch) => readBack.add(batch)).bufferSize(10_000);
   // A first Ctrl-C does not stop the proof: it is the report that it asks for.
-  const running = pipeline.run({ signal: stop.signal });
+  const running = pipeline.run({ signal: shutdown.signal });
   const read = () => {
     const snapshot = pipeline.snapshot();
     const { written: items, elapsedMs } = snapshot;
@@ -112,11 +112,11 @@ async function tally({ database, progress }: Stage, table: Table, rows: number):
 }
 
 /** The two tables of act 1 must hold the same. */
-async function proveCopies({ database, progress, stop }: Stage, copies: Comparison): Promise<Check[]> {
+async function proveCopies({ database, progress, shutdown }: Stage, copies: Comparison): Promise<Check[]> {
   const { oneByOne, concurrent } = copies;
   if (database === undefined || concurrent === undefined) return [];
   // Each had its own end where a Ctrl-C came.
-  if (stop.isWanted && concurrent.flights !== oneByOne.flights) return [];
+  if (shutdown.isWanted && concurrent.flights !== oneByOne.flights) return [];
   const differing = await progress.meanwhile('Proof, comparing the tables of act 1', () =>
     database.differing('one_after_the_other', 'pipeline'),
   );

@@ -1,10 +1,10 @@
 /** What every act plays with. */
 
+import type { GracefulShutdown } from '@streamweld/core';
 import type { AlertsTopic } from './alerts-topic.ts';
 import type { Database } from './database.ts';
 import type { FlightsArchive } from './flights-archive.ts';
 import type { Progress } from './progress.ts';
-import type { Stop } from './stop.ts';
 
 export interface Stage {
   /** Only so many flights. */
@@ -20,5 +20,5 @@ export interface Stage {
   /** Slows one sink of each act. */
   readonly slow: boolean;
   readonly progress: Progress;
-  readonly stop: Stop;
+  readonly shutdown: GracefulShutdown;
 }

@@ -1,23 +1,15 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type AppProcess, describeWithOwnPostgres } from '@streamweld/app-kit/test';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  cleanUp,
-  Demo,
-  describeWithServer,
-  isAlive,
-  linesOf,
-  openFolder,
-  serverFolders,
-  serverPid,
-} from './demo.ts';
+import { cleanUp, isAlive, linesOf, openFolder, serverFolders, serverPid, startDemo } from './demo.ts';
 
 const LIMIT = 100_000;
 /** A net for what hangs: machines that run this are busy. */
 const TIMEOUT = 120_000;
 
 let folder: string;
-let demo: Demo | undefined;
+let demo: AppProcess | undefined;
 
 beforeEach(async () => {
   folder = await openFolder();
@@ -26,15 +18,15 @@ beforeEach(async () => {
 afterEach(() => cleanUp(folder, demo));
 
 /** @returns the demo, which is ended after the test if it has not. */
-function start(args: readonly string[], env?: NodeJS.ProcessEnv): Demo {
-  return (demo = new Demo(folder, ['--progress', 'plain', ...args], env));
+function start(args: readonly string[], env?: NodeJS.ProcessEnv): AppProcess {
+  return (demo = startDemo(folder, ['--progress', 'plain', ...args], env));
 }
 
-describeWithServer('the demo', () => {
+describeWithOwnPostgres('the demo', () => {
   it(
     'runs all acts, proves what came out, and leaves the files it speaks of',
     async () => {
-      const { code, stdout, stderr } = await ended(start(['--limit', String(LIMIT)]));
+      const { code, stdout, stderr } = await start(['--limit', String(LIMIT)]).ended;
       expect(code, stderr).toBe(0);
 
       expect(stdout).toContain(join(folder, 'out'));
@@ -84,7 +76,7 @@ describeWithServer('the demo', () => {
   it(
     'is killed and goes on, rows and position at one in Postgres each time, until nothing is missing',
     async () => {
-      const { code, stdout, stderr } = await ended(start(['--act', '3', '--limit', String(LIMIT)]));
+      const { code, stdout, stderr } = await start(['--act', '3', '--limit', String(LIMIT)]).ended;
       expect(code, stderr).toBe(0);
       const kills = [...stdout.matchAll(/told of row +([\d,]+); +([\d,]+) rows there/g)];
       expect(kills.length).toBeGreaterThan(0);
@@ -104,7 +96,7 @@ describeWithServer('the demo', () => {
       await running.says(/Act 2, broadcast: [1-9][\d,]* of 3,000,000/);
       const server = await serverPid(folder);
       running.interrupt();
-      const { code, stdout, stderr } = await ended(running);
+      const { code, stdout, stderr } = await running.ended;
       expect(code, stderr).toBe(0);
 
       expect(stderr).toContain('Stopping');
@@ -132,7 +124,7 @@ describeWithServer('the demo', () => {
       running.interrupt();
       await running.says(/Stopping/);
       running.interrupt();
-      const { code, stdout, stderr } = await ended(running);
+      const { code, stdout, stderr } = await running.ended;
       expect(code, stderr).toBe(130);
       expect(stderr).toContain('Aborted by a second Ctrl-C');
       expect(stdout).not.toContain('Proof');
@@ -161,7 +153,7 @@ describeWithServer('the demo', () => {
       running.interrupt();
       await running.says(/Stopping/);
       running.interrupt();
-      const { code, stderr } = await ended(running);
+      const { code, stderr } = await running.ended;
       expect(code, stderr).toBe(130);
       expect(isAlive(server)).toBe(false);
       expect(await serverFolders(folder)).toEqual([]);
@@ -176,7 +168,7 @@ describeWithServer('the demo', () => {
       await running.says(/Act 3, .*: [1-9][\d,]* of 3,000,000/);
       const server = await serverPid(folder);
       running.child.kill('SIGKILL');
-      await running.code;
+      await running.ended;
       expect(isAlive(server)).toBe(false);
       expect(await serverFolders(folder)).toEqual([]);
     },
@@ -189,7 +181,7 @@ describeWithServer('the demo', () => {
       const running = start(['--act', '2']);
       await running.says(/Act 2, broadcast: [1-9]/);
       process.kill(await serverPid(folder), 'SIGKILL');
-      const { code, stdout, stderr } = await ended(running);
+      const { code, stdout, stderr } = await running.ended;
       expect(code).toBe(1);
       expect(stderr).toContain('SW_POSTGRES_');
       expect(stdout).not.toContain('Done');
@@ -203,7 +195,7 @@ describe('the demo without Postgres', () => {
   it(
     'says what is left out, and proves the rest',
     async () => {
-      const { code, stdout, stderr } = await ended(start(['--no-postgres', '--limit', String(LIMIT)]));
+      const { code, stdout, stderr } = await start(['--no-postgres', '--limit', String(LIMIT)]).ended;
       expect(code, stderr).toBe(0);
       expect(stdout).toContain('Without Postgres: no act 1');
       expect(stdout).not.toMatch(/Act 1|in Postgres|postgres +\d/);
@@ -223,13 +215,27 @@ describe('the demo without Postgres', () => {
   it(
     'is offered, by a code, where a server of yours does not answer; no password is told',
     async () => {
-      const { code, stderr } = await ended(
-        start([], { STREAMWELD_POSTGRES_URL: 'postgres://me:planted@127.0.0.1:1/mine' }),
-      );
+      const { code, stderr } = await start([], {
+        STREAMWELD_POSTGRES_URL: 'postgres://me:planted@127.0.0.1:1/mine',
+      }).ended;
       expect(code).toBe(1);
       expect(stderr).toMatch(/^FLIGHTS_POSTGRES_UNAVAILABLE: .* cannot be used: .*ECONNREFUSED/m);
       expect(stderr).toContain('--no-postgres');
       expect(stderr).not.toContain('planted');
+    },
+    TIMEOUT,
+  );
+});
+
+describe('a Postgres that the demo cannot bring along', () => {
+  it(
+    'is told of by a code, with the reason and what can be done',
+    async () => {
+      const { code, stderr } = await start(['--act', '1'], { TMPDIR: join(folder, 'nowhere') }).ended;
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^FLIGHTS_POSTGRES_UNAVAILABLE: .* did not start: ENOENT.*nowhere/m);
+      expect(stderr).toContain('--postgres URL or STREAMWELD_POSTGRES_URL');
+      expect(stderr).toContain('--no-postgres');
     },
     TIMEOUT,
   );
@@ -250,7 +256,7 @@ describe('the arguments of the demo', () => {
   ])(
     'answers %j with what it expects',
     async (args, message) => {
-      const { code, stdout, stderr } = await ended(start(args));
+      const { code, stdout, stderr } = await start(args).ended;
       expect(code).toBe(2);
       expect(stderr).toContain(message);
       expect(stderr).toContain('--limit N');
@@ -262,15 +268,10 @@ describe('the arguments of the demo', () => {
   it(
     'are explained',
     async () => {
-      const { code, stdout } = await ended(start(['--help']));
+      const { code, stdout } = await start(['--help']).ended;
       expect(code).toBe(0);
       expect(stdout).toContain('--limit N');
     },
     TIMEOUT,
   );
 });
-
-async function ended(running: Demo): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const code = await running.code;
-  return { code, stdout: running.stdout, stderr: running.stderr };
-}

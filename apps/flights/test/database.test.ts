@@ -1,18 +1,19 @@
+import type { OwnPostgres } from '@streamweld/app-kit';
+import { describeWithOwnPostgres } from '@streamweld/app-kit/test';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { Database } from '../src/database.ts';
-import { OwnServer } from '../src/server.ts';
-import { describeWithServer } from './demo.ts';
+import { startOwn } from '../src/postgres.ts';
 
 const never = new AbortController().signal;
 
-describeWithServer('Database', () => {
-  let server: OwnServer;
+describeWithOwnPostgres('Database', () => {
+  let server: OwnPostgres;
   let database: Database;
   let client: pg.Client;
 
   beforeAll(async () => {
-    server = await OwnServer.start(never);
+    server = await startOwn(never);
     client = new pg.Client(server.url);
     client.on('error', () => {});
     await client.connect();

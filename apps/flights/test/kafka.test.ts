@@ -5,6 +5,8 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { makeTopics } from '@streamweld/app-kit/kafka';
+import type { AppProcess, Ended } from '@streamweld/app-kit/test';
 import { from } from '@streamweld/core';
 import {
   AclOperationTypes,
@@ -26,14 +28,14 @@ import {
 import type { Flight } from '../src/flight.ts';
 import { FlightsSource } from '../src/flights-source.ts';
 import { ALERTS_TOPIC } from '../src/kafka.ts';
-import { cleanUp, Demo, openFolder } from './demo.ts';
+import { cleanUp, openFolder, startDemo } from './demo.ts';
 
 const LIMIT = 100_000;
 /** A net for what hangs: machines that run this are busy. */
 const TIMEOUT = 120_000;
 
 let folder: string;
-let demo: Demo | undefined;
+let demo: AppProcess | undefined;
 
 beforeEach(async () => {
   folder = await openFolder();
@@ -41,20 +43,13 @@ beforeEach(async () => {
 
 afterEach(() => cleanUp(folder, demo));
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** Act 2, without Postgres unless it says something else. */
 async function play(brokers: string, args = ['--no-postgres'], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  demo = new Demo(folder, ['--progress', 'plain', '--act', '2', '--limit', String(LIMIT), ...args], {
+  demo = startDemo(folder, ['--progress', 'plain', '--act', '2', '--limit', String(LIMIT), ...args], {
     STREAMWELD_KAFKA_BROKERS: brokers,
     ...env,
   });
-  const code = await demo.code;
-  return { code, stdout: demo.stdout, stderr: demo.stderr };
+  return demo.ended;
 }
 
 /** What should be told, from the source itself. */
@@ -254,7 +249,9 @@ describeWithKafka(
           await admin.deleteAcls({
             filters: [{ resourceType, resourceName, resourcePatternType, principal, host, ...permission }],
           });
-          await admin.createTopics({ waitForLeaders: true, topics: [{ topic: ALERTS_TOPIC }] });
+          const adminOf = (broker: string) =>
+            new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING }).admin();
+          await makeTopics({ admin, adminOf, topics: [{ topic: ALERTS_TOPIC, numPartitions: 1 }] });
           await admin.createAcls({ acl: [{ ...cluster, ...create }] });
         });
         const { code, stdout, stderr } = await play(brokers());

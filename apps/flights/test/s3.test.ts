@@ -11,13 +11,14 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
+import type { AppProcess, Ended } from '@streamweld/app-kit/test';
 import { from } from '@streamweld/core';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openS3Faults } from '../../../tools/services/s3-faults.ts';
 import { findS3, type S3Service, S3Unavailable } from '../../../tools/services/s3.ts';
 import { FlightsSource } from '../src/flights-source.ts';
 import { FLIGHTS_BUCKET } from '../src/s3.ts';
-import { cleanUp, Demo, openFolder } from './demo.ts';
+import { cleanUp, openFolder, startDemo } from './demo.ts';
 
 /** A net for what hangs: machines that run this are busy. */
 const TIMEOUT = 120_000;
@@ -25,7 +26,7 @@ const TIMEOUT = 120_000;
 const SECRET = 'planted-secret-planted-secret';
 
 let folder: string;
-let demo: Demo | undefined;
+let demo: AppProcess | undefined;
 
 beforeEach(async () => {
   folder = await openFolder();
@@ -33,23 +34,14 @@ beforeEach(async () => {
 
 afterEach(() => cleanUp(folder, demo));
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** Act 2, without Postgres unless it says something else. */
-function start(env: NodeJS.ProcessEnv, limit: number, args = ['--no-postgres']): Demo {
-  demo = new Demo(folder, ['--progress', 'plain', '--act', '2', '--limit', String(limit), ...args], env);
+function start(env: NodeJS.ProcessEnv, limit: number, args = ['--no-postgres']): AppProcess {
+  demo = startDemo(folder, ['--progress', 'plain', '--act', '2', '--limit', String(limit), ...args], env);
   return demo;
 }
 
-async function play(...given: Parameters<typeof start>): Promise<Ended> {
-  const { code, ...started } = start(...given);
-  const ended = await code;
-  const { stdout, stderr } = demo ?? started;
-  return { code: ended, stdout, stderr };
+function play(...given: Parameters<typeof start>): Promise<Ended> {
+  return start(...given).ended;
 }
 
 /** As `tools/services/s3.ts` reads them. */
@@ -195,7 +187,7 @@ describeWithS3('the demo with an S3', (service, bare) => {
       const running = start(reaching(service), 3_000_000, ['--no-postgres', '--slow']);
       await running.says(/Act 2, broadcast: +[1-9]/);
       running.interrupt();
-      expect(await running.code, running.stderr).toBe(0);
+      expect((await running.ended).code, running.stderr).toBe(0);
       const { stdout } = running;
       expect(stdout).toMatch(/✓ broadcast {2}([\d,]+) in, \1 back from \d+ objects? of S3/);
       expect(stdout).toContain('✓ broadcast  0 lost in S3, 0 doubled, 0 out of order');
