@@ -178,6 +178,13 @@ describe('GracefulShutdown', () => {
     expect(shutdown.signal.aborted).toBe(false);
   });
 
+  it('drains what begins after the first, once it has begun', async () => {
+    using shutdown = newShutdown();
+    shutdown.stop();
+    const { ended, end } = task();
+    expect(await shutdown.while({ drain: end }, () => ended)).toBe('ended');
+  });
+
   it('leaves alone what has ended', async () => {
     using shutdown = newShutdown();
     const drain = vi.fn();
