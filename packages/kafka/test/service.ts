@@ -27,6 +27,8 @@ export interface Brokers {
   kafka(options?: Partial<KafkaConfig>): Kafka;
   /** A topic that nobody else has. */
   topic(options?: {
+    /** Default: a name that no other has. */
+    readonly topic?: string;
     partitions?: number;
     copies?: number;
     config?: Readonly<Record<string, string>>;
@@ -97,8 +99,7 @@ function open(service: KafkaService): Brokers {
     service,
     brokers: service.brokers,
     kafka,
-    async topic({ partitions = 1, copies = 1, config = {} } = {}) {
-      const topic = `test-${randomUUID()}`;
+    async topic({ topic = `test-${randomUUID()}`, partitions = 1, copies = 1, config = {} } = {}) {
       const admin = kafka().admin();
       await admin.connect();
       await admin.createTopics({

@@ -235,9 +235,7 @@ describeWithKafka('KafkaSource', (brokers) => {
 
   it('finds topics by an expression, and those that come later', async () => {
     const name = `found-${randomUUID()}`;
-    const { withAdmin } = reading(brokers);
-    const create = (topic: string): Promise<unknown> =>
-      withAdmin((admin) => admin.createTopics({ topics: [{ topic }], waitForLeaders: true }));
+    const create = (topic: string): Promise<string> => brokers().topic({ topic });
     await create(`${name}-1`);
     await create(`other-${name}`);
     await produce(`${name}-1`, 5);
@@ -262,8 +260,7 @@ describeWithKafka('KafkaSource', (brokers) => {
   it('waits for the first topic that an expression finds', async () => {
     const name = `awaited-${randomUUID()}`;
     const reader = run({ topics: new RegExp(`^${name}`), groupId: name, metadataMaxAgeMs: 200 });
-    const { withAdmin } = reading(brokers);
-    await withAdmin((admin) => admin.createTopics({ topics: [{ topic: name }], waitForLeaders: true }));
+    await brokers().topic({ topic: name });
     await produce(name, 5);
     await reader.until(5);
     await reader.end();
