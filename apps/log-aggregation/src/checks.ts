@@ -26,11 +26,15 @@ export interface Account {
   readonly isGivenUp: boolean;
 }
 
-/** @param written lines in the files now; @param read lines that were taken */
-export function checkLogs(written: number | undefined, read: number): Check {
+/**
+ * @param written lines in the files now; nothing, where it was stopped before their end.
+ * @param read lines that were taken. @param found those of them that are in the files
+ */
+export function checkLogs(written: number | undefined, read: number, found: number): Check {
+  const of = 'logs';
   return written === undefined
-    ? { of: 'logs', holds: read > 0, text: `${whole(read)} lines were taken until it was stopped` }
-    : { of: 'logs', holds: written === read, text: `${whole(read)} of ${whole(written)} lines were read` };
+    ? { of, holds: found === read, text: `${whole(read)} lines were taken until it was stopped` }
+    : { of, holds: written === read, text: `${whole(read)} of ${whole(written)} lines were read` };
 }
 
 /** Nothing is lost in silence: what a sink did not take is named. */

@@ -48,7 +48,7 @@ export async function prove(ran: Ran): Promise<boolean> {
   const accounts = new Map(sinks.map((status) => [status.name, accountOf(status, folder)]));
   const exposition = await askMetrics(door.url);
   const checks: Check[] = [
-    checkLogs(read.isWhole ? countLines(logs) : undefined, read.result.read),
+    checkLogs(read.isWhole ? countLines(logs) : undefined, read.result.read, lines.length),
     ...[...accounts.values()].map((account) => checkAccount(account, lines.length)),
   ];
   // Of a sink that was given up it is said above that it lacks something.

@@ -6,6 +6,7 @@ import {
   checkAccount,
   checkAlerts,
   checkFiles,
+  checkLogs,
   checkMetrics,
   checkQuery,
   checkSearch,
@@ -149,6 +150,13 @@ describe('a check', () => {
     expect(checkQuery('GET 404', 3, lines).holds).toBe(false);
     expect(checkQuery('nowhere', 0, lines).holds).toBe(true);
     expect(checkQuery('nowhere', undefined, lines).holds).toBe(false);
+  });
+
+  it('of the logs sees a line that was not read, or is not there', () => {
+    expect(checkLogs(11, 11, 11).holds).toBe(true);
+    expect(checkLogs(12, 11, 11).holds).toBe(false);
+    expect(checkLogs(undefined, 0, 0).holds).toBe(true);
+    expect(checkLogs(undefined, 11, 10).holds).toBe(false);
   });
 
   it('of an account sees what is in neither, and that a sink was given up', () => {
