@@ -208,6 +208,8 @@ export class Membership {
       while (this.#lost !== undefined) {
         const { error: last } = this.#lost;
         this.#lost = undefined;
+        // What the one before was given is not settled any more.
+        this.#moveTo('joining');
         this.#troubledSince ??= runtime.now();
         this.#placement.doubt(refusalOf(last, this.#options.name));
         await this.#join(last, this.#troubledSince + patienceMs);
