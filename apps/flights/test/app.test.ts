@@ -227,20 +227,6 @@ describe('the demo without Postgres', () => {
   );
 });
 
-describe('a Postgres that the demo cannot bring along', () => {
-  it(
-    'is told of by a code, with the reason and what can be done',
-    async () => {
-      const { code, stderr } = await start(['--act', '1'], { TMPDIR: join(folder, 'nowhere') }).ended;
-      expect(code).toBe(1);
-      expect(stderr).toMatch(/^FLIGHTS_POSTGRES_UNAVAILABLE: .* did not start: ENOENT.*nowhere/m);
-      expect(stderr).toContain('--postgres URL or STREAMWELD_POSTGRES_URL');
-      expect(stderr).toContain('--no-postgres');
-    },
-    TIMEOUT,
-  );
-});
-
 describe('the arguments of the demo', () => {
   it.each([
     [['--limit', '0'], "--limit: expected a whole number from 1 to 3000000, got '0'."],

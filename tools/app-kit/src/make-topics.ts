@@ -18,8 +18,8 @@ export interface TopicsToMake {
 }
 
 /**
- * Makes topics, and waits until each broker knows who leads their partitions.
- * @throws what kafkajs does, also where a topic is there already; after 30 s, why it is still not known
+ * Makes topics, and waits until each broker knows who leads their partitions, and the leaders answer for them.
+ * @throws what kafkajs does; after 30 s, why they still cannot be used
  */
 export async function makeTopics({ admin, adminOf, topics, signal }: TopicsToMake): Promise<void> {
   // Where another broker than the one that made it has not heard of a topic yet, kafkajs throws and does not wait.
@@ -30,29 +30,35 @@ export async function makeTopics({ admin, adminOf, topics, signal }: TopicsToMak
       const asked = adminOf(`${host}:${port}`);
       await asked.connect();
       try {
-        for (const topic of topics) await known(asked, topic, signal);
+        for (const topic of topics) await until(() => checkLed(asked, topic), signal);
       } finally {
         await asked.disconnect();
       }
     }),
   );
+  // A leader may hear later than others that it is one.
+  for (const { topic } of topics) await until(() => admin.fetchTopicOffsets(topic), signal);
 }
 
-async function known(
+async function checkLed(
   admin: Admin,
   { topic, numPartitions }: TopicsToMake['topics'][number],
-  signal: AbortSignal | undefined,
 ): Promise<void> {
-  const until = Date.now() + KNOWN_MS;
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  const led = topics[0]?.partitions.filter(({ leader }) => leader >= 0).length ?? 0;
+  if (led < numPartitions) throw new Error(`${led} of ${numPartitions} partitions of ${topic} are led.`);
+}
+
+/** Tries until it does not reject, for 30 s at most. */
+async function until(attempt: () => Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  const deadline = Date.now() + KNOWN_MS;
   for (;;) {
     signal?.throwIfAborted();
     try {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-      const led = topics[0]?.partitions.filter(({ leader }) => leader >= 0).length ?? 0;
-      if (led === numPartitions) return;
-      if (Date.now() > until) throw new Error(`${led} of ${numPartitions} partitions of ${topic} are led.`);
+      await attempt();
+      return;
     } catch (error) {
-      if (Date.now() > until) throw error;
+      if (Date.now() > deadline) throw error;
     }
     await sleep(LOOK_EVERY_MS, undefined, { signal });
   }
