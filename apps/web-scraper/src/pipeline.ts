@@ -25,8 +25,8 @@ export interface CrawlSettings extends FetcherOptions, FrontierOptions {
 
 /** Of the heap of each thread: a page that needs more is refused, and the others go on. */
 const HEAP_MB = 256;
-/** Of a page. A parser that is led in circles is ended. */
-const PARSE_TIMEOUT_MS = 30_000;
+/** Of a page, the start of its thread included. A parser that is led in circles is ended. */
+const PARSE_TIMEOUT_MS = 60_000;
 /** Pages between the frontier and the file, with what they hold: each has `maxBytes` at most. */
 const BUFFER_PAGES = 64;
 const MOST_VISITS = 64;
