@@ -26,7 +26,7 @@ const MOST_DEPARTED = 100;
 
 export class Roster<T> {
   readonly #options: RosterOptions<T>;
-  #departed: readonly SinkStatus[] = [];
+  #departed: readonly (() => SinkStatus)[] = [];
   /** Both lists are replaced, never changed: what is under way goes on with the list it began with. */
   outlets: readonly Outlet<T>[];
   subscriptions: readonly SinkSubscription<T>[] = [];
@@ -44,7 +44,10 @@ export class Roster<T> {
 
   /** In order of subscription; those that left come last. */
   get statuses(): SinkStatus[] {
-    return [...this.subscriptions.map((subscription) => subscription.status), ...this.#departed];
+    return [
+      ...this.subscriptions.map((subscription) => subscription.status),
+      ...this.#departed.map((status) => status()),
+    ];
   }
 
   /** Partitions in which items wait for a sink. */
@@ -82,7 +85,7 @@ export class Roster<T> {
   forget(subscription: SinkSubscription<T>): void {
     this.subscriptions = this.subscriptions.filter((other) => other !== subscription);
     if (subscription.state !== 'opening')
-      this.#departed = [...this.#departed, subscription.status].slice(-MOST_DEPARTED);
+      this.#departed = [...this.#departed, subscription.depart()].slice(-MOST_DEPARTED);
   }
 
   /** Whether others take from the same outlet. */

@@ -247,6 +247,13 @@ export class SinkSubscription<T> implements Subscription {
     };
   }
 
+  /** Its status from now on, which keeps nothing of it: all that still goes on is counted by its policies, as letters are. */
+  depart(): () => SinkStatus {
+    const { status } = this;
+    const policies = this.#policies;
+    return policies === undefined ? () => status : () => ({ ...status, ...policies.counts });
+  }
+
   unsubscribe(): Promise<void> {
     return this.#host.unsubscribe(this);
   }

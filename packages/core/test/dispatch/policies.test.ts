@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { range } from '../../src/builtin/sources.ts';
 import { DispatchedPipelineBuilder, type PartitionOptions } from '../../src/dispatch/builder.ts';
+import type { DeadLetter } from '../../src/policy/dead-letter.ts';
 import { ConcurrentPipeline } from '../../src/pipeline/concurrent-pipeline.ts';
 import { useLeakCheck } from '../leak-check.ts';
 import { useVirtualClock } from '../clock.ts';
@@ -117,6 +118,20 @@ describe('overflow', () => {
     });
     expect(writes.map(({ receipt }) => receipt)).toEqual(['settled', 'settled', 'settled']);
     expect(good.items).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('counts what went to a dead letter that takes its time, also when the sink has left', async () => {
+    const dispatcher = builder<number>().broadcast();
+    const letters = new Recorder<DeadLetter>({ name: 'letters', delayMs: 50, clock: time() });
+    const fails = { name: 'fails', write: () => Promise.reject(new Error('no')) };
+    await dispatcher.subscribeSink(fails, undefined, { onError: 'detach', deadLetter: letters });
+    const good = new Recorder<number>();
+    await dispatcher.subscribeSink(good);
+    await time().run(new ConcurrentPipeline(range(0, 10), dispatcher.createSink()).run());
+    const left = dispatcher.sinks().find(({ name }) => name === 'fails');
+    expect(letters.items).toHaveLength(10);
+    expect(left).toMatchObject({ state: 'detached', delivered: 0, deadLettered: 10, failed: 0 });
+    expect(good.items).toHaveLength(10);
   });
 
   it('does not hold the others up, and the run reports everything as done', async () => {
