@@ -32,8 +32,8 @@ export default defineConfig({
     },
   },
   test: {
-    // Of two cores Vitest would use one, and many tests wait for servers.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Many tests wait for servers, and for time to pass: of two cores Vitest would use one.
+    maxWorkers: Math.max(3, availableParallelism()),
     // A net for what hangs, not a measure: machines that run this are busy.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -17,7 +17,7 @@ export interface Outcome {
   readonly isStopped: boolean;
 }
 
-/** @throws StreamWeldError where a run fails, SW_INTERRUPTED after a second Ctrl-C */
+/** @throws StreamWeldError where a run fails, SW_PROGRAM_INTERRUPTED after a second Ctrl-C */
 export async function compare(given: Arguments, page: Page, shutdown: GracefulShutdown): Promise<Outcome> {
   const { modes = MODES, items = TABLE_ITEMS } = given;
   const settings = { ...given.settings, items };

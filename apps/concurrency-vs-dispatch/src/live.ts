@@ -47,7 +47,7 @@ export class Live {
     this.#show();
   }
 
-  /** @returns what each run came to. @throws StreamWeldError SW_INTERRUPTED after a second Ctrl-C */
+  /** @returns what each run came to. @throws StreamWeldError SW_PROGRAM_INTERRUPTED after a second Ctrl-C */
   async watch(mode: Mode): Promise<Result[]> {
     const timer = setInterval(this.#draw, EVERY_MS);
     process.stdout.on('resize', this.#draw);

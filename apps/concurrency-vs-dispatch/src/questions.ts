@@ -9,7 +9,7 @@ import type { Settings } from './pipeline.ts';
 
 export type Choice = Mode | 'all' | 'speeds' | 'end';
 
-/** @throws StreamWeldError SW_INTERRUPTED where the question is called off, by Ctrl-C or the signal */
+/** @throws StreamWeldError SW_PROGRAM_INTERRUPTED where the question is called off, by Ctrl-C or the signal */
 export async function askMode({ sourceMs, sinksMs }: Settings, signal: AbortSignal): Promise<Choice> {
   const answer = await select<Choice>({
     signal,
@@ -25,7 +25,7 @@ export async function askMode({ sourceMs, sinksMs }: Settings, signal: AbortSign
       option('end', 'nothing more', ''),
     ],
   });
-  if (isCancel(answer)) throw new StreamWeldError('SW_INTERRUPTED', 'Called off.');
+  if (isCancel(answer)) throw new StreamWeldError('SW_PROGRAM_INTERRUPTED', 'Called off.');
   return answer;
 }
 

@@ -20,7 +20,7 @@ export interface Result {
   readonly proof: Proof;
 }
 
-/** @throws StreamWeldError where the run fails, SW_INTERRUPTED after a second Ctrl-C */
+/** @throws StreamWeldError where the run fails, SW_PROGRAM_INTERRUPTED after a second Ctrl-C */
 export async function perform(experiment: Experiment, shutdown: GracefulShutdown): Promise<Result> {
   const { mode, source, sinks, pipeline } = experiment;
   const { outcome, durationMs } = await shutdown.run(pipeline);

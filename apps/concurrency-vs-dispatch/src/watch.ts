@@ -17,7 +17,7 @@ import type { Voice } from './voice.ts';
 /** Who watches ends it; this is long after that. */
 const WITHOUT_END = 1_000_000;
 
-/** @throws StreamWeldError where a run fails, SW_INTERRUPTED after a second Ctrl-C, or where a question is called off */
+/** @throws StreamWeldError where a run fails, SW_PROGRAM_INTERRUPTED after a second Ctrl-C, or where a question is called off */
 export async function watch(
   given: Arguments,
   page: Page,

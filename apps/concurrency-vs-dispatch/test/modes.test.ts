@@ -98,7 +98,7 @@ describe('the modes', () => {
     shutdown.stop();
     const before = time().elapsed;
     shutdown.stop();
-    await expect(time().run(running)).rejects.toMatchObject({ code: 'SW_INTERRUPTED' });
+    await expect(time().run(running)).rejects.toMatchObject({ code: 'SW_PROGRAM_INTERRUPTED' });
     expect(time().elapsed - before).toBe(0);
   });
 });

@@ -37,7 +37,7 @@ export const ERROR_CODES = {
   SW_PIPELINE_IDLE: 'A pipeline that was never run cannot be drained or paused.',
   SW_PIPELINE_ABORTED: 'A run was aborted before its source had ended.',
   SW_DRAIN_TIMEOUT: 'A drain passed its deadline, and the run was aborted.',
-  SW_INTERRUPTED: 'A second signal aborted what the first had begun to drain.',
+  SW_PROGRAM_INTERRUPTED: 'A second signal aborted what the first had begun to drain.',
   SW_PROCESS_MISSING: 'There is no process whose signals could be listened to.',
   SW_FLOW_USED: 'A flow whose source can be read once was read a second time.',
   SW_KEY_INVALID: 'A key is of a kind that cannot be hashed.',

@@ -73,7 +73,7 @@ function failed(error: unknown, usage: string): number {
     process.stderr.write(`${error.message}\n\n${usage}\n`);
     return EXIT.usage;
   }
-  if (isStreamWeldError(error) && error.code === 'SW_INTERRUPTED') {
+  if (isStreamWeldError(error) && error.code === 'SW_PROGRAM_INTERRUPTED') {
     process.stderr.write(`${error.message}\n`);
     return EXIT.interrupted;
   }

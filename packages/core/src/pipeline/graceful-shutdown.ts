@@ -34,7 +34,7 @@ const ABORTED = 'Aborted by a second Ctrl-C: what was not finished is not there.
 
 /**
  * Ends a program well. The first Ctrl-C, or SIGTERM, drains what runs: it finishes what it has begun, and begins nothing
- * new. The second aborts it: `run()` and `while()` reject with SW_INTERRUPTED. From then on signals do what they do by
+ * new. The second aborts it: `run()` and `while()` reject with SW_PROGRAM_INTERRUPTED. From then on signals do what they do by
  * default, so a third one ends the process at once.
  *
  * It listens from the moment that it is made until it is disposed of. It is for programs, which own their process: a
@@ -91,7 +91,7 @@ export class GracefulShutdown {
    * Runs a pipeline that the first signal drains. Where one came before, it begins and drains at once. Several may run at
    * the same time.
    * @param options.deadlineMs what a drain may take before the run is aborted with SW_DRAIN_TIMEOUT. Default: as long as it takes.
-   * @throws StreamWeldError SW_INTERRUPTED after the second signal; otherwise as `run()` of the pipeline
+   * @throws StreamWeldError SW_PROGRAM_INTERRUPTED after the second signal; otherwise as `run()` of the pipeline
    */
   async run<T>(
     pipeline: ConcurrentPipeline<T>,
@@ -109,7 +109,7 @@ export class GracefulShutdown {
    * Does something that can be stopped. `task` begins at once; where a signal came before, it is drained as soon as it has
    * begun. Tasks may run at the same time, and one in another. Settles when the task does. A drain that fails while the task
    * ends well rejects it too.
-   * @throws StreamWeldError SW_INTERRUPTED where the task fails after the second signal: what made it fail is in `suppressed`
+   * @throws StreamWeldError SW_PROGRAM_INTERRUPTED where the task fails after the second signal: what made it fail is in `suppressed`
    */
   async while<R>(stoppable: Stoppable, task: () => R | Promise<R>): Promise<R> {
     checkMethod('stoppable', stoppable, 'drain');
@@ -140,7 +140,7 @@ export class GracefulShutdown {
       // Whoever will not wait for the abort either has the means of the system; in a later turn, because whoever else hears
       // this signal may look whether he is alone with it.
       runtime.yield(() => this[Symbol.dispose]());
-      this.#controller.abort(new StreamWeldError('SW_INTERRUPTED', this.#aborted));
+      this.#controller.abort(new StreamWeldError('SW_PROGRAM_INTERRUPTED', this.#aborted));
       for (const running of this.#running) running.abort();
       return;
     }

@@ -12,9 +12,9 @@ import {
 } from '../../src/errors.ts';
 
 describe('ERROR_CODES', () => {
-  it('are all SW_NOUN_STATE, or a state alone where it is the program that is in it, each with a sentence', () => {
+  it('are all SW_NOUN_STATE, each with a sentence', () => {
     for (const [code, sentence] of Object.entries(ERROR_CODES)) {
-      expect(code).toMatch(/^SW_([A-Z]+(_[A-Z]+)+|INTERRUPTED)$/);
+      expect(code).toMatch(/^SW_[A-Z]+(_[A-Z]+)+$/);
       expect(sentence).toMatch(/^[A-Z].*\.$/);
     }
   });

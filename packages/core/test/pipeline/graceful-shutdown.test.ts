@@ -66,7 +66,7 @@ describe('GracefulShutdown, of a process', () => {
       said: [stopping],
       told: [
         {
-          code: 'SW_INTERRUPTED',
+          code: 'SW_PROGRAM_INTERRUPTED',
           message: 'Aborted by a second Ctrl-C: what was not finished is not there.',
         },
       ],
@@ -158,7 +158,7 @@ describe('GracefulShutdown', () => {
     shutdown.stop();
     shutdown.stop();
     expect(said).toEqual(['The file is finished.']);
-    expect(shutdown.signal.reason).toMatchObject({ code: 'SW_INTERRUPTED', message: 'No file.' });
+    expect(shutdown.signal.reason).toMatchObject({ code: 'SW_PROGRAM_INTERRUPTED', message: 'No file.' });
   });
 
   it('drains all that runs at the same time, each once', async () => {
@@ -206,7 +206,7 @@ describe('GracefulShutdown', () => {
     shutdown.stop();
     shutdown.stop();
     const error = await outcome.catch((reason: unknown) => reason as StreamWeldError);
-    expect(error).toMatchObject({ code: 'SW_INTERRUPTED', suppressed: [failure] });
+    expect(error).toMatchObject({ code: 'SW_PROGRAM_INTERRUPTED', suppressed: [failure] });
   });
 
   it('aborts at once what begins after the second', async () => {
@@ -215,12 +215,14 @@ describe('GracefulShutdown', () => {
     shutdown.stop();
     const { ended, fail } = task();
     const running = { drain: () => {}, abort: () => fail(new Error('aborted')) };
-    await expect(shutdown.while(running, () => ended)).rejects.toMatchObject({ code: 'SW_INTERRUPTED' });
+    await expect(shutdown.while(running, () => ended)).rejects.toMatchObject({
+      code: 'SW_PROGRAM_INTERRUPTED',
+    });
     const pipeline = new ConcurrentPipeline(
       generate((n) => n),
       () => {},
     );
-    await expect(shutdown.run(pipeline)).rejects.toMatchObject({ code: 'SW_INTERRUPTED' });
+    await expect(shutdown.run(pipeline)).rejects.toMatchObject({ code: 'SW_PROGRAM_INTERRUPTED' });
   });
 
   it.each([
