@@ -1,6 +1,7 @@
 /** The topics of a run: made before it, and removed after it. */
 
 import { Refusal } from '@streamweld/app-kit';
+import { makeTopics } from '@streamweld/app-kit/kafka';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { broadcastName, departuresTopic, enrichedTopic, type Hub } from './hub.ts';
 
@@ -20,23 +21,15 @@ export class Topics implements AsyncDisposable {
 
   /** @param goesToo the Kafka is the app's own, which ends with all that is in it. @throws Refusal EVENTS_KAFKA_UNAVAILABLE */
   static async make(hub: Hub, goesToo: boolean): Promise<Topics> {
-    const admin = new Kafka({
-      brokers: [...hub.brokers],
-      clientId: 'streamweld-events',
-      logLevel: logLevel.NOTHING,
-      connectionTimeout: CONNECT_MS,
-      retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1000 },
-    }).admin();
+    const admin = adminOf(hub.brokers);
     try {
       await admin.connect();
-      await admin.createTopics({
-        waitForLeaders: true,
-        topics: [departuresTopic(hub), enrichedTopic(hub)].map((topic) => ({
-          topic,
-          numPartitions: hub.partitions,
-          replicationFactor: -1,
-        })),
-      });
+      const topics = [departuresTopic(hub), enrichedTopic(hub)].map((topic) => ({
+        topic,
+        numPartitions: hub.partitions,
+        replicationFactor: -1,
+      }));
+      await makeTopics({ admin, adminOf: (broker) => adminOf([broker]), topics });
       return new Topics(hub, admin, goesToo);
     } catch (error) {
       await admin.disconnect().catch(() => {});
@@ -65,6 +58,16 @@ export class Topics implements AsyncDisposable {
       .deleteTopics({ topics: [departuresTopic(this.#hub), enrichedTopic(this.#hub)] })
       .catch(() => {});
   }
+}
+
+function adminOf(brokers: readonly string[]): Admin {
+  return new Kafka({
+    brokers: [...brokers],
+    clientId: 'streamweld-events',
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: CONNECT_MS,
+    retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1000 },
+  }).admin();
 }
 
 /** The innermost says what it was: what is around it says how often it was tried. */

@@ -11,8 +11,6 @@ export interface HostProcess {
 
 /** @returns nothing where signals cannot be listened to */
 export function hostProcess(): HostProcess | undefined {
-  const { process } = globalThis as { process?: Partial<HostProcess> };
-  return typeof process?.on === 'function' && typeof process.off === 'function'
-    ? (process as HostProcess)
-    : undefined;
+  const { process: host } = globalThis as { process?: Partial<HostProcess> };
+  return typeof host?.on === 'function' && typeof host.off === 'function' ? (host as HostProcess) : undefined;
 }

@@ -45,7 +45,7 @@ const ABORTED = 'Aborted by a second Ctrl-C: what was not finished is not there.
  * const report = await shutdown.run(pipeline);
  */
 export class GracefulShutdown {
-  readonly #process: HostProcess;
+  readonly #host: HostProcess;
   readonly #signals: readonly string[];
   readonly #say: (line: string) => void;
   readonly #stopping: string;
@@ -66,15 +66,15 @@ export class GracefulShutdown {
     this.#signals = signals === undefined ? SIGNALS : checkSignals(signals);
     this.#stopping = stopping === undefined ? STOPPING : checkText('stopping', stopping);
     this.#aborted = aborted === undefined ? ABORTED : checkText('aborted', aborted);
-    const process = hostProcess();
-    if (process === undefined) {
+    const host = hostProcess();
+    if (host === undefined) {
       throw new StreamWeldError(
         'SW_PROCESS_MISSING',
         'GracefulShutdown listens to the signals of a process, and there is none here. Call drain() and abort() of the pipeline where you are told to stop.',
       );
     }
-    this.#process = process;
-    for (const signal of this.#signals) process.on(signal, this.#onSignal);
+    this.#host = host;
+    for (const signal of this.#signals) host.on(signal, this.#onSignal);
   }
 
   /** Whether the program was asked to end: then begin nothing new. */
@@ -151,7 +151,7 @@ export class GracefulShutdown {
 
   /** Takes its listeners away: from here on signals do what they do by default. What runs goes on. */
   [Symbol.dispose](): void {
-    for (const signal of this.#signals) this.#process.off(signal, this.#onSignal);
+    for (const signal of this.#signals) this.#host.off(signal, this.#onSignal);
   }
 
   readonly #onSignal = (): void => this.stop();
