@@ -1,7 +1,7 @@
 /** GracefulShutdown: what a program does at Ctrl-C. */
 
 import { OptionError, StreamWeldError, suppress } from '../errors.ts';
-import { type HostProcess, hostProcess } from '../host-process.ts';
+import { type HostProcess, hostProcess } from '../host.ts';
 import { checkDuration, checkFunction, checkMethod, checkOptions, checkText } from '../options.ts';
 import { runtime } from '../runtime.ts';
 import type { ConcurrentPipeline } from './concurrent-pipeline.ts';
