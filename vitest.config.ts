@@ -20,7 +20,7 @@ const folders = ['packages', 'apps']
 const withPlatformatic =
   process.env['STREAMWELD_KAFKA_PLATFORMATIC'] === 'all'
     ? ['**/*']
-    : ['conformance-*', 'sink', 'source', 'group', 'transactions', 'faults-write', 'faults-read'];
+    : ['conformance-*', 'sink', 'source', 'group', 'transactions'];
 
 export default defineConfig({
   // Packages of the workspace run from their source, so that no test needs a build. Others are what Node itself would take:
