@@ -23,6 +23,7 @@ th { text-align: left; font-weight: 600; opacity: .7; }
 th, td { padding: .15rem .8rem .15rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
 td:nth-child(n+3):nth-child(-n+6), th:nth-child(n+3):nth-child(-n+6) { text-align: right; }
 td:first-child { font-weight: 700; }
+td:last-child { white-space: nowrap; }
 .late { color: light-dark(#b3261e, #ff8a80); }
 `;
 
