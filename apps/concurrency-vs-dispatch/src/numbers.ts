@@ -1,27 +1,14 @@
 /** How numbers are written for people. */
 
-const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+export { percent, seconds, whole } from '@streamweld/app-kit/numbers';
 
-/** `1,204` */
-export function whole(value: number): string {
-  return WHOLE.format(value);
-}
+const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
 /** `143`; below ten with a fraction: `4.8` */
 export function rate(items: number, ms: number): string {
   if (ms <= 0) return '0';
   const perSecond = (items / ms) * 1000;
   return perSecond > 0 && perSecond < 9.95 ? perSecond.toFixed(1) : WHOLE.format(perSecond);
-}
-
-/** `7.3 s` */
-export function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`;
-}
-
-/** `62 %` */
-export function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
 }
 
 /** `2 ms`, `0.5 ms` */

@@ -1,7 +1,7 @@
 /** The arguments of the app: what may be given, and what is said when it is something else. */
 
 import { parseArgs } from 'node:util';
-import { ArgumentError } from '@streamweld/app-kit';
+import { ArgumentError, checkOneOf, checkWhole } from '@streamweld/app-kit';
 import type { ProgressMode } from '@streamweld/observe/progress';
 import { MOST_DEPARTURES } from './departures.ts';
 import { type Role, ROLES } from './roles.ts';
@@ -105,18 +105,6 @@ function given(
   env: NodeJS.ProcessEnv,
 ): [from: string, value: string | undefined] {
   return value === undefined ? [variable, env[variable] || undefined] : [option, value];
-}
-
-function checkWhole(option: string, text: string, least: number, most: number): number {
-  const value = /^[\d_,]+$/.test(text) ? Number(text.replaceAll(/[_,](?=\d{3})/g, '')) : Number.NaN;
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new ArgumentError(`${option}: expected a whole number from ${least} to ${most}, got '${text}'.`);
-}
-
-function checkOneOf<const V extends string>(option: string, text: string, values: readonly V[]): V {
-  const value = values.find((each) => each === text);
-  if (value !== undefined) return value;
-  throw new ArgumentError(`${option}: expected one of ${values.join(', ')}, got '${text}'.`);
 }
 
 function checkBrokers(from: string, text: string | undefined): readonly string[] | undefined {

@@ -6,7 +6,7 @@ import type { ProjectedRow } from './database.ts';
 import type { Departure } from './departures.ts';
 import type { Expected } from './expected.ts';
 import type { Ledger } from './ledger.ts';
-import { whole } from './numbers.ts';
+import { whole } from '@streamweld/app-kit/numbers';
 
 /** One thing that must hold, and whether it does. */
 export interface Check {

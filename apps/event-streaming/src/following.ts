@@ -1,7 +1,7 @@
 /** How far each service is, as their processes tell it, and when there is nothing more to wait for. */
 
 import { Ledger } from './ledger.ts';
-import { whole } from './numbers.ts';
+import { whole } from '@streamweld/app-kit/numbers';
 import { type Role, ROLES } from './roles.ts';
 
 /** Longer than a group takes to notice that a member is gone, on a machine that has other work too. */

@@ -5,7 +5,7 @@ import type { AirportState } from './airport-state.ts';
 import type { Check } from './checks.ts';
 import type { Service } from './crew.ts';
 import type { Ledger } from './ledger.ts';
-import { percent, rate, seconds, whole } from './numbers.ts';
+import { percent, rate, seconds, whole } from '@streamweld/app-kit/numbers';
 import type { Role } from './roles.ts';
 
 export function inputLines({ written, durationMs, outcome }: RunReport): string[] {

@@ -9,7 +9,7 @@ import { readDepartures } from './departures.ts';
 import { expected } from './expected.ts';
 import { Following } from './following.ts';
 import type { Hub } from './hub.ts';
-import { whole } from './numbers.ts';
+import { whole } from '@streamweld/app-kit/numbers';
 import { departuresDispatcher, feeding } from './pipeline.ts';
 import { prove } from './proof.ts';
 import { answerLines, checkLines, inputLines, serviceLines } from './report.ts';

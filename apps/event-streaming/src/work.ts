@@ -6,7 +6,7 @@ import type { RunArguments } from './arguments.ts';
 import { chooseCache } from './chosen-cache.ts';
 import { Database } from './database.ts';
 import { newHub } from './hub.ts';
-import { seconds, whole } from './numbers.ts';
+import { seconds, whole } from '@streamweld/app-kit/numbers';
 import { run } from './run.ts';
 import { OwnServers } from './servers.ts';
 import { Topics } from './topics.ts';

@@ -3,7 +3,7 @@
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ArgumentError } from '@streamweld/app-kit';
+import { ArgumentError, checkOneOf, checkPostgres } from '@streamweld/app-kit';
 import { SCHEMA } from './database.ts';
 import { ALERTS_TOPIC } from './kafka.ts';
 import { PROGRESS_MODES, type ProgressMode } from './progress.ts';
@@ -104,19 +104,6 @@ function checkFolder(text: string): string {
   throw new ArgumentError('--out: expected the path of a folder, got nothing.');
 }
 
-/** It is not shown: it may hold a password. */
-function checkPostgres(given: string | undefined): { readonly url: string } | 'own' {
-  const [option, url] =
-    given === undefined
-      ? ['STREAMWELD_POSTGRES_URL', process.env['STREAMWELD_POSTGRES_URL'] || undefined]
-      : ['--postgres', given];
-  if (url === undefined) return 'own';
-  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return { url };
-  throw new ArgumentError(
-    `${option}: expected a URL, postgres://user:password@host/database, got something else.`,
-  );
-}
-
 /** They are not shown: somebody may have given a URL with a password. */
 function checkBrokers(given: string): string[] | undefined {
   if (given === '') return undefined;
@@ -166,10 +153,4 @@ function checkS3(endpoint: string): S3Place | undefined {
 function checkBucket(name: string): string {
   if (/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)) return name;
   throw new ArgumentError(`STREAMWELD_S3_BUCKET: expected 3 to 63 of a-z, 0-9, '-' and '.', got '${name}'.`);
-}
-
-function checkOneOf<const V extends string>(option: string, text: string, values: readonly V[]): V {
-  const value = values.find((each) => each === text);
-  if (value !== undefined) return value;
-  throw new ArgumentError(`${option}: expected one of ${values.join(', ')}, got '${text}'.`);
 }

@@ -15,7 +15,7 @@ import { findSetAside } from './found.ts';
 import { Logs } from './logs.ts';
 import { MailServer } from './mail-server.ts';
 import { Metrics } from './metrics.ts';
-import { seconds } from './numbers.ts';
+import { seconds } from '@streamweld/app-kit/numbers';
 import { aggregating } from './pipeline.ts';
 import { Producers } from './producers.ts';
 import { prove } from './prove.ts';

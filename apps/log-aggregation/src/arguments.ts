@@ -2,9 +2,9 @@
 
 import { statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ArgumentError } from '@streamweld/app-kit';
+import { ArgumentError, checkOneOf, checkWhole, fromWhereItWasTyped } from '@streamweld/app-kit';
 import type { ProgressMode } from '@streamweld/observe/progress';
 import { SINKS, type SinkName } from './sinks.ts';
 import { wordsIn } from './words.ts';
@@ -143,11 +143,6 @@ function isGiven(values: Readonly<Record<string, unknown>>, name: string): boole
   return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
 }
 
-/** pnpm runs the app in its own folder, and tells in which it was called. */
-function fromWhereItWasTyped(path: string): string {
-  return resolve(process.env['INIT_CWD'] ?? '.', path);
-}
-
 /** The folder of the app begins anew with each run: what is in it cannot be read by one. */
 function checkFile(given: string, folder: string): string {
   const path = fromWhereItWasTyped(checkText('--file', given));
@@ -180,12 +175,6 @@ function checkWords(option: string, text: string): string {
   throw new ArgumentError(`${option}: expected words, of letters and digits, got '${text}'.`);
 }
 
-function checkWhole(option: string, text: string, least: number, most: number): number {
-  const value = /^[\d_,]+$/.test(text) ? Number(text.replaceAll(/[_,](?=\d{3})/g, '')) : Number.NaN;
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new ArgumentError(`${option}: expected a whole number from ${least} to ${most}, got '${text}'.`);
-}
-
 /** It is not shown: it may hold a password. */
 function checkPostgres(given: string | undefined): string | undefined {
   const [option, url] =
@@ -196,10 +185,4 @@ function checkPostgres(given: string | undefined): string | undefined {
   throw new ArgumentError(
     `${option}: expected a URL, postgres://user:password@host/database, got something else.`,
   );
-}
-
-function checkOneOf<const V extends string>(option: string, text: string, values: readonly V[]): V {
-  const value = values.find((each) => each === text);
-  if (value !== undefined) return value;
-  throw new ArgumentError(`${option}: expected one of ${values.join(', ')}, got '${text}'.`);
 }

@@ -2,7 +2,7 @@
 
 import { type Line, expectedAlerts } from './expected.ts';
 import type { KeptEntry } from './found.ts';
-import { whole } from './numbers.ts';
+import { whole } from '@streamweld/app-kit/numbers';
 import type { SinkName } from './sinks.ts';
 
 /** One thing that must hold, and whether it does. */

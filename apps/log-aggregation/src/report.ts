@@ -2,7 +2,7 @@
 
 import type { RunReport, SinkStatus } from '@streamweld/core';
 import type { Check } from './checks.ts';
-import { percent, rate, seconds, whole } from './numbers.ts';
+import { percent, rate, seconds, whole } from '@streamweld/app-kit/numbers';
 import type { Found } from './search.ts';
 
 /** Hits that are shown. */

@@ -2,9 +2,16 @@
 
 import { statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ArgumentError } from '@streamweld/app-kit';
+import {
+  ArgumentError,
+  checkOneOf,
+  checkPath,
+  checkPostgres,
+  checkWhole,
+  fromWhereItWasTyped,
+} from '@streamweld/app-kit';
 import type { ProgressMode } from '@streamweld/observe/progress';
 
 /** Where the tables are. In a database of yours it is the only thing that is touched. */
@@ -117,39 +124,4 @@ function checkFile(given: string, isFollowed: boolean): string {
   throw new ArgumentError(
     `--file: expected a log, got '${given}', which is ${found === undefined ? 'not there' : 'no file'}.`,
   );
-}
-
-/** pnpm runs the app in its own folder, and tells in which it was called. */
-function fromWhereItWasTyped(path: string): string {
-  return resolve(process.env['INIT_CWD'] ?? '.', path);
-}
-
-function checkPath(option: string, text: string): string {
-  if (text !== '') return text;
-  throw new ArgumentError(`${option}: expected a path, got nothing.`);
-}
-
-function checkWhole(option: string, text: string, least: number, most: number): number {
-  const value = /^[\d_,]+$/.test(text) ? Number(text.replaceAll(/[_,](?=\d{3})/g, '')) : Number.NaN;
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new ArgumentError(`${option}: expected a whole number from ${least} to ${most}, got '${text}'.`);
-}
-
-/** It is not shown: it may hold a password. */
-function checkPostgres(given: string | undefined): { readonly url: string } | 'own' {
-  const [option, url] =
-    given === undefined
-      ? ['STREAMWELD_POSTGRES_URL', process.env['STREAMWELD_POSTGRES_URL'] || undefined]
-      : ['--postgres', given];
-  if (url === undefined) return 'own';
-  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return { url };
-  throw new ArgumentError(
-    `${option}: expected a URL, postgres://user:password@host/database, got something else.`,
-  );
-}
-
-function checkOneOf<const V extends string>(option: string, text: string, values: readonly V[]): V {
-  const value = values.find((each) => each === text);
-  if (value !== undefined) return value;
-  throw new ArgumentError(`${option}: expected one of ${values.join(', ')}, got '${text}'.`);
 }

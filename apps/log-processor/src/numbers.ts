@@ -1,25 +1,12 @@
 /** How numbers are written for people. */
 
-const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+import { whole } from '@streamweld/app-kit/numbers';
 
-/** `1,864,211` */
-export function whole(value: number): string {
-  return WHOLE.format(value);
-}
+export { rate, seconds, whole } from '@streamweld/app-kit/numbers';
 
 /** `1 line`, `39 lines` */
 export function countOf(count: number, what: string): string {
   return `${whole(count)} ${what}${count === 1 ? '' : 's'}`;
-}
-
-/** `1,220`, a second. */
-export function rate(items: number, ms: number): string {
-  return WHOLE.format(ms > 0 ? (items / ms) * 1000 : 0);
-}
-
-/** `7.3 s` */
-export function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`;
 }
 
 /** `62.1 %` */

@@ -1,11 +1,8 @@
 /** How numbers are written for people. */
 
-const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+import { whole } from '@streamweld/app-kit/numbers';
 
-/** `1,864,211` */
-export function whole(value: number): string {
-  return WHOLE.format(value);
-}
+export { whole } from '@streamweld/app-kit/numbers';
 
 /** `1 page`, `97 pages`, `2 addresses` */
 export function countOf(count: number, what: string): string {

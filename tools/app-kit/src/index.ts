@@ -2,3 +2,10 @@
 
 export { type App, ArgumentError, Refusal, runApp } from './run-app.ts';
 export { OwnPostgres, type OwnPostgresOptions } from './own-postgres.ts';
+export {
+  checkOneOf,
+  checkPath,
+  checkPostgres,
+  checkWhole,
+  fromWhereItWasTyped,
+} from './check-arguments.ts';
