@@ -1,44 +1,22 @@
 /** The app, started as a user does, and databases for it. */
 
-import { AppProcess } from '@streamweld/app-kit/test';
-import pg from 'pg';
+import * as kit from '@streamweld/app-kit/test';
+import type pg from 'pg';
+import { SCHEMA } from '../src/arguments.ts';
 
 const main = new URL('../src/main.ts', import.meta.url);
 
-export function startApp(args: readonly string[], url?: string): AppProcess {
-  return new AppProcess(main, ['--progress', 'plain', ...args], {
+export function startApp(args: readonly string[], url?: string): kit.AppProcess {
+  return new kit.AppProcess(main, ['--progress', 'plain', ...args], {
     env: url === undefined ? {} : { STREAMWELD_POSTGRES_URL: url },
   });
 }
 
-let databases = 0;
-
 /** A database of its own on the server. @returns its URL. */
-export async function newDatabase(server: string): Promise<string> {
-  databases += 1;
-  const name = `logs_${process.pid}_${databases}`;
-  const client = new pg.Client(server);
-  await client.connect();
-  try {
-    await client.query(`create database ${name}`);
-  } finally {
-    await client.end();
-  }
-  const url = new URL(server);
-  url.pathname = `/${name}`;
-  return url.href;
-}
+export const newDatabase = (server: string): Promise<string> => kit.newDatabase(server, 'logs');
 
-export async function ask<R extends pg.QueryResultRow>(url: string, text: string): Promise<R[]> {
-  const client = new pg.Client(url);
-  await client.connect();
-  try {
-    await client.query('set search_path = streamweld_logs');
-    return (await client.query<R>(text)).rows;
-  } finally {
-    await client.end();
-  }
-}
+export const ask = <R extends pg.QueryResultRow>(url: string, text: string): Promise<R[]> =>
+  kit.ask<R>(url, SCHEMA, text);
 
 /** Rows, and lines among them: the same where nothing is doubled. */
 export async function stored(url: string): Promise<{ rows: number; lines: number }> {
@@ -49,19 +27,6 @@ export async function stored(url: string): Promise<{ rows: number; lines: number
   return found ?? { rows: 0, lines: 0 };
 }
 
-/** Resolves when so many rows are stored. Asks again and again, over one connection. */
-export async function untilStored(url: string, rows: number): Promise<void> {
-  const client = new pg.Client(url);
-  await client.connect();
-  try {
-    for (;;) {
-      // The table may not be there yet.
-      const found = await client
-        .query<{ count: number }>('select count(*)::int as count from streamweld_logs.requests')
-        .catch(() => undefined);
-      if ((found?.rows[0]?.count ?? 0) >= rows) return;
-    }
-  } finally {
-    await client.end();
-  }
-}
+/** Resolves when so many rows are stored. */
+export const untilStored = (url: string, rows: number): Promise<void> =>
+  kit.untilCount(url, rows, `select count(*)::int as count from ${SCHEMA}.requests`);

@@ -1,62 +1,19 @@
 /** Databases for runs of the app, and what is asked of them from outside. */
 
-import pg from 'pg';
-
-let databases = 0;
+import * as kit from '@streamweld/app-kit/test';
+import type pg from 'pg';
+import { SCHEMA } from '../src/arguments.ts';
 
 /** A database of its own on the server. @returns its URL. */
-export async function newDatabase(server: string): Promise<string> {
-  databases += 1;
-  const name = `orders_${process.pid}_${databases}`;
-  const client = new pg.Client(server);
-  await client.connect();
-  try {
-    await client.query(`create database ${name}`);
-  } finally {
-    await client.end();
-  }
-  const url = new URL(server);
-  url.pathname = `/${name}`;
-  return url.href;
-}
+export const newDatabase = (server: string): Promise<string> => kit.newDatabase(server, 'orders');
 
-/** Asks one question. Where the tables are not there yet, nothing is answered. */
-export async function ask<R extends pg.QueryResultRow>(url: string, text: string): Promise<R[]> {
-  const client = new pg.Client(url);
-  await client.connect();
-  try {
-    await client.query('set search_path = streamweld_orders');
-    return (await client.query<R>(text)).rows;
-  } finally {
-    await client.end();
-  }
-}
+export const ask = <R extends pg.QueryResultRow>(url: string, text: string): Promise<R[]> =>
+  kit.ask<R>(url, SCHEMA, text);
 
 /** Resolves when the run has paid so many orders. */
-export function untilPaid(url: string, orders: number): Promise<void> {
-  return until(url, orders, 'select count(*)::int as count from streamweld_orders.payments');
-}
+export const untilPaid = (url: string, orders: number): Promise<void> =>
+  kit.untilCount(url, orders, `select count(*)::int as count from ${SCHEMA}.payments`);
 
 /** Resolves when the run would go on behind so many orders, were it killed now. */
-export function untilKept(url: string, orders: number): Promise<void> {
-  return until(
-    url,
-    orders,
-    'select max(position::int) as count from streamweld_orders.streamweld_checkpoints',
-  );
-}
-
-/** Asks again and again, over one connection, until the count is as large as that. */
-async function until(url: string, count: number, question: string): Promise<void> {
-  const client = new pg.Client(url);
-  await client.connect();
-  try {
-    for (;;) {
-      // The tables may not be there yet.
-      const found = await client.query<{ count: number | null }>(question).catch(() => undefined);
-      if ((found?.rows[0]?.count ?? 0) >= count) return;
-    }
-  } finally {
-    await client.end();
-  }
-}
+export const untilKept = (url: string, orders: number): Promise<void> =>
+  kit.untilCount(url, orders, `select max(position::int) as count from ${SCHEMA}.streamweld_checkpoints`);
