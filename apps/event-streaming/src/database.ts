@@ -1,7 +1,8 @@
 /** The app's part of a Postgres: a schema of its own, and what lies in it at the end. */
 
 import { Refusal } from '@streamweld/app-kit';
-import pg from 'pg';
+import { appPool } from '@streamweld/app-kit/postgres';
+import type pg from 'pg';
 import { SCHEMA } from './arguments.ts';
 
 /** A row counts up when it is inserted, and keeps its number when the same departure comes again. */
@@ -11,9 +12,6 @@ const TABLE = `
     id integer, airport text, seq integer, at timestamp, airport_name text,
     destination text, destination_city text, delay integer, miles integer, is_late boolean,
     primary key (airport, seq))`;
-
-/** How long the server may take for a first answer. */
-const CONNECT_MS = 10_000;
 
 /** A row as it is read back. */
 export interface ProjectedRow {
@@ -44,16 +42,11 @@ export class Database implements AsyncDisposable {
 
   /** Makes the schema anew: what an earlier run has left in it is gone. @throws Refusal EVENTS_POSTGRES_UNAVAILABLE */
   static async open(given: string): Promise<Database> {
-    const url = new URL(given);
-    const options = [url.searchParams.get('options'), `-c search_path=${SCHEMA}`];
-    url.searchParams.set('options', options.filter(Boolean).join(' '));
-    const pool = new pg.Pool({ connectionString: url.href, max: 2, connectionTimeoutMillis: CONNECT_MS });
-    // Whoever asks hears of a connection that was lost.
-    pool.on('error', () => {});
+    const { url, pool } = appPool({ url: given, schema: SCHEMA, max: 2 });
     try {
       const { rows } = await pool.query<{ server_version: string }>('show server_version');
       await pool.query(`drop schema if exists ${SCHEMA} cascade; create schema ${SCHEMA}; ${TABLE}`);
-      return new Database(url.href, rows[0]?.server_version ?? '', pool);
+      return new Database(url, rows[0]?.server_version ?? '', pool);
     } catch (error) {
       await pool.end();
       const reason = error instanceof Error ? error.message : String(error);

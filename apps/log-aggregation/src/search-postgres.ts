@@ -2,7 +2,8 @@
 
 import type { Awaitable, Sink, SinkContext, WriteContext } from '@streamweld/core';
 import { PostgresSink } from '@streamweld/postgres';
-import pg from 'pg';
+import { appPool } from '@streamweld/app-kit/postgres';
+import type pg from 'pg';
 import type { Entry } from './entry.ts';
 import { Refusal } from '@streamweld/app-kit';
 import type { Found, Hit, SearchIndex } from './search.ts';
@@ -52,9 +53,7 @@ export class PostgresIndex implements SearchIndex {
 
   /** Begins with an empty table. @throws Refusal LOGS_POSTGRES_UNAVAILABLE */
   static async open(url: string): Promise<PostgresIndex> {
-    const pool = new pg.Pool({ connectionString: url, max: 3, connectionTimeoutMillis: 10_000 });
-    // Whoever asks hears of a connection that was lost.
-    pool.on('error', () => {});
+    const { pool } = appPool({ url, max: 3 });
     try {
       const { rows } = await pool.query<{ server_version: string }>('show server_version');
       await pool.query(`create schema if not exists ${SCHEMA}`);

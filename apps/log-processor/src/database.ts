@@ -1,7 +1,8 @@
 /** The app's part of a Postgres: a schema of its own. */
 
 import { Refusal } from '@streamweld/app-kit';
-import pg from 'pg';
+import { appPool } from '@streamweld/app-kit/postgres';
+import type pg from 'pg';
 import { SCHEMA } from './arguments.ts';
 
 const COLUMNS = `
@@ -30,20 +31,16 @@ export class Database {
    * @throws Refusal
    */
   static async open(given: string, folder: string, isNew: boolean, signal: AbortSignal): Promise<Database> {
-    const url = new URL(given);
-    const options = [url.searchParams.get('options'), `-c search_path=${SCHEMA}`, '-c timezone=UTC'];
-    url.searchParams.set('options', options.filter(Boolean).join(' '));
-    const pool = new pg.Pool({ connectionString: url.href, max: 2, connectionTimeoutMillis: 10_000 });
-    // Whoever asks hears of a connection that was lost.
-    pool.on('error', () => {});
-    pool.on('connect', (client) => {
-      const end = () => void client.end().catch(() => {});
-      signal.addEventListener('abort', end, { once: true });
-      client.once('end', () => signal.removeEventListener('abort', end));
+    const { url, pool } = appPool({
+      url: given,
+      schema: SCHEMA,
+      settings: { timezone: 'UTC' },
+      max: 2,
+      signal,
     });
     try {
       const version = await prepare(pool, isNew);
-      const database = new Database(url.href, version, pool);
+      const database = new Database(url, version, pool);
       await database.#belongTo(folder);
       return database;
     } catch (error) {

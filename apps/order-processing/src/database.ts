@@ -1,6 +1,7 @@
 /** The app's part of a Postgres: a schema of its own, and the run that it is about. */
 
-import pg from 'pg';
+import { appPool } from '@streamweld/app-kit/postgres';
+import type pg from 'pg';
 import { SCHEMA } from './arguments.ts';
 import { initialStock, PRODUCTS } from './catalogue.ts';
 import { postgresUnavailable } from './refusals.ts';
@@ -51,25 +52,11 @@ export class Database {
    * @throws Refusal ORDERS_POSTGRES_UNAVAILABLE
    */
   static async open(given: string, signal: AbortSignal): Promise<Database> {
-    const url = new URL(given);
-    const options = [url.searchParams.get('options'), `-c search_path=${SCHEMA}`];
-    url.searchParams.set('options', options.filter(Boolean).join(' '));
-    const pool = new pg.Pool({
-      connectionString: url.href,
-      max: CONNECTIONS,
-      connectionTimeoutMillis: 10_000,
-    });
-    // Whoever asks hears of a connection that was lost.
-    pool.on('error', () => {});
-    pool.on('connect', (client) => {
-      const end = () => void client.end().catch(() => {});
-      signal.addEventListener('abort', end, { once: true });
-      client.once('end', () => signal.removeEventListener('abort', end));
-    });
+    const { url, pool } = appPool({ url: given, schema: SCHEMA, max: CONNECTIONS, signal });
     try {
       const { rows } = await pool.query<{ server_version: string }>('show server_version');
       await pool.query(`create schema if not exists ${SCHEMA}`);
-      return new Database(url.href, rows[0]?.server_version ?? '', pool);
+      return new Database(url, rows[0]?.server_version ?? '', pool);
     } catch (error) {
       await pool.end();
       const reason = error instanceof Error ? error.message : String(error);
