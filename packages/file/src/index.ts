@@ -5,6 +5,7 @@ export { FileSource, type FileSourceConstructor } from './source.ts';
 export type { FileHead, FileIdentity, FilePosition } from './source-position.ts';
 
 // Writing
+export type { Fsync } from './sink-way.ts';
 export { FileSink, type FilePath, type FileSinkConstructor } from './sink.ts';
 
 // Positions
@@ -23,4 +24,10 @@ export type {
 export type { FileHandle, FileStat, FileSystem, FolderEntry } from './client.ts';
 
 // Errors
-export { FILE_ERROR_CODES, FileError, type FileErrorCode, FileItemError } from './errors.ts';
+export {
+  FILE_ERROR_CODES,
+  FileError,
+  type FileErrorCode,
+  type FileErrorDetails,
+  FileItemError,
+} from './errors.ts';

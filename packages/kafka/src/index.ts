@@ -2,14 +2,24 @@
 
 export type {
   Compression,
+  ConsumerHandlers,
+  ConsumerOptions,
+  FetchedRecords,
   Headers,
+  IncomingRecord,
   KafkaAdmin,
   KafkaClient,
   KafkaConsumer,
   KafkaProducer,
   KafkaTransaction,
+  OutgoingBatch,
+  OutgoingRecord,
   PartitionOffset,
+  ProducerOptions,
+  SendFailure,
+  StageReach,
   TopicPartition,
+  Watermarks,
 } from './client.ts';
 export { type DeadLetterRecords, deadLetterRecords } from './dead-letters.ts';
 export { KafkaDispatchedPipelineBuilder } from './dispatched-pipeline-builder.ts';
@@ -26,7 +36,7 @@ export {
 } from './errors.ts';
 export type { KafkajsLike, ReachOptions, SaslOptions } from './options.ts';
 export type { KafkaPosition } from './position.ts';
-export { decoding, type KafkaRecord, type RecordDecoder } from './record.ts';
+export { type DecodedRecord, decoding, type KafkaRecord, type RecordDecoder } from './record.ts';
 export { KafkaSink } from './sink.ts';
 export type { HeaderValues, KafkaSinkOptions, RecordBytes } from './sink-options.ts';
 export { KafkaSource, type PartitionLag } from './source.ts';

@@ -16,7 +16,7 @@ export interface RecordDecoder<T> {
   };
 }
 
-type DecodedRecord<T> =
+export type DecodedRecord<T> =
   | { readonly value: T; readonly issues?: undefined }
   | { readonly issues: readonly { readonly message: string; readonly path: readonly (string | number)[] }[] };
 

@@ -15,7 +15,7 @@ export type {
   Upload,
   UploadedPart,
 } from './client.ts';
-export { S3_ERROR_CODES, S3Error, type S3ErrorCode } from './errors.ts';
+export { S3_ERROR_CODES, S3Error, type S3ErrorCode, type S3ErrorDetails } from './errors.ts';
 export type { ReachOptions, S3ClientLike, S3Credentials, S3Identity } from './options.ts';
 export type { S3Position } from './position.ts';
 export { S3Source, type S3SourceConstructor } from './source.ts';
