@@ -18,8 +18,12 @@ export interface Door {
 interface Manifest {
   readonly name: string;
   readonly private?: boolean;
-  readonly publishConfig: { readonly exports: Readonly<Record<string, { readonly types: string }>> };
+  readonly exports?: Entries;
+  readonly publishConfig?: { readonly exports?: Entries };
 }
+
+/** An entry may also be a plain path, as that of `./package.json`: such a one has no declarations. */
+type Entries = Readonly<Record<string, string | { readonly types?: string }>>;
 
 /** The doors of every package of `workspace/packages` that is published, in the order of the folders. */
 export function findDoors(workspace: string): Door[] {
@@ -30,12 +34,18 @@ export function findDoors(workspace: string): Door[] {
       if (!existsSync(join(root, 'package.json'))) return [];
       const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
       if (manifest.private) return [];
-      return Object.entries(manifest.publishConfig.exports).map(([door, { types }]) => ({
-        package: manifest.name,
-        specifier: manifest.name + door.slice(1),
-        root,
-        types: join(root, types),
-        file: `packages/${folder}/api/${door === '.' ? 'index' : door.slice(2).replaceAll('/', '-')}.api.md`,
-      }));
+      // A package of commands alone has no doors.
+      const entries = manifest.publishConfig?.exports ?? manifest.exports ?? {};
+      return Object.entries(entries).flatMap(([door, entry]) => {
+        if (typeof entry === 'string' || entry.types === undefined) return [];
+        const file = door === '.' ? 'index' : door.slice(2).replaceAll('/', '-');
+        return {
+          package: manifest.name,
+          specifier: manifest.name + door.slice(1),
+          root,
+          types: join(root, entry.types),
+          file: `packages/${folder}/api/${file}.api.md`,
+        };
+      });
     });
 }
