@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ERROR_CODES } from '@streamweld/core';
+import { CREATE_ERROR_CODES } from '@streamweld/create-connector';
 import { FILE_ERROR_CODES } from '@streamweld/file';
 import { FORMAT_ERROR_CODES } from '@streamweld/formats';
 import { KAFKA_ERROR_CODES } from '@streamweld/kafka';
@@ -30,6 +31,7 @@ describe('docs/errors.md', () => {
     ['@streamweld/s3', Object.keys(S3_ERROR_CODES)],
     ['@streamweld/workers', Object.keys(WORKERS_ERROR_CODES)],
     ['@streamweld/observe', Object.keys(INSPECTOR_ERROR_CODES)],
+    ['@streamweld/create-connector', Object.keys(CREATE_ERROR_CODES)],
   ])('has a heading for every code of %s, and no other', (packageName, codes) => {
     expect([...headings(packageName).keys()].sort()).toEqual([...codes].sort());
   });

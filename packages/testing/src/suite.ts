@@ -5,6 +5,8 @@
  * to see that it catches each of them by its number.
  */
 
+import { tellRule } from './rules.ts';
+
 /** The two functions of a test runner that a suite needs: Vitest's, Jest's and node:test's all fit. */
 export interface Runner {
   readonly describe: (name: string, body: () => void) => unknown;
@@ -23,7 +25,10 @@ export interface Check<Harness> {
   readonly run: (harness: Harness) => Promise<void>;
 }
 
-/** Registers a test for each check that applies; its name begins with the number of the rule. */
+/**
+ * Registers a test for each check that applies; its name begins with the number of the rule. What fails says the rule, and
+ * where to read about it.
+ */
 export function registerChecks<Harness>(
   { describe, test }: Runner,
   title: string,
@@ -33,7 +38,13 @@ export function registerChecks<Harness>(
   describe(title, () => {
     for (const { rule, sentence, applies, run } of checks) {
       if (applies?.(harness) === false) continue;
-      test(`${rule} ${sentence}`, () => run(harness));
+      test(`${rule} ${sentence}`, async () => {
+        try {
+          await run(harness);
+        } catch (error) {
+          throw tellRule(rule, error);
+        }
+      });
     }
   });
 }

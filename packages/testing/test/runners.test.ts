@@ -32,5 +32,6 @@ describe('a suite under node:test', () => {
     const { status, output } = runUnderNodeTest('broken');
     expect(status, output).toBe(1);
     expect(output).toMatch(/(✖|not ok).* C2 replaces all positions/);
+    expect(output).toContain('docs/contracts.md#c2-saves-all-lanes-in-one-step');
   });
 });
