@@ -8,6 +8,15 @@ const here = import.meta.dirname;
 /** Of `pnpm test:small-heap`. Only what the configuration says reaches the processes that run tests; a flag does not. */
 const heapMb = process.env['STREAMWELD_HEAP_MB'];
 
+/** `pnpm test:deep` plays all that CI plays a part of. */
+const isDeep = process.env['STREAMWELD_DEEP'] !== undefined;
+
+/** What only that plays: half of the simulated worlds. */
+const deepOnly = isDeep ? [] : ['test/simulation/storm-3.test.ts', 'test/simulation/storm-4.test.ts'];
+
+/** Tests of these share nothing but what they import: a process imports it once for all their files. */
+const sharesImports = new Set(['core', 'testing']);
+
 /** A folder that has tests is a project, named for its folder: `vitest run --project core`. */
 const folders = ['packages', 'apps']
   .flatMap((group) =>
@@ -48,7 +57,12 @@ export default defineConfig({
       ...folders.map(({ name, root }) => ({
         extends: true as const,
         root,
-        test: { name, include: ['test/**/*.test.ts'] },
+        test: {
+          name,
+          include: ['test/**/*.test.ts'],
+          exclude: deepOnly,
+          isolate: !sharesImports.has(name),
+        },
       })),
       {
         extends: true,

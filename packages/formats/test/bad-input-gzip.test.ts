@@ -111,10 +111,10 @@ describe('gunzip', () => {
         const longest = results.reduce((a, b) => (a.bytes.length >= b.bytes.length ? a : b)).bytes;
         for (const { bytes } of results) expect(bytes.equals(longest.subarray(0, bytes.length))).toBe(true);
       }
-      expect([...met.values()].every((count) => count > 20)).toBe(true);
+      expect([...met.values()].every((count) => count > 20 * Math.min(1, EFFORT))).toBe(true);
       expect(met.size).toBe(3);
     },
-    60_000 * EFFORT,
+    60_000 * Math.max(1, EFFORT),
   );
 
   it('cut off at every byte of two members, is never taken for whole but where a member ends', async () => {

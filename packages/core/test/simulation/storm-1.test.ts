@@ -1,4 +1,4 @@
-/** A quarter of the worlds that every run of the tests plays. */
+/** Half of the worlds that every run of the tests plays. */
 
 import { testShard } from './storm.ts';
 

@@ -44,6 +44,9 @@ interface Worlds {
   readonly schedules: number;
 }
 
+/** `pnpm test:deep`: what takes a minute alone. */
+const IS_DEEP = process.env['STREAMWELD_DEEP'] !== undefined;
+
 const KINDS_OF_WORLDS: readonly Worlds[] = [
   {
     name: 'every operation there is, 4 of them, by capacity',
@@ -79,9 +82,9 @@ const KINDS_OF_WORLDS: readonly Worlds[] = [
     schedules: 142_577,
   },
   {
-    name: 'sends and receives that wait, 6 of them, one cancelled at any step',
-    worlds: [0, 1].map((capacity) => world({ capacity, cancellations: 1 })),
-    schedules: 1_412_334,
+    name: `sends and receives that wait, ${IS_DEEP ? 6 : 5} of them, one cancelled at any step`,
+    worlds: [0, 1].map((capacity) => world({ capacity, cancellations: 1, operations: IS_DEEP ? 6 : 5 })),
+    schedules: IS_DEEP ? 1_412_334 : 180_194,
   },
   {
     name: 'sends of up to 3 items, 6 of them with receives',
@@ -124,9 +127,9 @@ describe('Channel, in every schedule of a small world', () => {
     expect(executed).toBe(schedules);
   });
 
-  it('in more than four million of them', () => {
+  it('in more than two million of them', () => {
     const sum = KINDS_OF_WORLDS.reduce((total, { schedules }) => total + schedules, 0);
-    expect(sum).toBeGreaterThan(4_000_000);
+    expect(sum).toBeGreaterThan(2_000_000);
   });
 });
 
