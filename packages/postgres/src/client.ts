@@ -409,10 +409,8 @@ function first<A, B>(one: PromiseLike<A>, other: PromiseLike<B>): Promise<A | B>
 }
 
 /** Ends the socket under a client: it may not have begun to speak. */
-export function cutOff(client: pg.Client): void {
-  (
-    client as unknown as { readonly connection: { readonly stream: { destroy(): void } } }
-  ).connection.stream.destroy();
+export function cutOff(client: object): void {
+  (client as { readonly connection: { readonly stream: { destroy(): void } } }).connection.stream.destroy();
 }
 
 /** The promise, or nothing once so many milliseconds have passed. */
@@ -427,11 +425,21 @@ export async function within<T>(ms: number, promise: Promise<T>): Promise<T | un
 /** Of a connection on which nobody speaks the system itself sees whether the other side is there: a cut cable says nothing. */
 const KEEPALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 30_000 } as const;
 
+/** What `pg` is told, by its shape: types of `pg` are not there where this package is installed. */
+interface PgConfig
+  extends Omit<ConnectionOptions, 'applicationName' | 'connectTimeoutMs' | 'password' | 'ssl'> {
+  readonly connectionString?: string;
+  readonly password?: string | (() => Promise<string>);
+  readonly ssl?: boolean | TlsOptions;
+  readonly application_name?: string;
+  readonly fallback_application_name?: string;
+  readonly connectionTimeoutMillis: number;
+  readonly keepAlive: boolean;
+  readonly keepAliveInitialDelayMillis: number;
+}
+
 /** The options of `pg`. */
-export function toPgConfig(
-  connection: string | ConnectionOptions | undefined,
-  stage: string,
-): pg.ClientConfig {
+export function toPgConfig(connection: string | ConnectionOptions | undefined, stage: string): PgConfig {
   const name = `streamweld ${stage}`.slice(0, 63);
   if (typeof connection === 'string') {
     return {
