@@ -22,6 +22,7 @@ export const BROUGHT: Readonly<Record<string, Brought>> = {
     types: NODE,
   },
   '@streamweld/testing': { always: ['@streamweld/core'] },
+  '@streamweld/create-connector': { always: [], types: NODE },
   '@streamweld/observe': {
     always: ['@streamweld/core'],
     peers: { './otel': '@opentelemetry/api' },

@@ -13,6 +13,7 @@ export interface Published {
   readonly manifest: Manifest;
 }
 
+/** Of each package, and not of what it holds deeper down: a template may have tests. */
 const LEFT_OUT = new Set(['node_modules', 'test', 'bench']);
 
 /** Copies what a release reads. The workspace itself is not touched: not its versions, its notes, nor its changelogs. */
@@ -20,10 +21,12 @@ export function copyWorkspace(workspace: string, folder: string): void {
   for (const name of ['package.json', 'pnpm-workspace.yaml', 'pnpm-lock.yaml', 'LICENSE', '.changeset']) {
     fs.cpSync(path.join(workspace, name), path.join(folder, name), { recursive: true });
   }
-  fs.cpSync(path.join(workspace, 'packages'), path.join(folder, 'packages'), {
-    recursive: true,
-    filter: (source) => !LEFT_OUT.has(path.basename(source)),
-  });
+  for (const { folder: from } of publicPackages(workspace)) {
+    fs.cpSync(from, path.join(folder, path.relative(workspace, from)), {
+      recursive: true,
+      filter: (source) => path.dirname(source) !== from || !LEFT_OUT.has(path.basename(source)),
+    });
+  }
   // The changelog is written by a module of the tool's, which is looked for beside the notes.
   fs.mkdirSync(path.join(folder, 'node_modules'));
   fs.symlinkSync(
