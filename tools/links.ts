@@ -45,6 +45,8 @@ function problemOf(root: string, document: string, target: string): string | und
   if (anchor === undefined) return undefined;
   const page = statSync(path.join(root, file)).isDirectory() ? path.posix.join(file, 'README.md') : file;
   if (!page.endsWith('.md') || !existsSync(path.join(root, page))) return 'it has no headings';
+  // What GitHub calls the README below the list of a folder.
+  if (page !== file && anchor === 'readme') return undefined;
   return anchorsOf(readFileSync(path.join(root, page), 'utf8')).has(decodeURIComponent(anchor))
     ? undefined
     : 'there is no such heading';

@@ -32,7 +32,9 @@ function documents(): string[] {
       : [];
   return [
     ...inside('.').filter((path) => path.endsWith('.md')),
-    ...['packages', 'apps'].flatMap((group) => inside(group).map((folder) => join(folder, 'README.md'))),
+    ...['packages', 'apps'].flatMap((group) =>
+      inside(group).flatMap((folder) => [join(folder, 'README.md'), join(folder, 'AGENTS.md')]),
+    ),
     ...inside('docs', true).filter((path) => path.endsWith('.md') && !path.includes('node_modules')),
   ]
     .filter((path) => existsSync(join(workspace, path)))

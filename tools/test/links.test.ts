@@ -29,11 +29,13 @@ describe('findBrokenLinks', () => {
   writeFileSync(path.join(place, 'node_modules/other.md'), '');
   writeFileSync(path.join(place, 'docs/page.md'), '# A page\n');
   writeFileSync(path.join(place, 'docs/picture.png'), '');
+  mkdirSync(path.join(place, 'folder'));
+  writeFileSync(path.join(place, 'folder/README.md'), '# Folder\n');
   afterAll(() => rmSync(place, { recursive: true }));
   const broken = (text: string): string[] => findBrokenLinks(place, 'docs/page.md', `# Mine\n${text}`);
 
   it('leaves out what is installed', () => {
-    expect(listDocuments(place)).toEqual(['docs/page.md']);
+    expect(listDocuments(place)).toEqual(['docs/page.md', 'folder/README.md']);
   });
 
   it.each([
@@ -41,6 +43,7 @@ describe('findBrokenLinks', () => {
     ['[a](page.md#a-page)'],
     ['[a](../docs "Title")'],
     ['![a picture](picture.png)'],
+    ['[a](../folder#readme)'],
     ['[a]: page.md'],
     ['[a](https://example.com/none.md#none), [b](mailto:a@example.com)'],
     ['[a](https://github.com/streamweld/streamweld/blob/main/docs/page.md#a-page)'],
