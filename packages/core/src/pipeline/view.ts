@@ -42,9 +42,31 @@ export interface RunView<T> {
 
 type Stages = readonly Stage<unknown>[];
 
-/** Stages may have the same name: their place tells them apart. */
-export function idsOf(stages: Stages): Map<Stage<unknown>, string> {
-  return new Map(stages.map((stage, index) => [stage, `${stage.name}#${index}`]));
+interface Shape {
+  readonly ids: ReadonlyMap<Stage<unknown>, string>;
+  /** Without the one into the buffer. */
+  readonly edges: readonly EdgeSnapshot[];
+}
+
+/** Of each run, worked out once: a snapshot may be taken a hundred times a second. */
+const shapes = new WeakMap<Stages, Shape>();
+
+/** @param stages all of a run, which has been built */
+function shapeOf(stages: Stages): Shape {
+  let shape = shapes.get(stages);
+  if (shape === undefined) {
+    // Stages may have the same name: their place tells them apart.
+    const ids = new Map(stages.map((stage, index) => [stage, `${stage.name}#${index}`]));
+    const edges = stages.flatMap((stage) =>
+      stage.inputs.map((input) => ({ from: ids.get(input) as string, to: ids.get(stage) as string })),
+    );
+    shapes.set(stages, (shape = { ids, edges }));
+  }
+  return shape;
+}
+
+export function idsOf(stages: Stages): ReadonlyMap<Stage<unknown>, string> {
+  return shapeOf(stages).ids;
 }
 
 export function sinkIdOf(name: string, stages: Stages): string {
@@ -53,7 +75,7 @@ export function sinkIdOf(name: string, stages: Stages): string {
 
 export function snapshotOf<T>(view: RunView<T>): PipelineSnapshot {
   const { name, state, elapsedMs, counts, failure, stages, last, source, channel, writer } = view;
-  const ids = idsOf(stages);
+  const { ids, edges } = shapeOf(stages);
   const activityOf = activitiesOf(view);
   const before: StageSnapshot[] = stages.map((stage) => ({
     id: ids.get(stage) as string,
@@ -84,17 +106,8 @@ export function snapshotOf<T>(view: RunView<T>): PipelineSnapshot {
     ...counts,
     ...(failure === undefined ? {} : { failure: describeFailure(failure.error) }),
     stages: [...before, sink],
-    edges: [
-      ...edgesOf(stages, ids),
-      { from: ids.get(last as Stage<unknown>) as string, to: sink.id, buffer },
-    ],
+    edges: [...edges, { from: ids.get(last as Stage<unknown>) as string, to: sink.id, buffer }],
   };
-}
-
-function edgesOf(stages: Stages, ids: ReadonlyMap<Stage<unknown>, string>): EdgeSnapshot[] {
-  return stages.flatMap((stage) =>
-    stage.inputs.map((input) => ({ from: ids.get(input) as string, to: ids.get(stage) as string })),
-  );
 }
 
 /** Seen from the calls that are outstanding: nothing is noted while items move. */
@@ -187,7 +200,7 @@ export function idleSnapshot<T>(
     deadLetter: { room: () => undefined, put: () => {} },
   };
   const last = flow.build(run);
-  const ids = idsOf(run.stages);
+  const { ids, edges } = shapeOf(run.stages);
   const at = { items: 0, inFlight: 0, activity: 'idle', waitedMs: 0, failures: [] } as const;
   const sinkId = sinkIdOf(sinkName, run.stages);
   return {
@@ -210,7 +223,7 @@ export function idleSnapshot<T>(
       { id: sinkId, name: sinkName, kind: 'sink', ...at },
     ],
     edges: [
-      ...edgesOf(run.stages, ids),
+      ...edges,
       {
         from: ids.get(last as Stage<unknown>) as string,
         to: sinkId,

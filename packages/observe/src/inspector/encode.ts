@@ -1,9 +1,17 @@
 /** A sample as it goes to the page: only what is shown, numbers as short as they are exact, positions as text. */
 
+import type { Look } from '../shared/graph.ts';
 import type { LaneSample, Rate, Sample, StageSample } from '../shared/sample.ts';
 import { harmless, shortened } from '../shared/text.ts';
 import { previewOf } from './preview.ts';
-import type { WireLane, WireRate, WireSample, WireStage } from './wire.ts';
+import {
+  ACTIVITIES,
+  type WireLane,
+  type WireMoved,
+  type WireRate,
+  type WireSample,
+  type WireStage,
+} from './wire.ts';
 
 const NAME_LETTERS = 200;
 const MESSAGE_LETTERS = 1000;
@@ -36,6 +44,36 @@ export function encodeSample(sample: Sample): WireSample {
     stages: sample.stages.map(encodeStage),
     edges: sample.edges as WireSample['edges'],
     lanes: sample.lanes.map(encodeLane),
+  };
+}
+
+/** @returns nothing, where it is not of the same stages and edges as the sample: then the next sample tells. */
+export function encodeMoved(look: Look, sample: Sample): WireMoved | undefined {
+  const { stages, edges } = look;
+  if (look.state !== sample.state || stages.length !== sample.stages.length) return undefined;
+  if (edges.length !== sample.edges.length) return undefined;
+  const [items, itemsIn, inFlight]: [number[], number[], number[]] = [[], [], []];
+  let activity = '';
+  for (const [at, stage] of stages.entries()) {
+    if (stage.id !== sample.stages[at]?.id) return undefined;
+    items.push(stage.items);
+    itemsIn.push(stage.itemsIn);
+    inFlight.push(stage.inFlight);
+    activity += ACTIVITIES.indexOf(stage.activity);
+  }
+  const buffers: number[] = [];
+  for (const { buffer } of edges) if (buffer) buffers.push(buffer.queued, buffer.inFlight, buffer.demand);
+  return {
+    id: sample.id,
+    with: rounded(sample.atMs, 1),
+    elapsedMs: rounded(look.elapsedMs, 1),
+    read: look.read,
+    written: look.written,
+    items,
+    itemsIn,
+    inFlight,
+    activity,
+    buffers,
   };
 }
 

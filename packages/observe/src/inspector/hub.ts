@@ -9,10 +9,11 @@
  */
 
 import type { Watchable } from '@streamweld/core';
+import type { Look } from '../shared/graph.ts';
 import type { Sample } from '../shared/sample.ts';
 import type { Sampler } from '../shared/sampler.ts';
-import { encodeSample } from './encode.ts';
-import type { WireGone, WireHello, WireSample } from './wire.ts';
+import { encodeMoved, encodeSample } from './encode.ts';
+import type { WireGone, WireHello, WireMoved, WireSample } from './wire.ts';
 
 /** A page that is open. Neither of its methods throws or waits. */
 export interface Page {
@@ -25,9 +26,9 @@ export interface Page {
 
 interface Shown {
   unwatch: (() => void) | undefined;
-  /** The last that was sent, for pages that come later. */
+  /** The last sample that was sent, and its text for pages that come later. */
+  sample: Sample | undefined;
   latest: string | undefined;
-  id: string | undefined;
 }
 
 export class Hub {
@@ -48,7 +49,7 @@ export class Hub {
   /** @returns what takes it away again */
   add(target: Watchable): () => void {
     if (!this.#shown.has(target)) {
-      this.#shown.set(target, { unwatch: undefined, latest: undefined, id: undefined });
+      this.#shown.set(target, { unwatch: undefined, sample: undefined, latest: undefined });
       if (this.#pages.size > 0) this.#watch(target);
     }
     return () => this.#remove(target);
@@ -56,7 +57,7 @@ export class Hub {
 
   /** The one with this id, which is known once a page has been told of it. */
   find(id: string): Watchable | undefined {
-    for (const [target, shown] of this.#shown) if (shown.id === id) return target;
+    for (const [target, shown] of this.#shown) if (shown.sample?.id === id) return target;
     return undefined;
   }
 
@@ -80,7 +81,10 @@ export class Hub {
 
   #watch(target: Watchable): void {
     const shown = this.#shown.get(target) as Shown;
-    shown.unwatch = this.#sampler.watch(target, (sample) => this.#tell(shown, sample), { latency: true });
+    shown.unwatch = this.#sampler.watch(target, (sample) => this.#tell(shown, sample), {
+      latency: true,
+      moved: (look) => this.#moved(shown, look),
+    });
   }
 
   #rest(): void {
@@ -95,14 +99,19 @@ export class Hub {
     if (shown === undefined) return;
     shown.unwatch?.();
     this.#shown.delete(target);
-    if (shown.id !== undefined) this.#sendAll(event('gone', { id: shown.id }), true);
+    if (shown.sample !== undefined) this.#sendAll(event('gone', { id: shown.sample.id }), true);
   }
 
   #tell(shown: Shown, sample: Sample): void {
-    shown.id = sample.id;
+    shown.sample = sample;
     shown.latest = event('sample', encodeSample(sample));
     // Nothing follows the last one: nobody may miss it.
     this.#sendAll(shown.latest, sample.isOver);
+  }
+
+  #moved({ sample }: Shown, look: Look): void {
+    const moved = sample && encodeMoved(look, sample);
+    if (moved !== undefined) this.#sendAll(event('moved', moved), false);
   }
 
   #sendAll(text: string, isLast: boolean): void {
@@ -110,6 +119,9 @@ export class Hub {
   }
 }
 
-function event(kind: 'hello' | 'sample' | 'gone', data: WireHello | WireSample | WireGone): string {
+function event(
+  kind: 'hello' | 'sample' | 'moved' | 'gone',
+  data: WireHello | WireSample | WireMoved | WireGone,
+): string {
   return `event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`;
 }

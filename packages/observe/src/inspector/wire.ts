@@ -4,6 +4,7 @@
  *
  *     event: hello     once, at the beginning of a stream
  *     event: sample    of each pipeline, some times a second; a page that reads too slowly misses some
+ *     event: moved     between two samples, many times a second: what has moved since, in columns
  *     event: gone      a pipeline that is no longer shown
  */
 
@@ -40,6 +41,26 @@ export interface WireSample {
   readonly edges: readonly WireEdge[];
   readonly lanes: readonly WireLane[];
 }
+
+/** What moves, of the stages and edges of the sample before: numbers in their order. */
+export interface WireMoved {
+  readonly id: string;
+  /** `atMs` of the sample that it goes with: without that it means nothing. */
+  readonly with: number;
+  readonly elapsedMs: number;
+  readonly read?: number | undefined;
+  readonly written: number;
+  readonly items: readonly number[];
+  readonly itemsIn: readonly number[];
+  readonly inFlight: readonly number[];
+  /** A letter for each stage, see `ACTIVITIES`. */
+  readonly activity: string;
+  /** Of each edge that has a buffer: queued, in flight, demand. */
+  readonly buffers: readonly number[];
+}
+
+/** An activity is written as its place in here. */
+export const ACTIVITIES = ['busy', 'waitingForInput', 'waitingForRoom', 'idle'] as const;
 
 export interface WireRate {
   readonly now: number;

@@ -38,6 +38,10 @@ export interface StageLook {
   readonly state?: SinkStatus['state'] | undefined;
   /** Items it has handed on; of a sink: accepted. */
   readonly items: number;
+  /** Items that came to it: of a source none. */
+  readonly itemsIn: number;
+  /** What is before it, where that is a buffer. */
+  readonly buffer?: BufferSnapshot | undefined;
   readonly inFlight: number;
   readonly activity: StageActivity;
   /** Milliseconds that it waited for its neighbour: a source for room, a sink for items. */
@@ -98,9 +102,18 @@ function lookAtPipeline(
   const { name, state, elapsedMs, read, written, dropped, failure } = snapshot;
   const { deadLettered, retried, timedOut } = snapshot;
   const behind = target.behind();
+  const came = cameTo(snapshot);
+  // Its one buffer is before its sink.
+  const buffer = snapshot.edges.at(-1)?.buffer;
   for (const stage of snapshot.stages) {
     const inner = behind.get(stage.id);
-    const look = fromStage(stage, stage.kind === 'sink' ? snapshot : NO_WRITES);
+    const isSink = stage.kind === 'sink';
+    const look = fromStage(
+      stage,
+      isSink ? snapshot : NO_WRITES,
+      came.get(stage.id) ?? 0,
+      isSink ? buffer : undefined,
+    );
     if (inner === undefined) graph.stages.push(look);
     else addDispatcher(inner, look, graph);
   }
@@ -135,6 +148,8 @@ function lookAtDispatcher(
     name,
     kind: 'sink' as const,
     items: written,
+    itemsIn: 0,
+    buffer: undefined,
     inFlight: snapshot.waiting > 0 ? 1 : 0,
     activity: state === 'open' ? (snapshot.waiting > 0 ? 'busy' : 'waitingForInput') : 'idle',
     waitedMs: 0,
@@ -178,8 +193,9 @@ function addDispatcher(
   for (const sink of snapshot.sinks) {
     const id = `${at.id}/${sink.id}`;
     const { bufferSize: capacity, buffered: queued, inFlight, demand } = sink;
-    graph.edges.push({ from: at.id, to: id, buffer: { capacity, queued, inFlight, demand } });
-    const look = fromSubscription(sink, id);
+    const buffer = { capacity, queued, inFlight, demand };
+    graph.edges.push({ from: at.id, to: id, buffer });
+    const look = fromSubscription(sink, id, buffer);
     const inner = behind.get(sink.id);
     if (inner === undefined) graph.stages.push(look);
     else addDispatcher(inner, look, graph);
@@ -188,7 +204,20 @@ function addDispatcher(
 
 const NO_WRITES: WriteCounts = { retried: 0, timedOut: 0, deadLettered: 0 };
 
-function fromStage(stage: StageSnapshot, counts: WriteCounts): StageLook {
+/** By the id of a stage. */
+function cameTo({ stages, edges }: PipelineSnapshot): Map<string, number> {
+  const items = new Map(stages.map((stage) => [stage.id, stage.items]));
+  const came = new Map<string, number>();
+  for (const { from, to } of edges) came.set(to, (came.get(to) ?? 0) + (items.get(from) ?? 0));
+  return came;
+}
+
+function fromStage(
+  stage: StageSnapshot,
+  counts: WriteCounts,
+  itemsIn: number,
+  buffer: BufferSnapshot | undefined,
+): StageLook {
   const { id, name, kind, items, inFlight, activity, waitedMs, failures } = stage;
   const { retried, timedOut, deadLettered, breaker } = counts;
   return {
@@ -196,6 +225,8 @@ function fromStage(stage: StageSnapshot, counts: WriteCounts): StageLook {
     name,
     kind,
     items,
+    itemsIn,
+    buffer,
     inFlight,
     activity,
     waitedMs,
@@ -209,7 +240,7 @@ function fromStage(stage: StageSnapshot, counts: WriteCounts): StageLook {
   };
 }
 
-function fromSubscription(sink: SinkStatus, id: string): StageLook {
+function fromSubscription(sink: SinkStatus, id: string, buffer: BufferSnapshot): StageLook {
   const { name, partition, state, activity, waitedMs, failures, inFlight, dropped, breaker } = sink;
   const { retried, timedOut, deadLettered, delivered: items, failed: lost } = sink;
   return {
@@ -219,6 +250,9 @@ function fromSubscription(sink: SinkStatus, id: string): StageLook {
     partition,
     state,
     items,
+    // Only the sink knows how many were its share.
+    itemsIn: items + buffer.queued + inFlight + dropped + lost + deadLettered,
+    buffer,
     inFlight,
     activity,
     waitedMs,

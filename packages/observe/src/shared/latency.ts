@@ -1,6 +1,6 @@
 /**
  * How long calls took, of about the last ten seconds: counted in classes, so that a million calls take no more room than ten,
- * and at most two hundred a second, so that measuring takes no more time than can be spared.
+ * and at most a hundred a second, so that measuring takes no more time than can be spared.
  */
 
 export interface Latency {
@@ -18,7 +18,7 @@ const CLASSES_PER_OCTAVE = 8;
 const CLASSES = 40 * CLASSES_PER_OCTAVE;
 const HALF_MS = 5000;
 /** So many calls are measured in so many milliseconds, the first that come. */
-const MOST = 50;
+const MOST = 25;
 const TURN_MS = 250;
 
 export class LatencyWindow {

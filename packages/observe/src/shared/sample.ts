@@ -26,8 +26,6 @@ export interface FailureSample extends FailureCount {
 }
 
 export interface StageSample extends Omit<StageLook, 'failures'> {
-  /** Items that came to it: of a source none. */
-  readonly itemsIn: number;
   readonly rate: Rate;
   /** Of the last ten seconds. */
   readonly shares: Shares;

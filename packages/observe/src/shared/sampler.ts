@@ -2,7 +2,8 @@
  * Takes samples while somebody watches, and at no other time.
  *
  *     look look look look look        every 50 ms or so, not evenly: what happens in a beat of its own is not missed
- *                         └ sample    every fifth: derived once, given to all who watch
+ *      │    │    │    │   └ sample    every fifth: derived once, given to all who watch
+ *      └ moved                        what is counted and buffered now, to who wants to see it move
  *
  * All windows of a process share one: what two of them watch is looked at once. The timer holds no process alive. What a
  * listener throws is ignored, and nothing that is done here waits for anybody.
@@ -10,6 +11,7 @@
 
 import type { Watchable } from '@streamweld/core';
 import { runtime } from '@streamweld/core/connector';
+import type { Look } from './graph.ts';
 import type { History } from './history.ts';
 import type { Sample } from './sample.ts';
 import { Tracker } from './tracker.ts';
@@ -24,12 +26,15 @@ export interface SamplerOptions {
 }
 
 export interface WatchOptions {
+  /** Is given each look between two samples. */
+  readonly moved?: ((look: Look) => void) | undefined;
   /** How long pulls and writes take is measured too: two readings of the clock for each. Default false. */
   readonly latency?: boolean;
 }
 
 interface Watcher {
   readonly listener: (sample: Sample) => void;
+  readonly moved: ((look: Look) => void) | undefined;
   readonly latency: boolean;
 }
 
@@ -58,12 +63,12 @@ export class Sampler {
    */
   watch(target: Watchable, listener: (sample: Sample) => void, options: WatchOptions = {}): () => void {
     const tracker = this.#trackerOf(target);
-    const watcher: Watcher = { listener, latency: options.latency === true };
+    const watcher: Watcher = { listener, moved: options.moved, latency: options.latency === true };
     const watchers = this.#watched.get(tracker) ?? new Set();
     watchers.add(watcher);
     if (!this.#watched.has(tracker)) this.#follow(tracker, watchers);
     if (watcher.latency) tracker.measure();
-    tell(watcher, tracker.sample(undefined));
+    tell(watcher.listener, tracker.sample(undefined));
     if (tracker.isOver) this.#leave(tracker);
     this.#arm();
     return () => {
@@ -124,7 +129,7 @@ export class Sampler {
       const loop = this.#readLoop();
       for (const tracker of [...this.#watched.keys()]) this.#publish(tracker, loop);
     } else {
-      for (const tracker of this.#watched.keys()) tracker.look();
+      for (const [tracker, watchers] of this.#watched) this.#look(tracker, watchers);
     }
     this.#arm();
   };
@@ -133,7 +138,12 @@ export class Sampler {
     const sample = tracker.sample(loop);
     const watchers = [...(this.#watched.get(tracker) ?? [])];
     if (sample.isOver) this.#leave(tracker);
-    for (const watcher of watchers) tell(watcher, sample);
+    for (const { listener } of watchers) tell(listener, sample);
+  }
+
+  #look(tracker: Tracker, watchers: ReadonlySet<Watcher>): void {
+    const look = tracker.look();
+    for (const { moved } of watchers) if (moved !== undefined) tell(moved, look);
   }
 
   /** Which part of the time the event loop was at work since it was last read. */
@@ -153,9 +163,9 @@ interface EventLoopUtilization {
 }
 type ReadLoop = (now?: EventLoopUtilization, before?: EventLoopUtilization) => EventLoopUtilization;
 
-function tell({ listener }: Watcher, sample: Sample): void {
+function tell<T>(listener: (what: T) => void, what: T): void {
   try {
-    listener(sample);
+    listener(what);
   } catch {
     // Whoever watches must not end what is watched.
   }

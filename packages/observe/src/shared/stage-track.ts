@@ -6,7 +6,6 @@
  *                                                            the one before, and shared out over the time that is left
  */
 
-import type { BufferSnapshot } from '@streamweld/core';
 import type { StageLook } from './graph.ts';
 import type { FailureSample, Rate, Shares } from './sample.ts';
 
@@ -26,8 +25,6 @@ export interface Spent {
 
 /** What a stage is looked at with. */
 export interface Circumstance {
-  /** The buffer before it. */
-  readonly buffer: BufferSnapshot | undefined;
   readonly now: number;
   /** Since the look before, in milliseconds. */
   readonly ms: number;
@@ -51,6 +48,7 @@ const RATE_MS = 2000;
 const NONE: readonly FailureSample[] = [];
 
 export class StageTrack {
+  readonly id: string;
   #last: StageLook | undefined;
   #now: Spent = nothing();
   readonly #total: Spent = nothing();
@@ -62,6 +60,10 @@ export class StageTrack {
   #firstItems = 0;
   #activeMs = 0;
   readonly #failures = new Map<string, { count: number; at: number }>();
+
+  constructor(id: string) {
+    this.id = id;
+  }
 
   look(look: StageLook, circumstance: Circumstance): void {
     const { now, ms, isMoving } = circumstance;
@@ -89,7 +91,7 @@ export class StageTrack {
     if (!isFull && activity !== 'idle') this.#now[activity] += ms;
   }
 
-  #spendBehind({ kind }: StageLook, { ms, buffer }: Circumstance, waitedMs: number): void {
+  #spendBehind({ kind, buffer }: StageLook, { ms }: Circumstance, waitedMs: number): void {
     this.#now.waitingForInput += waitedMs;
     this.#now[kind === 'sink' ? 'busy' : 'waitingForRoom'] += ms - waitedMs;
     if (buffer !== undefined && buffer.demand <= 0) this.#now.full += ms;

@@ -61,6 +61,18 @@ describe('the stream', () => {
     await stream.return();
   });
 
+  it('tells between two samples what has moved since the last', async () => {
+    const pipeline = endless((n) => n);
+    void running(pipeline);
+    const { events } = await opened(pipeline);
+    const stream = await events();
+    const { atMs, id } = await nextEvent(stream, 'sample');
+    const moved = await nextEvent(stream, 'moved');
+    expect(moved).toMatchObject({ id, with: atMs, activity: expect.stringMatching(/^[0-3]{2}$/) });
+    expect(moved['items']).toHaveLength(2);
+    await stream.return();
+  });
+
   it('takes samples only while somebody reads it', async () => {
     const pipeline = endless((n) => n);
     void running(pipeline);

@@ -11,6 +11,7 @@ function stage(kind: StageLook['kind'], name: string, more: Partial<StageLook> =
     name,
     kind,
     items: 0,
+    itemsIn: 0,
     inFlight: 0,
     activity: 'busy',
     waitedMs: 0,

@@ -36,10 +36,10 @@ describe('LatencyWindow', () => {
     expect(window.summary(0)).toMatchObject({ count: 2, maxMs: 31_536_000_000 });
   });
 
-  it('wants fifty calls in a quarter of a second, and no more', () => {
+  it('wants twenty-five calls in a quarter of a second, and no more', () => {
     const window = new LatencyWindow();
     window.summary(0);
-    for (let n = 0; n < 50; n++) {
+    for (let n = 0; n < 25; n++) {
       expect(window.isWanted).toBe(true);
       window.add(1, n);
     }

@@ -9,7 +9,7 @@ const MS = 50;
 
 /** Looks at a stage every 50 ms, and samples at every fifth. */
 class Watch {
-  readonly track: StageTrack = new StageTrack();
+  readonly track: StageTrack = new StageTrack('s#0');
   now = 1000;
   readonly #kind: StageKind;
   #items = 0;
@@ -21,7 +21,10 @@ class Watch {
     this.look('idle', { isMoving: false });
   }
 
-  look(activity: StageActivity, more: Partial<Circumstance & { waited: number; items: number }> = {}): void {
+  look(
+    activity: StageActivity,
+    more: Partial<Circumstance & Pick<StageLook, 'buffer'> & { waited: number; items: number }> = {},
+  ): void {
     this.now += MS;
     this.#items += more.items ?? 0;
     this.#waitedMs += more.waited ?? 0;
@@ -30,6 +33,8 @@ class Watch {
       name: 's',
       kind: this.#kind,
       items: this.#items,
+      itemsIn: 0,
+      buffer: more.buffer,
       inFlight: activity === 'busy' ? 1 : 0,
       activity,
       waitedMs: this.#waitedMs,
@@ -40,7 +45,7 @@ class Watch {
       dropped: 0,
       lost: 0,
     };
-    const usual = { buffer: undefined, ms: MS, fullMs: 0, isFull: false, isMoving: true };
+    const usual = { ms: MS, fullMs: 0, isFull: false, isMoving: true };
     this.track.look(look, { ...usual, now: this.now, ...more });
     this.#looks += 1;
     if (this.#looks % 5 === 0) this.track.turn(this.now);

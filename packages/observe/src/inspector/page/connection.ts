@@ -3,13 +3,14 @@
  * browsers allow six connections to one server, and each tab has one.
  */
 
-import type { WireGone, WireHello, WireRefused, WireSample } from '../wire.ts';
+import type { WireGone, WireHello, WireMoved, WireRefused, WireSample } from '../wire.ts';
 
 export type Status = 'connecting' | 'live' | 'silent' | 'lost' | 'resting' | 'refused';
 
 export interface Listener {
   hello(hello: WireHello): void;
   sample(sample: WireSample): void;
+  moved(moved: WireMoved): void;
   gone(gone: WireGone): void;
   status(status: Status): void;
 }
@@ -109,6 +110,7 @@ export class Connection {
     const content: unknown = JSON.parse(data);
     if (kind === 'hello') this.#listener.hello(content as WireHello);
     else if (kind === 'sample') this.#listener.sample(content as WireSample);
+    else if (kind === 'moved') this.#listener.moved(content as WireMoved);
     else if (kind === 'gone') this.#listener.gone(content as WireGone);
   }
 

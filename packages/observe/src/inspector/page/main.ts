@@ -5,6 +5,7 @@ import { Connection, type Status, takeToken } from './connection.ts';
 import { Curves } from './curves.ts';
 import { Details } from './details.ts';
 import { h, set, show, write } from './dom.ts';
+import { afterMoving } from './moving.ts';
 import { Overview } from './overview.ts';
 import { Tables } from './tables.ts';
 import { Tabs } from './tabs.ts';
@@ -62,6 +63,12 @@ const connection = new Connection(takeToken(), {
   sample: (sample) => {
     samples.set(sample.id, sample);
     connection.isQuiet = [...samples.values()].every(({ isOver }) => isOver);
+    drawSoon();
+  },
+  moved: (moved) => {
+    const sample = samples.get(moved.id);
+    if (sample === undefined || sample.atMs !== moved.with) return;
+    samples.set(moved.id, afterMoving(sample, moved));
     drawSoon();
   },
   gone: ({ id }) => {
