@@ -40,11 +40,11 @@ async function watched() {
   const pipeline = new ConcurrentPipeline(flow, dispatcher.createSink()).name('moving');
   const [samples, looks]: [Sample[], Look[]] = [[], []];
   /** Taken by somebody else, in the moment of the last look. */
-  const then: Sample[] = [];
+  const truths: Sample[] = [];
   const stop = new Sampler().watch(pipeline, (sample) => void samples.push(sample), {
     moved: (look) => {
       looks.push(look);
-      new Sampler().watch(pipeline, (other) => void then.push(other))();
+      new Sampler().watch(pipeline, (other) => void truths.push(other))();
     },
   });
   const run = pipeline.run().catch(() => {});
@@ -52,19 +52,19 @@ async function watched() {
     stop();
     await time().run(pipeline.abort().then(() => run));
   };
-  return { pipeline, dispatcher, samples, looks, then, end };
+  return { pipeline, dispatcher, samples, looks, truths, end };
 }
 
 describe('what has moved since a sample', () => {
   it('makes of it what a sample taken then would say, but for what is worked out', async () => {
-    const { samples, looks, then, end } = await watched();
+    const { samples, looks, truths, end } = await watched();
     await time().advance(2000);
     const sample = samples.at(-1) as Sample;
     looks.length = 0;
     while (looks.length === 0) await time().advance(5);
     const moved = sent(encodeMoved(looks.at(-1) as Look, sample) as WireMoved);
     const page = afterMoving(sent(encodeSample(sample)), moved);
-    const wanted = sent(encodeSample(then.at(-1) as Sample));
+    const wanted = sent(encodeSample(truths.at(-1) as Sample));
     const moving = ({ elapsedMs, read, written, stages, edges }: WireSample) => ({
       elapsedMs,
       read,
