@@ -57,8 +57,9 @@ const TSCONFIG_TEST = `{
  */
 function writeManifest(tree, folder, { name, className, packageName }) {
   tree.write(`${folder}/package.json`, tree.read('packages/file/package.json', 'utf8') ?? '');
-  updateJson(tree, `${folder}/package.json`, ({ devDependencies: _, ...manifest }) => ({
+  updateJson(tree, `${folder}/package.json`, (manifest) => ({
     ...manifest,
+    devDependencies: undefined,
     name: packageName,
     version: '0.0.0',
     description: `Reads and writes ${className} as StreamWeld sources and sinks.`,

@@ -17,7 +17,7 @@ sourceSuite({ describe, test }, 'TemplateNameSource', {
   },
   absurdPositions: (_lane, { items }) => [-1, 0.5, items.length + 1],
   createDenied: (_place, secret) => new TemplateNameSource(service.options('any', secret)),
-  largeCount: 20_000,
+  largeCount: 50_000,
 });
 
 const create = (log: string) => new TemplateNameSink(service.options(log));
@@ -34,5 +34,5 @@ sinkSuite({ describe, test }, 'TemplateNameSink', {
   interrupt: () => service.interrupt(),
   stall: () => service.stall(),
   kill: () => service.kill(),
-  largeCount: 20_000,
+  largeCount: 50_000,
 });
