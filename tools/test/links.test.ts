@@ -14,6 +14,25 @@ describe('the documents', () => {
     expect(findBrokenLinks(root, document, text)).toEqual([]);
   });
 
+  it('name no error code that there is not', () => {
+    const named = (text: string): string[] => text.match(/\bSW_[A-Z0-9]+_[A-Z0-9_]*[A-Z0-9]\b/g) ?? [];
+    const known = new Set(
+      [...readFileSync(path.join(root, 'docs/errors.md'), 'utf8').matchAll(/^## (SW_\w+)$/gm)].map(
+        ([, code]) => code,
+      ),
+    );
+    const problems = documents
+      // What a new connector begins with has codes that are yet to be named.
+      .filter((document) => !document.includes('/template/'))
+      .flatMap((document) =>
+        named(readFileSync(path.join(root, document), 'utf8'))
+          .filter((code) => !known.has(code))
+          .map((code) => `${document}: ${code}`),
+      );
+    expect(problems).toEqual([]);
+    expect(known.size).toBeGreaterThan(100);
+  });
+
   it('are found, with their links', () => {
     expect(documents).toEqual(
       expect.arrayContaining(['README.md', 'docs/delivery.md', 'packages/core/README.md']),
