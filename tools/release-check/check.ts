@@ -4,7 +4,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { BROUGHT, compareBrought } from './brought.ts';
 import { BUNDLES, weigh } from './bundles.ts';
-import { checkTypes, openDoors } from './doors.ts';
+import { askCommands, checkTypes, openDoors } from './doors.ts';
+import { doorsOf } from './manifest.ts';
 import { inParallel, type ProgramOptions } from './program.ts';
 import { install } from './project.ts';
 import { startRegistry } from './registry.ts';
@@ -88,7 +89,7 @@ async function look(
   if (alone.scripted.length > 0)
     problems.push(`brings packages that run a program when they are installed: ${alone.scripted.join(', ')}`);
 
-  const doors = Object.keys(manifest.exports);
+  const doors = doorsOf(manifest);
   const peers = brought?.peers ?? {};
   const specifier = (door: string): string => name + door.slice(1);
   const inAlone = doors.filter((door) => peers[door] === undefined).map(specifier);
@@ -98,6 +99,7 @@ async function look(
   const compiler = path.join(workspace, 'node_modules/.bin/tsc');
   problems.push(...(await openDoors(inAlone, alone.folder, options)));
   problems.push(...(await checkTypes(inAlone, alone.folder, types, compiler, options)));
+  problems.push(...(await askCommands(manifest, alone.folder, options)));
   for (const [door, peer] of Object.entries(peers)) {
     const range = manifest.peerDependencies?.[peer];
     if (range === undefined) {

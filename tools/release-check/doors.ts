@@ -2,6 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
+import type { Manifest } from './manifest.ts';
 import { type ProgramOptions, runToEnd } from './program.ts';
 
 /** Imports and requires each of `doors`, in the project. @returns what is wrong, a line each. */
@@ -36,6 +37,23 @@ for (const door of ${JSON.stringify(doors)}) {
   return code === 0 ? said : [`a process that opens ${doors.join(', ')} ended with ${code}: ${output}`];
 }
 
+/** Runs each command that a package brings, asked for help. @returns what is wrong, a line each. */
+export async function askCommands(
+  { name, bin = {} }: Manifest,
+  project: string,
+  options: Omit<ProgramOptions, 'cwd'>,
+): Promise<string[]> {
+  const problems: string[] = [];
+  for (const command of typeof bin === 'string' ? [name.slice(name.indexOf('/') + 1)] : Object.keys(bin)) {
+    const program = path.join(project, 'node_modules/.bin', command);
+    const { code, output } = await runToEnd(program, ['--help'], { ...options, cwd: project }).catch(
+      (error: Error) => ({ code: 1, output: error.message }),
+    );
+    if (code !== 0) problems.push(`${command} --help ended with ${code}: ${output.trim()}`);
+  }
+  return problems;
+}
+
 const RESOLUTIONS = [
   { moduleResolution: 'nodenext', module: 'nodenext' },
   { moduleResolution: 'bundler', module: 'esnext' },
@@ -54,6 +72,7 @@ export async function checkTypes(
   compiler: string,
   options: Omit<ProgramOptions, 'cwd'>,
 ): Promise<string[]> {
+  if (doors.length === 0) return [];
   for (const [name, from] of Object.entries(types)) {
     const link = path.join(project, 'node_modules', name);
     fs.mkdirSync(path.dirname(link), { recursive: true });

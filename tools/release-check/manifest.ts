@@ -18,7 +18,9 @@ export interface Manifest {
   readonly engines?: Readonly<Record<string, string>>;
   readonly files?: readonly string[];
   readonly dependencies?: Readonly<Record<string, string>>;
-  readonly exports: Readonly<Record<string, unknown>>;
+  /** One of commands alone has no doors. */
+  readonly exports?: Readonly<Record<string, unknown>>;
+  readonly bin?: string | Readonly<Record<string, string>>;
   readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly publishConfig?: {
     readonly access?: string;
@@ -29,6 +31,11 @@ export interface Manifest {
 export interface Package {
   readonly folder: string;
   readonly manifest: Manifest;
+}
+
+/** `.`, `./connector`. */
+export function doorsOf({ exports = {} }: Manifest): string[] {
+  return Object.keys(exports);
 }
 
 /** Of `packages/`, those that are not private. */

@@ -2,7 +2,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Manifest, readManifest } from './manifest.ts';
+import { doorsOf, type Manifest, readManifest } from './manifest.ts';
 import { mustRun, type ProgramOptions, runToEnd } from './program.ts';
 import { bytesIn } from './project.ts';
 
@@ -66,13 +66,13 @@ export function checkPacked(workspace: Manifest, root: string): string[] {
   for (const leftover of ['@streamweld/source', 'workspace:', 'catalog:']) {
     if (text.includes(leftover)) problems.push(`the package.json that was published still says ${leftover}`);
   }
-  const doors = Object.keys(packed.exports);
-  if (doors.join() !== Object.keys(workspace.exports).join()) {
+  const doors = doorsOf(packed);
+  if (doors.join() !== doorsOf(workspace).join()) {
     problems.push(
-      `exports and publishConfig.exports name different doors: ${Object.keys(workspace.exports).join(' ')}, published ${doors.join(' ')}`,
+      `exports and publishConfig.exports name different doors: ${doorsOf(workspace).join(' ')}, published ${doors.join(' ')}`,
     );
   }
-  for (const [door, target] of Object.entries(packed.exports)) {
+  for (const [door, target] of Object.entries(packed.exports ?? {})) {
     for (const [condition, file] of Object.entries(target as Record<string, string>)) {
       if (!fs.existsSync(path.join(root, file)))
         problems.push(`${door} (${condition}) leads to ${file}, which is not in the tarball`);

@@ -18,11 +18,12 @@ export async function readTemplate(folder: 'template' | 'alone' = 'template'): P
   for (const entry of await readdir(root, { recursive: true })) {
     const file = path.join(root, entry);
     if (!(await stat(file)).isFile()) continue;
-    // npm leaves a file of that name out of a package.
+    // Under its own name npm leaves the one out of a package, and other tools take the other for a part of this one.
     const name = entry
       .split(path.sep)
       .join('/')
-      .replace(/^gitignore$/, '.gitignore');
+      .replace(/^gitignore$/, '.gitignore')
+      .replace(/^manifest\.json$/, 'package.json');
     files.set(name, await readFile(file, 'utf8'));
   }
   return new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
