@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { blocksOf, workspace } from '../check-snippets/blocks.ts';
 
 const page = 'docs/guides/first-pipeline.md';
@@ -41,11 +41,13 @@ function run(command: string): { output: string; signal: string | null } {
 }
 
 describe(page, () => {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  for (const { code } of blocksOf(page, text)) {
-    writeFileSync(path.join(folder, /^\/\/ (\S+\.mts)\n/.exec(code)?.[1] ?? 'unnamed.mts'), code);
-  }
+  beforeAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    for (const { code } of blocksOf(page, text)) {
+      writeFileSync(path.join(folder, /^\/\/ (\S+\.mts)\n/.exec(code)?.[1] ?? 'unnamed.mts'), code);
+    }
+  });
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it('has programs and commands', () => {

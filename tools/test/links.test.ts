@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { anchorsOf, findBrokenLinks, linksOf, listDocuments } from '../links.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -42,14 +42,17 @@ describe('the documents', () => {
 });
 
 describe('findBrokenLinks', () => {
-  const place = mkdtempSync(path.join(tmpdir(), 'links-'));
-  mkdirSync(path.join(place, 'docs'));
-  mkdirSync(path.join(place, 'node_modules'));
-  writeFileSync(path.join(place, 'node_modules/other.md'), '');
-  writeFileSync(path.join(place, 'docs/page.md'), '# A page\n');
-  writeFileSync(path.join(place, 'docs/picture.png'), '');
-  mkdirSync(path.join(place, 'folder'));
-  writeFileSync(path.join(place, 'folder/README.md'), '# Folder\n');
+  let place = '';
+  beforeAll(() => {
+    place = mkdtempSync(path.join(tmpdir(), 'links-'));
+    mkdirSync(path.join(place, 'docs'));
+    mkdirSync(path.join(place, 'node_modules'));
+    writeFileSync(path.join(place, 'node_modules/other.md'), '');
+    writeFileSync(path.join(place, 'docs/page.md'), '# A page\n');
+    writeFileSync(path.join(place, 'docs/picture.png'), '');
+    mkdirSync(path.join(place, 'folder'));
+    writeFileSync(path.join(place, 'folder/README.md'), '# Folder\n');
+  });
   afterAll(() => rmSync(place, { recursive: true }));
   const broken = (text: string): string[] => findBrokenLinks(place, 'docs/page.md', `# Mine\n${text}`);
 
