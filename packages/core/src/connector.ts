@@ -1,6 +1,6 @@
 /** The authors' door: what a connector is written against, beside the contracts in `@streamweld/core`. */
 
-export { onAbort } from './abort.ts';
+export { onAbort, untilAborted } from './abort.ts';
 export type { CheckpointStore } from './checkpoint.ts';
 export { Deferred, ignoreRejection, isThenable } from './deferred.ts';
 export {
@@ -19,6 +19,7 @@ export {
   checkCount,
   checkDuration,
   checkFunction,
+  checkMethod,
   checkOneOf,
   checkOptions,
   checkSignal,

@@ -264,10 +264,20 @@ class Link {
     if (this.#isOver) return;
     this.#isOver = true;
     for (const lane of this.#lanes) lane.stop();
-    this.#client.resetAndDestroy();
-    this.#target.resetAndDestroy();
+    reset(this.#client);
+    reset(this.#target);
     this.#over();
   }
+}
+
+/**
+ * While the system is at an end that was passed on, it refuses a reset (EINVAL), and Node then leaves the handle open. So that
+ * one is only closed.
+ */
+function reset(socket: net.Socket): void {
+  const isEnding = socket.writableEnded && !socket.writableFinished;
+  if (isEnding) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 interface Piece {

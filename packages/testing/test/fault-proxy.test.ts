@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type FaultProxy, openFaultProxy } from '../src/fault-proxy.ts';
 import { withLeakCheck } from '../src/leak-check.ts';
 
@@ -43,6 +43,7 @@ interface Client {
   has(bytes: number): Promise<void>;
   closed(): Promise<void>;
   end(): void;
+  destroy(): void;
 }
 
 function connect(port: number): Client {
@@ -72,6 +73,7 @@ function connect(port: number): Client {
     },
     closed: () => gone,
     end: () => void socket.end(),
+    destroy: () => void socket.destroy(),
   };
 }
 
@@ -216,6 +218,24 @@ describe('openFaultProxy', () => {
       await third.has(1);
       third.end();
       await third.closed();
+    }));
+
+  it('leaves no handle where a connection is reset while an end is passed on', () =>
+    withProxy(async (proxy, echo) => {
+      const client = connect(proxy.port);
+      client.send('hello');
+      await client.has(5);
+      // The moment is short: the end has been handed to the system, which has not done it yet.
+      const end = vi.spyOn(net.Socket.prototype, 'end').mockImplementation(function (this: net.Socket) {
+        end.mockRestore();
+        this.end();
+        process.nextTick(() => process.nextTick(() => proxy.reset()));
+        return this;
+      });
+      client.destroy();
+      await client.closed();
+      await expect.poll(() => proxy.connections).toBe(0);
+      expect([proxy.counts.cut, echo.received.length]).toEqual([1, 1]);
     }));
 
   it('is gone from the client where the target is', () =>
