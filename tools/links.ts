@@ -4,7 +4,7 @@ import path from 'node:path';
 
 /** A path of the repository as packages name it, which see nothing of the repository once they are installed. */
 const OWN = /^https:\/\/github\.com\/streamweld\/streamweld\/(?:blob|tree)\/main\//;
-const LEFT_OUT = new Set(['node_modules', 'dist', '.git', '.nx', '.blocks', 'coverage']);
+const LEFT_OUT = new Set(['node_modules', 'dist', '.git', '.nx', '.blocks', '.site', 'coverage']);
 
 /** Every Markdown file below a folder, as paths from there with forward slashes. What is installed or built is left out. */
 export function listDocuments(root: string): string[] {

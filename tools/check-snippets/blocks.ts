@@ -35,7 +35,9 @@ function documents(): string[] {
     ...['packages', 'apps'].flatMap((group) =>
       inside(group).flatMap((folder) => [join(folder, 'README.md'), join(folder, 'AGENTS.md')]),
     ),
-    ...inside('docs', true).filter((path) => path.endsWith('.md') && !path.includes('node_modules')),
+    ...inside('docs', true).filter(
+      (path) => path.endsWith('.md') && !/node_modules|\.(?:site|vitepress)\//u.test(path),
+    ),
   ]
     .filter((path) => existsSync(join(workspace, path)))
     .map((path) => path.replaceAll('\\', '/'))

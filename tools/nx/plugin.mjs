@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 
 /** @type {import('nx/src/project-graph/plugins').CreateNodes} */
 export const createNodes = [
-  '{packages/*,apps/*,tools,tools/app-kit}/package.json',
+  '{packages/*,apps/*,docs,tools,tools/app-kit}/package.json',
   (files, _options, { workspaceRoot }) =>
     files.map((file) => {
       const root = dirname(file);
