@@ -30,7 +30,7 @@ test('writes each entry once, where the process that copies is killed eight time
   for (let time = 1; time <= 8; time += 1) {
     const child = copy(from, to);
     const exited = once(child, 'exit');
-    await grown(service, to, (COUNT * time) / 10, child);
+    await grown(service, to, (COUNT * time) / 12, child);
     if (child.kill('SIGKILL')) kills += 1;
     await exited;
     const there = Number(await service.command('XLEN', to));

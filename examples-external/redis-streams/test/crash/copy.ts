@@ -1,6 +1,6 @@
 /** Copies one stream to another, exactly once, until it is killed: `node copy.js <url> <from> <to>`. */
 
-import { ConcurrentPipeline, MemoryCheckpointStore } from '@streamweld/core';
+import { ConcurrentPipeline, MemoryCheckpointStore, RateLimit } from '@streamweld/core';
 import { type RedisEntry, RedisStreamSink, RedisStreamSource } from '../../src/index.ts';
 
 const [connection = '', from = '', to = ''] = process.argv.slice(2);
@@ -13,6 +13,8 @@ const sink = new RedisStreamSink<RedisEntry>({
 });
 await new ConcurrentPipeline(source, sink)
   .bufferSize(200)
+  // So that whoever kills it comes in time, on a busy machine too.
+  .rateLimit(new RateLimit({ perSecond: 2500 }))
   .retry({ attempts: 20 })
   .checkpoint(new MemoryCheckpointStore(), 'copy')
   .run();
