@@ -41,7 +41,7 @@ async function bundle(): Promise<string> {
       minify: true,
       target: 'es2022',
       modulePreload: false,
-      rollupOptions: { input: path.join(inspector, 'page/main.ts') },
+      rolldownOptions: { input: path.join(inspector, 'page/main.ts') },
     },
   })) as Rolldown.RolldownOutput;
   return built.output[0].code;

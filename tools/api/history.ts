@@ -20,7 +20,8 @@ export class History {
   /**
    * What a package's API is compared with:
    * on a branch, where it left main, because that is what a review sees;
-   * on main, the package's last release, because that is what its users have; before the first, the commit before.
+   * on main, the package's last release, because that is what its users have; before the first, the commit before;
+   * with changes on main that are not committed yet, the last commit.
    *
    * @param named A commit, instead of all that.
    * @returns `undefined` for the first commit of all, which has nothing before it.
@@ -39,6 +40,8 @@ export class History {
     if (main !== undefined && left === undefined) throw this.#missing();
     if (left !== undefined && left !== head)
       return { commit: left, what: `where this branch left ${main}`, countsOldChangesets: false };
+    if (this.#must('status', '--porcelain', '--', 'packages', '.changeset') !== '')
+      return { commit: head, what: 'the last commit', countsOldChangesets: false };
     const tag = this.#ask('describe', '--tags', '--abbrev=0', '--match', `${packageName}@*`, 'HEAD');
     if (tag !== undefined) return { commit: tag, what: `the release ${tag}`, countsOldChangesets: true };
     if (this.#isShallow()) throw this.#missing();

@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { deprecationsOf, overdue } from './deprecations.ts';
 import { findDoors } from './doors.ts';
 import { extractAll } from './extract.ts';
 import { History } from './history.ts';
@@ -37,11 +38,12 @@ for (const folder of folders) {
     ),
   );
 }
+checkDeprecations();
 if (values.check) checkChangesets();
 
 for (const problem of problems) console.error(`${problem}\n`);
 console.log(
-  `${doors.length} doors, ${problems.length === 0 ? 'as their files say' : `${problems.length} problems`}`,
+  `${doors.length} doors, ${problems.length === 0 ? 'as their files say' : `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`}`,
 );
 process.exitCode = problems.length === 0 ? 0 : 1;
 
@@ -67,6 +69,20 @@ function compareWithFiles(): void {
   for (const folder of folders) {
     for (const path of textsOf(`${folder}/api`).keys()) {
       if (!known.has(path)) problems.push(`${path} belongs to no door: run \`pnpm api\`.`);
+    }
+  }
+}
+
+function checkDeprecations(): void {
+  for (const folder of folders) {
+    const { version } = JSON.parse(
+      readFileSync(join(workspace, folder, 'package.json'), 'utf8'),
+    ) as PackageNow;
+    for (const name of readdirSync(join(workspace, folder, 'src'), { recursive: true, encoding: 'utf8' })) {
+      if (!name.endsWith('.ts')) continue;
+      const file = join(folder, 'src', name);
+      const found = deprecationsOf(file, readFileSync(join(workspace, file), 'utf8'));
+      problems.push(...found.problems, ...overdue(found.deprecations, version));
     }
   }
 }

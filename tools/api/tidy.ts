@@ -12,7 +12,7 @@ export function tidy(specifier: string, report: string): DoorReport {
   const code = /```ts\n(.*)\n```/su.exec(report)?.[1];
   if (code === undefined) throw new Error(`There is no block of code in the report about ${specifier}.`);
   const chunks = code
-    .split(/\n\n+/u)
+    .split(/\n\n+(?=[^\s}])/u)
     .map((chunk) => withoutComments(chunk.trim()))
     .filter((chunk) => chunk !== '');
   const isImport = (chunk: string): boolean => chunk.startsWith('import ');
@@ -43,7 +43,7 @@ function withoutComments(chunk: string): string {
   return chunk
     .split('\n')
     .map((line) => (/^\s*\/\/.*@deprecated/u.test(line) ? line.replace(/\/\/.*/u, '// @deprecated') : line))
-    .filter((line) => !/^\s*\/\/(?! @deprecated$)/u.test(line))
+    .filter((line) => line !== '' && !/^\s*\/\/(?! @deprecated$)/u.test(line))
     .join('\n');
 }
 

@@ -28,7 +28,7 @@ export async function buildProgram(source: string, folder: string): Promise<(...
       emptyOutDir: false,
       minify: false,
       target: 'node20',
-      rollupOptions: {
+      rolldownOptions: {
         // Asked for by a client where it is there.
         external: ['pg-native', 'kafkajs-snappy', 'lz4-napi', 'zstd-napi'],
         output: {

@@ -366,7 +366,7 @@ describe('FileSink that rolls', () => {
           expect(client.open_).toBe(0);
         },
       ),
-      { numRuns: 80, timeout: 20_000 },
+      { numRuns: 80, plugins: [fc.timeout(20_000)] },
     );
     expect(fired).toBeGreaterThan(40);
   }, 60_000);

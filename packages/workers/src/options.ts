@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import { isAbsolute } from 'node:path';
-import type { ResourceLimits, TransferListItem } from 'node:worker_threads';
+import type { MessagePort, ResourceLimits } from 'node:worker_threads';
 import {
   checkCount,
   checkDuration,
@@ -15,8 +15,12 @@ import {
   OptionError,
 } from '@streamweld/core/connector';
 
-/** What can be moved to a thread: an ArrayBuffer, a MessagePort, and others; of a view, its buffer. */
-export type Transferable = TransferListItem;
+/**
+ * What can be moved to a thread: an ArrayBuffer, a MessagePort, and others; of a view, its buffer.
+ *
+ * By what takes it: its own name is `TransferListItem` in the types of Node 20 and 22 and no more in those of 26.
+ */
+export type Transferable = NonNullable<Parameters<MessagePort['postMessage']>[1]>[number];
 
 export interface WorkersOptions<I = unknown> {
   /** How many threads there are at most; each is started when there is work for it. Default: one for each processor. */
@@ -38,7 +42,7 @@ export interface WorkersOptions<I = unknown> {
    * What of an item is moved to the thread instead of copied: its ArrayBuffers, or views of them. The item has them no more
    * then: neither whoever else holds it, nor a dead letter. Not together with `attempts` above 1.
    */
-  readonly transfer?: ((item: I) => readonly (TransferListItem | ArrayBufferView)[]) | undefined;
+  readonly transfer?: ((item: I) => readonly (Transferable | ArrayBufferView)[]) | undefined;
   /** Given to every call as `context.data`: settings, the same for all. Copied once to each thread. */
   readonly data?: unknown;
   /**
@@ -66,7 +70,7 @@ export interface Settings {
   readonly batchSize: number;
   readonly takes: 'item' | 'batch';
   readonly attempts: number;
-  readonly transfer: ((item: never) => readonly (TransferListItem | ArrayBufferView)[]) | undefined;
+  readonly transfer: ((item: never) => readonly (Transferable | ArrayBufferView)[]) | undefined;
   readonly data: unknown;
   readonly resourceLimits: ResourceLimits | undefined;
   readonly execArgv: readonly string[] | undefined;

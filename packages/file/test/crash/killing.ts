@@ -25,7 +25,7 @@ export async function bundleProgram(folder: string, name = 'program'): Promise<s
       emptyOutDir: false,
       minify: false,
       target: 'node20',
-      rollupOptions: { output: { entryFileNames: `${name}.mjs` } },
+      rolldownOptions: { output: { entryFileNames: `${name}.mjs` } },
     },
   });
   return join(folder, `${name}.mjs`);
