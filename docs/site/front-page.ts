@@ -15,9 +15,7 @@ export function frontPage(readme: string): string {
   const [picture = ''] = /^!\[.*$/mu.exec(readme) ?? [];
   const features = guarantees.map(([, title = '', details = '']) => ({
     title: oneLine(title).replace(/[.,]$/u, ''),
-    details: oneLine(details)
-      .replace(/^, /u, '')
-      .replace(/^./u, (letter) => letter.toUpperCase()),
+    details: oneLine(details).replace(/^[,:] (.)/u, (_, letter: string) => letter.toUpperCase()),
   }));
   const matter = {
     layout: 'home',
