@@ -30,7 +30,7 @@ const GUIDES = [
   'write-a-connector',
 ];
 const CONCEPTS = ['concurrency-and-dispatchers', 'delivery', 'past-one-machine'];
-const FACTS = ['contracts', 'errors', 'limits', 'benchmarks'];
+const FACTS = ['contracts', 'errors', 'limits', 'compatibility', 'benchmarks'];
 const PROJECT = ['ARCHITECTURE', 'CONTRIBUTING', 'SECURITY', 'CODE_OF_CONDUCT', 'AGENTS'];
 
 /** As the sidebar shows them. @throws Error where a document is in no group: nobody would find it. */
