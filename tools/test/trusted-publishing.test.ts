@@ -38,7 +38,7 @@ beforeEach(async () => {
         asked.push(`${request.method} ${path} as ${authorization}`);
       if (path.startsWith('/github')) answer(200, { value: token });
       else if (path.startsWith('/-/npm/v1/oidc/token/exchange/package/'))
-        answer(...(trusts ? ([201, { token: 'a token of npm' }] as const) : ([404, {}] as const)));
+        answer(trusts ? 201 : 404, trusts ? { token: 'a token of npm' } : {});
       else if (request.method === 'PUT') answer(authorization === 'Bearer a token of npm' ? 201 : 404, {});
       else answer(404, { error: 'not found' });
     });
