@@ -30,7 +30,7 @@ export async function plant({ name, package: where = 'core', tests, rule }: Brea
     ],
     {
       cwd: root,
-      env: { ...process.env, STREAMWELD_BREAK: name },
+      env: { ...process.env, STREAMWELD_BREAK: name, STREAMWELD_DEEP: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     },

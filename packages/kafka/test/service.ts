@@ -114,10 +114,12 @@ function open(service: KafkaService): Brokers {
           },
         ],
       });
-      await admin.disconnect();
       await Promise.all(
         service.brokers.map((broker) => known(kafka({ brokers: [broker] }), topic, partitions)),
       );
+      // A leader may hear later than others that it is one.
+      await vi.waitFor(() => admin.fetchTopicOffsets(topic), { timeout: 30_000, interval: 20 });
+      await admin.disconnect();
       return topic;
     },
     read,

@@ -1,4 +1,4 @@
-/** Half of the worlds that every run of the tests plays. */
+/** The worlds that every run of the tests plays: a quarter of those of `pnpm test:deep`. */
 
 import { testShard } from './storm.ts';
 

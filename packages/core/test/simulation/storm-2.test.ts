@@ -1,4 +1,4 @@
-/** Half of the worlds that every run of the tests plays. */
+/** A quarter of the worlds that `pnpm test:deep` plays. */
 
 import { testShard } from './storm.ts';
 

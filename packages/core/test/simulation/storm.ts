@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { describePlan } from './plan.ts';
 import { play } from './play.ts';
 
-/** How many seeds a file of tests plays. Two of them are in every run of the tests, all four in `pnpm test:deep`. */
+/** How many seeds a file of tests plays. The first is in every run of the tests, all four in `pnpm test:deep`. */
 const SEEDS_PER_SHARD = 5100;
 
 /** The worlds of one file are played in one test: on a busy machine that takes some minutes. */

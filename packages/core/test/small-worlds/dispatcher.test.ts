@@ -109,12 +109,16 @@ const KINDS_OF_WORLDS: readonly Worlds[] = [
   },
 ];
 
-const CASES = KINDS_OF_WORLDS.flatMap(({ name, title, what, schedules }) =>
-  Object.entries(schedules).map(([rule, expected]) => ({
-    title: `${rule}: ${title}`,
-    expected,
-    world: { ...SMALL, ...what, name: `${rule}-${name}`, rule: rule as Rule },
-  })),
+/** `pnpm test:deep` plays two writes at once for each sink too: a quarter of all schedules. */
+const IS_DEEP = process.env['STREAMWELD_DEEP'] !== undefined;
+
+const CASES = KINDS_OF_WORLDS.filter(({ name }) => IS_DEEP || name !== 'seats').flatMap(
+  ({ name, title, what, schedules }) =>
+    Object.entries(schedules).map(([rule, expected]) => ({
+      title: `${rule}: ${title}`,
+      expected,
+      world: { ...SMALL, ...what, name: `${rule}-${name}`, rule: rule as Rule },
+    })),
 );
 const WORLDS = CASES.map(({ world }) => world);
 
