@@ -113,18 +113,19 @@ function withKafka(kafka: KafkaService, redis: RedisService | RedisUnavailable):
     expect(await whatIsLeft()).toEqual([]);
   });
 
-  it.each(['projection', 'cache', 'board'] as const)(
-    'starts another process where that of the %s is killed',
-    { timeout: TIMEOUT },
-    async (role) => {
-      const args = ['--events', '3000', '--rate', '1000', '--kill', role];
-      const ended = await start(args, yours).ended;
-      expectProved(ended, 10);
-      expect(ended.stderr).toContain('another process takes its place');
-      expect(countOf(ended, `${role} 1`)).toBeGreaterThan(0);
-      expect(countOf(ended, `${role} 2`)).toBeGreaterThan(0);
-    },
-  );
+  // What each has kept differs, and how it is found again does not: `pnpm test:deep` kills all three.
+  it.each(
+    process.env['STREAMWELD_DEEP'] === undefined
+      ? (['cache'] as const)
+      : (['projection', 'cache', 'board'] as const),
+  )('starts another process where that of the %s is killed', { timeout: TIMEOUT }, async (role) => {
+    const args = ['--events', '3000', '--rate', '1000', '--kill', role];
+    const ended = await start(args, yours).ended;
+    expectProved(ended, 10);
+    expect(ended.stderr).toContain('another process takes its place');
+    expect(countOf(ended, `${role} 1`)).toBeGreaterThan(0);
+    expect(countOf(ended, `${role} 2`)).toBeGreaterThan(0);
+  });
 
   it('finishes what has left at Ctrl-C, and proves it', { timeout: TIMEOUT }, async () => {
     const running = start(['--rate', '500', '--kill', 'none'], yours);
