@@ -8,6 +8,7 @@ import {
   type Source,
   type SourceContext,
   StreamWeldError,
+  untilAborted,
 } from '@streamweld/core/connector';
 import { KafkaError } from './errors.ts';
 import { Membership } from './membership.ts';
@@ -15,7 +16,6 @@ import { openClient } from './client-kafkajs.ts';
 import { isKafkaPosition, type KafkaPosition } from './position.ts';
 import type { KafkaRecord } from './record.ts';
 import { type CheckedSourceOptions, checkSourceOptions, type KafkaSourceOptions } from './source-options.ts';
-import { untilAborted } from './until-aborted.ts';
 
 /** How far a reader is behind, in one partition. */
 export interface PartitionLag extends LaneLag {
